@@ -32,6 +32,8 @@ const RequireEnv = "TCPKA_REQUIRE"
 // own, in which the caller is root, the loopback interface is up and mounts
 // reach nobody else. It needs no privilege where the kernel lets users make
 // namespaces; elsewhere the test is skipped. Equivalent to: unshare -Urnm.
+//
+// The child runs the test from its first line: let Run be the only statement.
 func Run(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	run(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET|unix.CLONE_NEWNS, f)

@@ -1,29 +1,29 @@
 package nstest
 
 import (
+	"fmt"
 	"os"
 	"testing"
 )
 
 func TestRunGivesPrivateNamespaces(t *testing.T) {
-	outside, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("OUTSIDE", outside)
 	Run(t, func(t *testing.T) {
-		inside, err := os.Readlink("/proc/thread-self/ns/net")
+		inside, err := os.Stat("/proc/self/ns/net")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if inside == os.Getenv("OUTSIDE") {
-			t.Errorf("still in %s", inside)
+		outside, err := os.Stat(fmt.Sprintf("/proc/%d/ns/net", os.Getppid()))
+		if err == nil && os.SameFile(inside, outside) {
+			t.Fatal("still in the network namespace outside")
 		}
 		Sysctl(t, "net.ipv4.tcp_keepalive_time", "4321")
 		if b, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_keepalive_time"); string(b) != "4321\n" {
 			t.Errorf("tcp_keepalive_time is %q after writing 4321", b)
 		}
 	})
+	if os.Getenv(childEnv) != "" {
+		return
+	}
 	if b, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_keepalive_time"); string(b) == "4321\n" {
 		t.Error("the write reached the namespace outside")
 	}
