@@ -24,8 +24,8 @@ import (
 // ptrace(2), PTRACE_MODE_ATTACH_REALCREDS: CAP_SYS_PTRACE, or the same user
 // where Yama and the process's dumpable flag allow it. Errors to test for:
 // [os.ErrPermission]; [os.ErrProcessDone], the same as ESRCH; EBADF where the
-// process has no such descriptor; EINVAL for a pid below 1, and for a thread.
-// See pidfd_open(2), pidfd_getfd(2).
+// process has no such descriptor; EINVAL for a pid below 1. A thread is EINVAL,
+// on newer kernels ENOENT. See pidfd_open(2), pidfd_getfd(2).
 //
 // One trace stays: on a kernel with cgroup v1 the socket moves to the net_cls
 // and net_prio group of the caller (net/core/sock.c, __receive_sock).
