@@ -1,0 +1,51 @@
+# Everything a user or a maintainer runs. GO, PREFIX, DESTDIR and FUZZTIME can be
+# set from outside.
+GO       ?= go
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+FUZZTIME ?= 1m
+
+# urfave_cli_no_docs leaves out the man page generator, which is not used.
+TAGS  := urfave_cli_no_docs
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldflags='-s -w'
+
+.PHONY: help build test lint fuzz bench cover install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## build bin/tcpka, one static binary
+	$(BUILD) -o bin/tcpka ./cmd/tcpka
+
+test: ## run all tests; needs neither root nor network (TCPKA_REQUIRE=1: nothing may be skipped)
+	$(GO) test ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: run gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools.mod staticcheck ./...
+
+fuzz: ## fuzz every parser for FUZZTIME each
+	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
+	    echo "== $$dir $$f"; (cd $$dir && $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) .); \
+	  done; \
+	done
+
+bench: build ## start-up beside sysctl -n of the same three keys
+	$(GO) run ./internal/bench bin/tcpka
+
+cover: ## test coverage, the tests in private namespaces included
+	@rm -rf cover && mkdir cover
+	$(GO) test -cover -coverpkg=./... ./... -args -test.gocoverdir=$(CURDIR)/cover
+	$(GO) tool covdata textfmt -i=cover -o cover.out
+	@$(GO) tool cover -func=cover.out | tail -1
+
+install: build ## install the binary and the completions under DESTDIR/PREFIX
+	install -Dm755 bin/tcpka $(DESTDIR)$(PREFIX)/bin/tcpka
+	install -Dm644 cmd/tcpka/completion/tcpka.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpka
+	install -Dm644 cmd/tcpka/completion/tcpka.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tcpka
+	install -Dm644 cmd/tcpka/completion/tcpka.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tcpka.fish
+
+clean: ## remove what was built
+	rm -rf bin cover cover.out

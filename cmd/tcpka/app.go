@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/tcpka/tcpka/internal/report"
+)
+
+// session is one run of the program: its arguments and its streams.
+type session struct {
+	args           []string // without the program's name
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+// run executes the command line and returns the exit status.
+func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	s := &session{args: args, stdin: stdin, stdout: stdout, stderr: stderr}
+	app := s.app()
+	if n := len(args); n > 0 && args[n-1] == completeWord {
+		complete(stdout, app, args[:n-1])
+		return statusDone
+	}
+	return statusOf(app.Run(append([]string{"tcpka"}, reorder(app, args)...)), stderr)
+}
+
+func (s *session) app() *cli.App {
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}
+	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
+	app := &cli.App{
+		Name:                      "tcpka",
+		Usage:                     "inspect, explain and tune TCP keepalive",
+		UsageText:                 "tcpka COMMAND [options]",
+		Version:                   version(),
+		Description:               description,
+		Commands:                  append(s.commands(), s.completionCommand()),
+		Flags:                     append(outputFlags(), whereFlags()...),
+		Writer:                    s.stdout,
+		ErrWriter:                 s.stderr,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true,
+		// The status is ours to decide, and the deferred calls shall run.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   usageError,
+		Action: func(c *cli.Context) error {
+			if name := c.Args().First(); name != "" {
+				return misuse("unknown command %q", name).withHint("the commands are listed by: tcpka --help%s", nearest(c.App, name))
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+		c.HideHelpCommand = true
+		c.Before = onlyOwn(c)
+	}
+	return app
+}
+
+const description = `Linux notices a dead peer of an idle TCP connection by keepalive probes, by
+default after more than two hours. tcpka shows the settings of the kernel, says
+what they really lead to, and changes them safely.
+
+Exit status: 0 done, 1 failed, 2 misuse and nothing done, 3 partly done or
+written but not in force.`
+
+// nearest suggests the command that name may have meant.
+func nearest(app *cli.App, name string) string {
+	if s := cli.SuggestCommand(app.Commands, name); s != "" {
+		return "; did you mean " + s + "?"
+	}
+	return ""
+}
+
+// usageError words the flag package's messages as ours.
+func usageError(c *cli.Context, err error, _ bool) error {
+	f := misuse("%w", err)
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		f = misuse("unknown flag -%s", name)
+	}
+	if c.Command != nil && c.Command.HelpName != "" {
+		return f.withHint("the flags are listed by: %s --help", c.Command.HelpName)
+	}
+	return f.withHint("the flags are listed by: tcpka --help")
+}
+
+// onlyOwn refuses what cli would ignore: arguments of a command that takes
+// none, and flags given before the command's name that it does not have.
+func onlyOwn(cmd *cli.Command) cli.BeforeFunc {
+	return func(c *cli.Context) error {
+		if cmd.ArgsUsage == "" && c.Args().Present() {
+			return misuse("%s takes no argument: %q", cmd.Name, c.Args().First())
+		}
+		if lineage := c.Lineage(); len(lineage) > 1 {
+			for _, name := range lineage[1].LocalFlagNames() {
+				if !hasFlag(cmd.Flags, name) {
+					return misuse("%s has no flag --%s", cmd.Name, name)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func hasFlag(flags []cli.Flag, name string) bool {
+	return slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+}
+
+// outputFlags are what every command has, and the program itself, so that they
+// work on either side of the command's name.
+func outputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the answer: table or json"},
+		&cli.BoolFlag{Name: "json", Usage: "short for -o json"},
+	}
+}
+
+// whereFlags say what to look at.
+func whereFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "netns", Usage: "network namespace: a `NAME`, a PID, a path with a slash, or all"},
+		&cli.StringFlag{Name: "root", Usage: "read and write the files under `DIR` instead of /"},
+	}
+}
+
+// given returns the value of a flag from the innermost place it was given: the
+// command, or the program. ok is false where it was not given at all.
+func given(c *cli.Context, name string) (value string, ok bool) {
+	for _, ctx := range c.Lineage() {
+		if slices.Contains(ctx.LocalFlagNames(), name) {
+			return fmt.Sprint(ctx.Value(name)), true
+		}
+	}
+	return "", false
+}
+
+func givenBool(c *cli.Context, name string) bool {
+	v, _ := given(c, name)
+	return v == "true"
+}
+
+// render writes the answer in the format that was asked for.
+func (s *session) render(c *cli.Context, d report.Document) error {
+	format, err := outputFormat(c)
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		err = report.JSON(s.stdout, d)
+	} else {
+		err = report.Table(s.stdout, d, s.style())
+	}
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	return nil
+}
+
+// outputFormat is "table" or "json". Commands that change something call it
+// first, so that a misspelt format is found before.
+func outputFormat(c *cli.Context) (string, error) {
+	format, ok := given(c, "output")
+	if givenBool(c, "json") {
+		if ok && format != "json" {
+			return "", misuse("--json and --output %s exclude each other", format)
+		}
+		return "json", nil
+	}
+	if !ok {
+		return "table", nil
+	}
+	if format != "table" && format != "json" {
+		return "", misuse("--output %q: table or json", format)
+	}
+	return format, nil
+}
+
+// style looks at where the answer goes.
+func (s *session) style() report.Style {
+	style := report.Style{Width: 100}
+	f, ok := s.stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return style
+	}
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+		style.Width = w
+	}
+	style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	style.Unicode = utf8Locale()
+	return style
+}
+
+// utf8Locale follows the order of locale(7).
+func utf8Locale() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
+// version is what the build recorded.
+func version() string {
+	v := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v = info.Main.Version
+	}
+	return fmt.Sprintf("%s (%s/%s, %s)", v, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}

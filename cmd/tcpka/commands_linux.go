@@ -1,0 +1,12 @@
+package main
+
+import "github.com/urfave/cli/v2"
+
+func (s *session) commands() []*cli.Command {
+	return []*cli.Command{
+		s.showCommand(),
+		s.explainCommand(),
+		s.setCommand(),
+		s.undoCommand(),
+	}
+}

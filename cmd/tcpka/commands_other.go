@@ -1,0 +1,46 @@
+//go:build !linux
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// commands are what works without a Linux kernel: arithmetic. The others are
+// there to say so.
+func (s *session) commands() []*cli.Command {
+	all := []*cli.Command{s.explainCommand()}
+	for _, name := range []string{"show", "set", "undo"} {
+		all = append(all, &cli.Command{
+			Name:            name,
+			Usage:           "works on Linux only",
+			ArgsUsage:       "...",
+			SkipFlagParsing: true,
+			Action: func(*cli.Context) error {
+				return failed(fmt.Errorf("%s works on Linux only, this is %s", name, runtime.GOOS)).
+					withHint("tcpka explain works everywhere")
+			},
+		})
+	}
+	return all
+}
+
+// present is a Linux kernel's defaults.
+func (s *session) present(c *cli.Context) (values, error) {
+	for _, name := range []string{"netns", "root"} {
+		if _, ok := given(c, name); ok {
+			return values{}, misuse("--%s works on Linux only", name)
+		}
+	}
+	return values{
+		settings: keepalive.Defaults(),
+		kernel:   calc.DefaultKernel(),
+		source:   "defaults of the Linux kernel",
+	}, nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tcpka/tcpka/internal/report"
+)
+
+// The exit statuses.
+const (
+	statusDone   = 0
+	statusFailed = 1 // permission included
+	statusMisuse = 2 // nothing was done
+	statusPartly = 3 // partly done, or written but not in force
+)
+
+// failure is an error with an exit status other than 1, or with a hint: the
+// exact thing to do about it.
+type failure struct {
+	err    error
+	status int
+	hint   string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// misuse is a command line that makes no sense.
+func misuse(format string, args ...any) *failure {
+	return &failure{err: fmt.Errorf(format, args...), status: statusMisuse}
+}
+
+func failed(err error) *failure { return &failure{err: err, status: statusFailed} }
+
+func (f *failure) withHint(format string, args ...any) *failure {
+	f.hint = fmt.Sprintf(format, args...)
+	return f
+}
+
+// statusOf prints err, if there is one, and returns the exit status.
+func statusOf(err error, stderr io.Writer) int {
+	if err == nil {
+		return statusDone
+	}
+	f := failed(err)
+	errors.As(err, &f)
+	fmt.Fprintf(stderr, "tcpka: error: %s\n", report.Escape(err.Error()))
+	if f.hint != "" {
+		fmt.Fprintf(stderr, "tcpka: hint: %s\n", report.Escape(f.hint))
+	}
+	return f.status
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/netns"
+	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/sysctld"
+)
+
+func (s *session) showCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "show the keepalive settings in force",
+		UsageText: "tcpka show [--netns NAME|PID|PATH|all] [--root DIR] [-o table|json]",
+		Description: `Shows the kernel's three keepalive settings, who sets them at boot, when a dead
+peer is noticed, how often an idle path is refreshed, and the counters. With
+--netns all a line for each network namespace; containers have settings of their
+own, which start at the kernel's defaults. Needs no privilege for its own
+namespace, and root for those of others.`,
+		Flags:  join(outputFlags(), whereFlags()),
+		Action: s.show,
+	}
+}
+
+func (s *session) show(c *cli.Context) error {
+	if _, err := outputFormat(c); err != nil {
+		return err
+	}
+	w, err := whereOf(c)
+	if err != nil {
+		return err
+	}
+	d := report.Show{Schema: "tcpka/show/v1", Namespaces: []report.Namespace{}}
+	unreadable := 0
+	for _, ns := range w.namespaces {
+		var snap snapshot
+		err := ns.Do(func() (err error) {
+			snap, err = look(w.root)
+			return err
+		})
+		if err != nil && !w.all {
+			return s.permission(err)
+		}
+		n := describe(ns.Namespace, snap)
+		switch {
+		case err != nil:
+			unreadable++
+			n = unknown(ns.Namespace, err)
+		case ns.Name == "host" || !w.root.Live():
+			if n.Boot, err = bootOf(w.root, snap.settings); err != nil {
+				s.notice("not all boot settings are known: %v", err)
+			}
+		}
+		d.Namespaces = append(d.Namespaces, n)
+	}
+	if unreadable > 0 {
+		s.notice("%d of %d namespaces could not be entered; %s", unreadable, len(w.namespaces), s.sudo())
+	}
+	return s.render(c, d)
+}
+
+// notice tells what an answer lacks, beside it.
+func (s *session) notice(format string, args ...any) {
+	fmt.Fprintf(s.stderr, "tcpka: %s\n", report.Escape(fmt.Sprintf(format, args...)))
+}
+
+// describe computes what a snapshot means.
+func describe(ns netns.Namespace, snap snapshot) report.Namespace {
+	n := report.Namespace{
+		Name:    ns.Name,
+		Current: ns.Current,
+		Time:    new(int64(snap.settings.Time / time.Second)),
+		Intvl:   new(int64(snap.settings.Intvl / time.Second)),
+		Probes:  new(snap.settings.Probes),
+		Counters: report.Counters{
+			ProbesSent: snap.counters.KeepaliveProbesSent, AbortedOnTimeout: snap.counters.AbortedOnTimeout,
+		},
+		HZ:       snap.kernel.HZ,
+		Assumed:  append([]string{}, snap.assumed...),
+		Boot:     []report.Boot{},
+		Warnings: append([]calc.Warning{}, snap.kernel.Warnings(snap.settings)...),
+	}
+	identify(&n, ns)
+	p := report.NewPrediction(snap.kernel.IdlePeerGone(snap.settings))
+	n.Detection, n.DetectionEarliest, n.DetectionLatest = p.Seconds, p.Earliest, p.Latest
+	if period, _, ok := snap.kernel.Refresh(snap.settings); ok {
+		n.Refresh = new(report.Seconds(period))
+	}
+	return n
+}
+
+// unknown is a namespace that could not be read.
+func unknown(ns netns.Namespace, err error) report.Namespace {
+	n := report.Namespace{
+		Name: ns.Name, Current: ns.Current, Error: new(err.Error()),
+		Assumed: []string{}, Boot: []report.Boot{}, Warnings: []calc.Warning{},
+	}
+	identify(&n, ns)
+	return n
+}
+
+// identify adds what an image does not have.
+func identify(n *report.Namespace, ns netns.Namespace) {
+	if ns.Inode != 0 {
+		n.Inode = new(ns.Inode)
+	}
+	if ns.PID != 0 {
+		n.PID = new(ns.PID)
+	}
+}
+
+// keys are the three settings, in the order they are shown.
+func keys() []string { return []string{procfs.KeyTime, procfs.KeyIntvl, procfs.KeyProbes} }
+
+// bootOf says who sets each key at boot, and whether that is what runs. The
+// error names what could not be read; the rest holds all the same.
+func bootOf(root rootfs.FS, running keepalive.Settings) ([]report.Boot, error) {
+	files, err := sysctld.Load(root)
+	boot := []report.Boot{}
+	for _, reader := range sysctld.Readers() {
+		for _, a := range files.Resolve(reader, keys()...) {
+			b := report.Boot{Key: a.Key, Reader: string(reader)}
+			n := numbers(keepalive.Defaults())[a.Key]
+			held := true
+			if a.IsSet() {
+				b.Value, b.Source = new(a.Value), new(fmt.Sprintf("%s:%d", a.Path, a.Line))
+				n, held = kernelReads(a.Value)
+			}
+			b.MatchesRunning = held && n == numbers(running)[a.Key]
+			boot = append(boot, b)
+		}
+	}
+	return boot, err
+}
+
+// numbers are settings as the sysctls hold them.
+func numbers(s keepalive.Settings) map[string]int {
+	return map[string]int{
+		procfs.KeyTime:   int(s.Time / time.Second),
+		procfs.KeyIntvl:  int(s.Intvl / time.Second),
+		procfs.KeyProbes: s.Probes,
+	}
+}
+
+// kernelReads is the number that the kernel takes from a text written to a
+// sysctl: the first word, decimal, or octal after a 0, or hexadecimal after 0x.
+// Source: kernel/sysctl.c, proc_get_long.
+func kernelReads(text string) (n int, ok bool) {
+	words := strings.Fields(text)
+	if len(words) == 0 || strings.ContainsAny(words[0], "_bBoO+") {
+		return 0, false
+	}
+	v, err := strconv.ParseInt(words[0], 0, 32)
+	return int(v), err == nil
+}

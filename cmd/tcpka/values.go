@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"github.com/xhit/go-str2duration/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// valueFlags are the flags for keepalive values: one word for one thing, in
+// every command. They are strings, so that 0600 is 600 and not octal, and an
+// error can name the range of what would be written.
+func valueFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "time", Usage: "silence before the first probe: seconds, or `DURATION` such as 10m, 2h, 1d"},
+		&cli.StringFlag{Name: "intvl", Usage: "between probes: seconds, or `DURATION`"},
+		&cli.StringFlag{Name: "probes", Usage: "unanswered probes before the connection is dropped: a `NUMBER`"},
+	}
+}
+
+func userTimeoutFlag() cli.Flag {
+	return &cli.StringFlag{Name: "user-timeout", Usage: "TCP_USER_TIMEOUT: seconds, or `DURATION` such as 1500ms; 0 is off"}
+}
+
+// change reads the value flags of c and checks them against the surface they
+// are meant for.
+func change(c *cli.Context, surface keepalive.Surface) (keepalive.Change, error) {
+	var ch keepalive.Change
+	for _, f := range []struct {
+		name string
+		unit time.Duration
+		to   **time.Duration
+	}{
+		{"time", time.Second, &ch.Time},
+		{"intvl", time.Second, &ch.Intvl},
+		{"user-timeout", time.Millisecond, &ch.UserTimeout},
+	} {
+		text, ok := given(c, f.name)
+		if !ok {
+			continue
+		}
+		d, err := parseDuration(text, f.unit)
+		if err == nil {
+			*f.to = &d
+			err = surface.Check(ch)
+		}
+		if err != nil {
+			return ch, refuse(f.name, text, err, ch, surface)
+		}
+	}
+	if text, ok := given(c, "probes"); ok {
+		n, err := parseNumber(text)
+		if err == nil {
+			ch.Probes = &n
+			err = surface.Check(ch)
+		}
+		if err != nil {
+			return ch, refuse("probes", text, err, ch, surface)
+		}
+	}
+	return ch, nil
+}
+
+// refuse words why a value is not accepted, with the range and the reason.
+func refuse(name, text string, err error, ch keepalive.Change, surface keepalive.Surface) error {
+	lo, hi, unit := surface.TimeMin, surface.TimeMax, time.Second
+	accepted := ""
+	switch name {
+	case "probes":
+		accepted = fmt.Sprintf("%d to %d", surface.ProbesMin, surface.ProbesMax)
+	case "user-timeout":
+		lo, hi, unit = surface.UserTimeoutMin, surface.UserTimeoutMax, time.Millisecond
+		accepted = fmt.Sprintf("%d to %d ms", lo/unit, hi/unit)
+	default:
+		accepted = fmt.Sprintf("%d to %d s", lo/unit, hi/unit)
+	}
+	reason := err.Error()
+	if _, ok := errors.AsType[*keepalive.RangeError](err); ok {
+		reason = harm(name, ch)
+	}
+	return misuse("--%s %q: %s; accepted are whole numbers from %s", name, text, reason, accepted)
+}
+
+// harm says what a value outside the range would do.
+func harm(name string, ch keepalive.Change) string {
+	s := ch.Apply(keepalive.Defaults())
+	for _, w := range calc.DefaultKernel().Warnings(s) {
+		if strings.HasPrefix(w.ID, name+"_") && !strings.HasSuffix(w.ID, "_above_time") {
+			return w.Text
+		}
+	}
+	if name == "user-timeout" && s.UserTimeout < 0 {
+		return "it cannot be negative"
+	}
+	if name == "probes" && s.Probes < 0 {
+		return "it cannot be negative"
+	}
+	return errRange.Error()
+}
+
+// errEmpty and its sisters say what is wrong with the text of a value.
+var (
+	errEmpty    = errors.New("no value")
+	errFraction = errors.New("fractions are not accepted")
+	errNumber   = errors.New("not a decimal number")
+	errTooLarge = errors.New("too large")
+	errRange    = errors.New("out of range")
+	errDuration = errors.New("neither a number of seconds nor a duration such as 90s, 10m, 2h4m or 1d")
+)
+
+// parseDuration reads a bare decimal number as seconds, or a duration with
+// units; a sign may come first. What is finer than unit is refused.
+func parseDuration(text string, unit time.Duration) (time.Duration, error) {
+	switch {
+	case text == "":
+		return 0, errEmpty
+	case strings.ContainsAny(text, ".,"):
+		return 0, errFraction
+	}
+	if isDecimal(text) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n > int64(maxDuration/time.Second) || n < -int64(maxDuration/time.Second) {
+			return 0, errTooLarge
+		}
+		return time.Duration(n) * time.Second, nil
+	}
+	d, err := str2duration.ParseDuration(text)
+	if err != nil || strings.HasPrefix(text, "+") {
+		return 0, errDuration
+	}
+	if d%unit != 0 {
+		return 0, fmt.Errorf("finer than a whole %s", map[time.Duration]string{time.Second: "second", time.Millisecond: "millisecond"}[unit])
+	}
+	return d, nil
+}
+
+const maxDuration = 1<<63 - 1 - time.Nanosecond
+
+// parseNumber reads a whole decimal number; a minus may come first.
+func parseNumber(text string) (int, error) {
+	switch {
+	case text == "":
+		return 0, errEmpty
+	case strings.ContainsAny(text, ".,"):
+		return 0, errFraction
+	case !isDecimal(text):
+		return 0, errNumber
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, errTooLarge
+	}
+	return int(n), nil
+}
+
+func isDecimal(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	return digits != "" && strings.Trim(digits, "0123456789") == ""
+}

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+)
+
+// Set is the answer of tcpka set.
+type Set struct {
+	Schema    string         `json:"schema"`
+	Changed   bool           `json:"changed"`
+	DryRun    bool           `json:"dry_run"`
+	Changes   []Change       `json:"changes"`
+	Detection *OldNew        `json:"detection_seconds"` // null where the changes differ
+	Undo      *string        `json:"undo"`              // what to give to tcpka undo
+	Warnings  []calc.Warning `json:"warnings"`
+
+	Unaffected []string `json:"unaffected"` // what the change does not reach
+}
+
+// The targets of a [Change].
+const (
+	TargetSysctl   = "sysctl"
+	TargetBootfile = "bootfile"
+)
+
+// Change is one value changed, or to be changed. Null is absent: a key the boot
+// file did not have.
+type Change struct {
+	Target    string  `json:"target"`
+	Netns     *string `json:"netns"` // null for a boot file
+	Path      *string `json:"path"`  // the boot file; null for a sysctl
+	Key       string  `json:"key"`
+	Old       *string `json:"old"`
+	New       *string `json:"new"`
+	Applied   bool    `json:"applied"`
+	Detection OldNew  `json:"detection_seconds"`
+}
+
+// OldNew is when a dead peer of an idle connection is noticed before and after
+// a change; null is never.
+type OldNew struct {
+	Old *Seconds `json:"old"`
+	New *Seconds `json:"new"`
+}
+
+func (d Set) table(w *bufio.Writer, s Style) {
+	writeChanges(w, d.Changes)
+	if !d.Changed && !d.DryRun {
+		fmt.Fprintln(w, "\nNothing to change: these are the values already.")
+	}
+	if d.Detection != nil {
+		fmt.Fprintf(w, "\nA dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
+	}
+	if d.DryRun {
+		fmt.Fprintln(w, "Dry run: nothing was written.")
+	}
+	if len(d.Unaffected) > 0 {
+		fmt.Fprintln(w, "\nNot affected:")
+		for _, u := range d.Unaffected {
+			fmt.Fprintf(w, "- %s\n", Escape(u))
+		}
+	}
+	writeWarnings(w, s, d.Warnings)
+	if d.Undo != nil {
+		fmt.Fprintf(w, "\nTo take it back: tcpka undo %s\n", *d.Undo)
+	}
+}
+
+func (o OldNew) before() string {
+	if o.Old != nil && o.New != nil && *o.Old == *o.New || o.Old == o.New {
+		return ", as before"
+	}
+	return ", before " + orNever(o.Old, "after ")
+}
+
+// writeChanges lists changes as lines that sysctl understands, under the name
+// of the namespace or file where there is more than one.
+func writeChanges(w *bufio.Writer, changes []Change) {
+	several := false
+	for _, c := range changes {
+		several = several || c.where() != changes[0].where()
+	}
+	where := ""
+	for _, c := range changes {
+		if c.where() != where && (several || c.Path != nil) {
+			where = c.where()
+			fmt.Fprintf(w, "# %s\n", Escape(where))
+		}
+		now, was := "# "+c.Key+" is not set", "not set"
+		if c.New != nil {
+			now = c.Key + " = " + *c.New
+		}
+		if c.Old != nil {
+			was = *c.Old
+		}
+		fmt.Fprintf(w, "%-42s # was %s\n", Escape(now), Escape(was))
+	}
+}
+
+func (c Change) where() string {
+	if c.Path != nil {
+		return *c.Path
+	}
+	if c.Netns != nil {
+		return "namespace " + *c.Netns
+	}
+	return ""
+}
+
+// Undo is the answer of tcpka undo.
+type Undo struct {
+	Schema  string   `json:"schema"`
+	ID      string   `json:"id"`
+	Command string   `json:"command"` // what is taken back
+	DryRun  bool     `json:"dry_run"`
+	Changes []Change `json:"changes"`
+	Left    []string `json:"left"` // what could not be taken back, and why
+}
+
+func (d Undo) table(w *bufio.Writer, s Style) {
+	writeChanges(w, d.Changes)
+	for _, l := range d.Left {
+		fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "left:"), Escape(l))
+	}
+	if d.DryRun {
+		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
+		return
+	}
+	fmt.Fprintf(w, "\nTaken back: %s (%s).\n", d.ID, Escape(d.Command))
+}
+
+// Journal is the answer of tcpka undo --list.
+type Journal struct {
+	Schema  string         `json:"schema"`
+	Entries []JournalEntry `json:"entries"` // the newest first
+}
+
+// JournalEntry is one command that changed something.
+type JournalEntry struct {
+	ID      string    `json:"id"`
+	Time    time.Time `json:"time"`
+	Command string    `json:"command"`
+	State   string    `json:"state"` // "done", "undone", "interrupted" or "gone": a reboot took it back
+	Changes []Change  `json:"changes"`
+}
+
+func (d Journal) table(w *bufio.Writer, s Style) {
+	if len(d.Entries) == 0 {
+		fmt.Fprintln(w, "No change is recorded.")
+		return
+	}
+	var rows [][]string
+	for _, e := range d.Entries {
+		rows = append(rows, []string{e.ID, e.Time.Local().Format("2006-01-02 15:04:05"), e.State, e.Command})
+	}
+	writeTable(w, []string{"ID", "TIME", "STATE", "COMMAND"}, rows)
+}

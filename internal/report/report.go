@@ -1,0 +1,107 @@
+// Package report holds what the commands found out, as data, and renders it:
+// one type per command, with the field names of its JSON document, and one
+// renderer per format. It computes nothing and reads nothing.
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/xhit/go-str2duration/v2"
+
+	"github.com/tcpka/tcpka/calc"
+)
+
+// A Document is one answer, in the formats every command has.
+type Document interface {
+	// table writes it for people.
+	table(w *bufio.Writer, s Style)
+}
+
+// Style says what the output is written to.
+type Style struct {
+	Width   int  // columns of the terminal
+	Color   bool // colours may be used
+	Unicode bool // more than ASCII may be drawn
+}
+
+// Table writes d for people.
+func Table(w io.Writer, d Document, s Style) error {
+	b := bufio.NewWriter(w)
+	d.table(b, s)
+	return b.Flush()
+}
+
+// JSON writes d as one indented JSON document.
+func JSON(w io.Writer, d Document) error {
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(d); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// Seconds is a duration that JSON shows as a number of seconds.
+type Seconds time.Duration
+
+func (s Seconds) MarshalJSON() ([]byte, error) { return []byte(s.String()), nil }
+
+// String is the number alone: "7875", "8024.504".
+func (s Seconds) String() string {
+	return strconv.FormatFloat(time.Duration(s).Seconds(), 'f', -1, 64)
+}
+
+// human is s as people say it: "2h11m15s", to the second.
+func (s Seconds) human() string {
+	return str2duration.String(time.Duration(s).Round(time.Second))
+}
+
+// brief is s with as many digits as the eye wants.
+func (s Seconds) brief() Seconds {
+	unit := time.Millisecond
+	if time.Duration(s).Abs() >= 10*time.Second {
+		unit *= 100
+	}
+	return Seconds(time.Duration(s).Round(unit))
+}
+
+// Both is the raw number and the human one: "7875 s (2h11m15s)". Below a
+// minute the number alone is human enough.
+func (s Seconds) Both() string {
+	if time.Duration(s).Abs() < time.Minute {
+		return s.String() + " s"
+	}
+	return s.String() + " s (" + s.human() + ")"
+}
+
+// A Prediction is a [calc.Prediction] as JSON shows it: where it never ends, the
+// times are null.
+type Prediction struct {
+	Seconds    *Seconds `json:"seconds"`
+	Earliest   *Seconds `json:"earliest_seconds"`
+	Latest     *Seconds `json:"latest_seconds"`
+	Never      bool     `json:"never"`
+	DecidedBy  string   `json:"decided_by"`
+	ProbesSent int      `json:"probes_sent"`
+	Errno      *string  `json:"errno"`
+}
+
+// NewPrediction converts p.
+func NewPrediction(p calc.Prediction) Prediction {
+	r := Prediction{Never: p.Never, DecidedBy: p.DecidedBy, ProbesSent: p.Probes}
+	if !p.Never {
+		r.Seconds, r.Earliest, r.Latest = new(Seconds(p.Exact)), new(Seconds(p.Earliest)), new(Seconds(p.Latest))
+	}
+	if p.Errno != "" {
+		r.Errno = &p.Errno
+	}
+	return r
+}
+
+func secondsOf(n int64) Seconds { return Seconds(time.Duration(n) * time.Second) }

@@ -1,0 +1,212 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"strconv"
+
+	"github.com/tcpka/tcpka/calc"
+)
+
+// Show is the answer of tcpka show.
+type Show struct {
+	Schema     string      `json:"schema"`
+	Namespaces []Namespace `json:"namespaces"`
+}
+
+// Namespace is what one network namespace has. What could not be read is null,
+// and Error says why.
+type Namespace struct {
+	Name    string  `json:"name"`
+	Inode   *uint64 `json:"inode"` // null in an image
+	Current bool    `json:"current"`
+	PID     *int    `json:"pid"` // a process in it
+	Error   *string `json:"error"`
+
+	Time   *int64 `json:"time_seconds"`
+	Intvl  *int64 `json:"intvl_seconds"`
+	Probes *int   `json:"probes"`
+
+	Detection         *Seconds `json:"detection_seconds"` // null: never
+	DetectionEarliest *Seconds `json:"detection_earliest_seconds"`
+	DetectionLatest   *Seconds `json:"detection_latest_seconds"`
+	Refresh           *Seconds `json:"refresh_seconds"` // null: no probes go out
+
+	Counters Counters       `json:"counters"`
+	HZ       int            `json:"hz"`
+	Assumed  []string       `json:"assumed"` // what was not read, but taken as the kernel's default
+	Boot     []Boot         `json:"boot"`
+	Warnings []calc.Warning `json:"warnings"`
+}
+
+// Counters are of the namespace since it was made; null is not known.
+type Counters struct {
+	ProbesSent       *uint64 `json:"keepalive_probes_sent"`
+	AbortedOnTimeout *uint64 `json:"aborted_on_timeout"`
+}
+
+// Boot is who sets a key when the machine starts, for one of the programs that
+// read sysctl.d. Value and Source are null where no file does, and the kernel's
+// default stays.
+type Boot struct {
+	Key            string  `json:"key"`
+	Reader         string  `json:"reader"`
+	Value          *string `json:"value"`
+	Source         *string `json:"source"`
+	MatchesRunning bool    `json:"matches_running"`
+}
+
+func (b Boot) value() string {
+	if b.Value == nil {
+		return "kernel default"
+	}
+	return *b.Value + "  " + *b.Source
+}
+
+func (d Show) table(w *bufio.Writer, s Style) {
+	if len(d.Namespaces) == 1 && d.Namespaces[0].Error == nil {
+		d.Namespaces[0].page(w, s)
+		return
+	}
+	var rows [][]string
+	for _, n := range d.Namespaces {
+		rows = append(rows, n.row())
+	}
+	writeTable(w, []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER NOTICED", "IDLE PATH REFRESHED", "PROBES SENT", "DROPPED", "NOTE"}, rows)
+}
+
+// row is the namespace as one line of many.
+func (n Namespace) row() []string {
+	name := n.Name
+	if n.Current {
+		name += " *"
+	}
+	if n.Error != nil {
+		return []string{name, "?", "?", "?", "?", "?", "?", "?", *n.Error}
+	}
+	note := ""
+	for _, w := range n.Warnings {
+		note = joinNonEmpty(note, w.ID)
+	}
+	return []string{
+		name,
+		withHuman(*n.Time), withHuman(*n.Intvl), strconv.Itoa(*n.Probes),
+		orNever(n.Detection, "after "), orNever(n.Refresh, "every "),
+		count(n.Counters.ProbesSent), count(n.Counters.AbortedOnTimeout),
+		note,
+	}
+}
+
+// page is the namespace alone, in full.
+func (n Namespace) page(w *bufio.Writer, s Style) {
+	fmt.Fprintf(w, "namespace %s\n\n", Escape(n.Name))
+	var rows [][]string
+	for _, k := range []struct{ key, now, preset string }{
+		{"net.ipv4.tcp_keepalive_time", withHuman(*n.Time), "7200"},
+		{"net.ipv4.tcp_keepalive_intvl", withHuman(*n.Intvl), "75"},
+		{"net.ipv4.tcp_keepalive_probes", strconv.Itoa(*n.Probes), "9"},
+	} {
+		row := []string{k.key, k.now, k.preset}
+		if len(n.Boot) > 0 {
+			row = append(row, n.bootOf(k.key))
+		}
+		rows = append(rows, row)
+	}
+	header := []string{"SETTING", "NOW", "DEFAULT"}
+	if len(n.Boot) > 0 {
+		header = append(header, "AT BOOT")
+	}
+	writeTable(w, header, rows)
+
+	fmt.Fprintln(w)
+	if n.Detection == nil {
+		fmt.Fprintln(w, "A dead peer of an idle connection is never noticed.")
+	} else {
+		fmt.Fprintf(w, "A dead peer of an idle connection is noticed after %s,\nat the latest %s after it was last heard.\n", n.Detection.Both(), n.DetectionLatest.Both())
+	}
+	if n.Refresh == nil {
+		fmt.Fprintln(w, "An idle connection sends no probes that would keep a NAT or firewall from forgetting it.")
+	} else {
+		fmt.Fprintf(w, "An idle connection is refreshed every %s.\n", n.Refresh.Both())
+	}
+	fmt.Fprintln(w, "Both hold for sockets that switch keepalive on and set no values of their own.")
+	if c := n.Counters; c.ProbesSent != nil && c.AbortedOnTimeout != nil {
+		fmt.Fprintf(w, "\nSo far: %s sent, %s dropped on a timeout of any kind.\n",
+			plural(*c.ProbesSent, "probe"), plural(*c.AbortedOnTimeout, "connection"))
+	}
+	writeWarnings(w, s, n.Warnings)
+}
+
+// bootOf says what happens to key at boot, once where the readers agree.
+func (n Namespace) bootOf(key string) string {
+	var text string
+	var seen []Boot
+	for _, b := range n.Boot {
+		if b.Key == key {
+			seen = append(seen, b)
+		}
+	}
+	agree := true
+	for _, b := range seen {
+		agree = agree && b.value() == seen[0].value()
+	}
+	if agree && len(seen) > 0 {
+		seen = seen[:1]
+	}
+	for _, b := range seen {
+		part := b.value()
+		if !agree {
+			part = b.Reader + ": " + part
+		}
+		if !b.MatchesRunning {
+			part += "  (differs)"
+		}
+		text = joinNonEmpty(text, part)
+	}
+	return text
+}
+
+func writeWarnings(w *bufio.Writer, s Style, ws []calc.Warning) {
+	if len(ws) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, warning := range ws {
+		fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "warning:"), Escape(warning.Text))
+	}
+}
+
+func withHuman(seconds int64) string {
+	raw := strconv.FormatInt(seconds, 10)
+	if seconds > -60 && seconds < 60 {
+		return raw
+	}
+	return raw + "  " + secondsOf(seconds).human()
+}
+
+func orNever(s *Seconds, prefix string) string {
+	if s == nil {
+		return "never"
+	}
+	return prefix + s.Both()
+}
+
+func count(n *uint64) string {
+	if n == nil {
+		return "?"
+	}
+	return strconv.FormatUint(*n, 10)
+}
+
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.FormatUint(n, 10) + " " + what + "s"
+}
+
+func joinNonEmpty(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
