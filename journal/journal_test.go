@@ -1,0 +1,294 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestACommandFromBeginToUndone(t *testing.T) {
+	d := tempDir(t)
+	j := open(t, d)
+	before := time.Now().Truncate(time.Second)
+	id, err := j.Begin("set --time 600", timeTo("600"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, err := BootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Entry{ID: id, BootID: boot, Command: "set --time 600", Changes: timeTo("600")}
+	check := func(step string) {
+		t.Helper()
+		for name, read := range map[string]func() (Log, error){"Dir.Read": d.Read, "Journal.Log": j.Log} {
+			log, err := read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(Log{Entries: []Entry{want}}, log, cmpopts.IgnoreFields(Entry{}, "Time")); diff != "" {
+				t.Errorf("%s, after %s (-want +got):\n%s", name, step, diff)
+			}
+			if got := log.Entries[0].Time; got.Before(before) || got.After(time.Now()) || got.Location() != time.UTC {
+				t.Errorf("%s, after %s: it began at %v", name, step, got)
+			}
+		}
+	}
+	check("Begin")
+	if err := j.Done(id, nil); err != nil {
+		t.Fatal(err)
+	}
+	want.Done = true
+	check("Done")
+	if err := j.Undone(id); err != nil {
+		t.Fatal(err)
+	}
+	want.Undone = true
+	check("Undone")
+}
+
+func TestUndoGoesBackOneCommandAtATime(t *testing.T) {
+	j := open(t, tempDir(t))
+	var ids []string
+	for _, v := range []string{"600", "700", "800"} {
+		ids = append(ids, begin(t, j, v))
+		if err := j.Done(ids[len(ids)-1], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := len(ids) - 1; i >= 0; i-- {
+		e, ok := newest(t, j)
+		if !ok || e.ID != ids[i] {
+			t.Fatalf("the newest not undone is %q, want %q", e.ID, ids[i])
+		}
+		if err := j.Undone(e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e, ok := newest(t, j); ok {
+		t.Errorf("all is undone, and yet there is %q", e.ID)
+	}
+}
+
+func TestACommandThatWasCutShortCanBeUndone(t *testing.T) {
+	j := open(t, tempDir(t))
+	id := begin(t, j, "600")
+	if e, ok := newest(t, j); !ok || e.ID != id || e.Done {
+		t.Errorf("newest is %+v", e)
+	}
+}
+
+func TestPartlyDoneKeepsWhatWasMade(t *testing.T) {
+	changes := append(append(timeTo("600"), timeTo("700")...), timeTo("800")...)
+	for _, row := range []struct {
+		name    string
+		applied []int
+		want    []Change
+	}{
+		{"all", nil, changes},
+		{"none", []int{}, nil},
+		{"the first and the last", []int{0, 2}, []Change{changes[0], changes[2]}},
+		{"indices that there are not", []int{-1, 1, 3}, []Change{changes[1]}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			j := open(t, tempDir(t))
+			id, err := j.Begin("set sockets", changes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Done(id, row.applied); err != nil {
+				t.Fatal(err)
+			}
+			log, err := j.Log()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, log.Entries[0].Changes); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEveryFieldAndByteComesBack(t *testing.T) {
+	changes := []Change{
+		{Kind: Sysctl, Netns: &Netns{Name: "host", Inode: 4026531840, Cookie: 1}, Key: "net.ipv4.tcp_keepalive_time", Old: new("7200"), New: new("600")},
+		{Kind: Bootfile, Path: "/etc/sysctl.d/99-tcpka.conf", Old: nil, New: new("net.ipv4.tcp_keepalive_time = 600\n")},
+		{Kind: Bootfile, Path: "/etc/sysctl.d/99-tcpka.conf", Old: new(""), New: nil},
+		{Kind: SSH, Path: "/home/a/.ssh/config", Old: new("# caf\xe9, in Latin-1\x00\x1b[31m\n"), New: new("<&> \u2028 \ufffd \x7f\r\n")},
+		{Kind: Socket, Netns: &Netns{Name: "web", Inode: 4026532001}, Key: "TCP_KEEPIDLE", Old: new("7200"), New: new("600"), Inherited: true,
+			Endpoint: &Endpoint{Cookie: 1<<64 - 1, PID: 812, FD: 0, Local: "[::1]:22", Remote: "[::1]:51514"}},
+	}
+	j := open(t, tempDir(t))
+	id, err := j.Begin("set \x1b[2J", changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := j.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, ok := log.Find(id)
+	if !ok {
+		t.Fatalf("%s is not to be found", id)
+	}
+	if diff := cmp.Diff(changes, e.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if e.Command != "set \x1b[2J" {
+		t.Errorf("command %q", e.Command)
+	}
+}
+
+func TestAPathThatJSONCannotHoldIsRefused(t *testing.T) {
+	j := open(t, tempDir(t))
+	if id, err := j.Begin("set ssh", []Change{{Kind: SSH, Path: "/home/caf\xe9/.ssh/config", New: new("")}}); err == nil {
+		t.Errorf("begun as %s", id)
+	}
+	if log, err := j.Log(); err != nil || len(log.Entries) != 0 {
+		t.Errorf("the journal holds %+v, %v", log, err)
+	}
+}
+
+// The package comment shows the format; other programs may read it.
+func TestTheFormatIsTheDocumentedOne(t *testing.T) {
+	d := tempDir(t)
+	j := open(t, d)
+	id := begin(t, j, "600")
+	if err := errors.Join(j.Done(id, nil), j.Done(id, []int{0}), j.Undone(id)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(d.String(), "journal.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []map[string]any
+	for line := range strings.Lines(string(text)) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		got = append(got, m)
+	}
+	if stamp, err := time.Parse(time.RFC3339, got[0]["time"].(string)); err != nil || stamp.Nanosecond() != 0 {
+		t.Errorf("time %v: %v", got[0]["time"], err)
+	}
+	boot, err := BootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(got[0], "time")
+	want := []map[string]any{
+		{"op": "begin", "id": id, "boot_id": boot, "command": "set --time 600", "changes": []any{map[string]any{
+			"kind": "sysctl", "netns": map[string]any{"name": "host", "inode": 4026531840.0, "cookie": 1.0},
+			"key": "net.ipv4.tcp_keepalive_time", "old": "7200", "new": "600",
+		}}},
+		{"op": "done", "id": id},
+		{"op": "done", "id": id, "applied": []any{0.0}},
+		{"op": "undone", "id": id},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadingAMissingJournalMakesNothing(t *testing.T) {
+	d := tempDir(t)
+	log, err := d.Read()
+	if err != nil || len(log.Entries) != 0 {
+		t.Errorf("got %+v, %v", log, err)
+	}
+	if _, err := os.Lstat(d.String()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is there: %v", err)
+	}
+	if err := os.Mkdir(d.String(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := d.Read(); err != nil || len(log.Entries) != 0 {
+		t.Errorf("of an empty directory: got %+v, %v", log, err)
+	}
+}
+
+func TestOnlyTheOwnerHasAccess(t *testing.T) {
+	d := At(filepath.Join(t.TempDir(), "state", "more", "tcpka"))
+	open(t, d)
+	for name, want := range map[string]os.FileMode{
+		"":              0o700 | os.ModeDir,
+		"journal.jsonl": 0o600,
+		"..":            0o700 | os.ModeDir,
+		"../..":         0o700 | os.ModeDir,
+	} {
+		info, err := os.Lstat(filepath.Join(d.String(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != want {
+			t.Errorf("mode of %q is %v, want %v", name, info.Mode(), want)
+		}
+	}
+}
+
+func TestAFileThatNoTcpkaWroteIsTooLarge(t *testing.T) {
+	d := tempDir(t)
+	j := open(t, d)
+	if err := j.file.Truncate(2 * maxSize); err != nil { // sparse
+		t.Fatal(err)
+	}
+	if _, err := d.Read(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Read: %v, want ErrTooLarge", err)
+	}
+	if _, err := j.Begin("set", timeTo("600")); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Begin: %v, want ErrTooLarge", err)
+	}
+}
+
+// tempDir is where a journal may come to be.
+func tempDir(t testing.TB) Dir {
+	return At(filepath.Join(t.TempDir(), "tcpka"))
+}
+
+func open(t testing.TB, d Dir) *Journal {
+	t.Helper()
+	j, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func begin(t testing.TB, j *Journal, value string) (id string) {
+	t.Helper()
+	id, err := j.Begin("set --time "+value, timeTo(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func newest(t testing.TB, j *Journal) (Entry, bool) {
+	t.Helper()
+	log, err := j.Log()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log.Newest()
+}
+
+// timeTo is the change of one sysctl.
+func timeTo(value string) []Change {
+	return []Change{{
+		Kind:  Sysctl,
+		Netns: &Netns{Name: "host", Inode: 4026531840, Cookie: 1},
+		Key:   "net.ipv4.tcp_keepalive_time",
+		Old:   new("7200"),
+		New:   new(value),
+	}}
+}

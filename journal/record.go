@@ -1,0 +1,75 @@
+package journal
+
+import (
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+)
+
+// record is one line.
+type record struct {
+	Op string `json:"op"` // one of the constants; others are a newer version's
+	ID string `json:"id"`
+
+	Time    time.Time `json:"time,omitzero"`
+	BootID  string    `json:"boot_id,omitzero"`
+	Command string    `json:"command,omitzero"`
+	Changes []Change  `json:"changes,omitzero"`
+
+	Applied []int `json:"applied,omitzero"` // indices of Changes; nil is all
+}
+
+const (
+	opBegin  = "begin"
+	opDone   = "done"
+	opUndone = "undone"
+)
+
+// text is a JSON string, or {"base64":"…"} for bytes that are not UTF-8, which a
+// JSON string cannot hold.
+type text string
+
+func (s text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(s)) {
+		return json.Marshal(string(s))
+	}
+	return json.Marshal(encoded{[]byte(s)})
+}
+
+func (s *text) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(s))
+	}
+	var e encoded
+	err := json.Unmarshal(data, &e)
+	*s = text(e.Base64)
+	return err
+}
+
+type encoded struct {
+	Base64 []byte `json:"base64"`
+}
+
+// wire is a Change as it is written: its Old and New take the place of the
+// embedded ones.
+type wire struct {
+	plain
+	Old *text `json:"old"`
+	New *text `json:"new"`
+}
+
+type plain Change // without the methods
+
+// MarshalJSON writes Old and New without loss, whatever bytes they hold.
+func (c Change) MarshalJSON() ([]byte, error) {
+	return json.Marshal(wire{plain(c), (*text)(c.Old), (*text)(c.New)})
+}
+
+// UnmarshalJSON reads what [Change.MarshalJSON] wrote.
+func (c *Change) UnmarshalJSON(data []byte) error {
+	var w wire
+	err := json.Unmarshal(data, &w)
+	*c = Change(w.plain)
+	c.Old, c.New = (*string)(w.Old), (*string)(w.New)
+	return err
+}

@@ -1,0 +1,155 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// A Journal is open for writing, by one goroutine of one process at a time: keep
+// it open from Begin to Done, and changes do not cross.
+type Journal struct {
+	dir, file *os.File
+	max       int // maxSize, but in tests
+}
+
+// Open opens the journal for writing, and makes it and its directory where they
+// are missing. It waits up to five seconds for another process that holds it.
+//
+// Errors to test for: [*UntrustedError], [ErrLocked], [fs.ErrPermission], and
+// EROFS on a file system that is read-only.
+func (d Dir) Open() (*Journal, error) {
+	j, err := d.openWrite(lockWait)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	return j, nil
+}
+
+func (d Dir) openWrite(wait time.Duration) (*Journal, error) {
+	dir, err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.create(); err != nil {
+			return nil, err
+		}
+		dir, err = d.open()
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := openLocked(dir, wait)
+	if err == nil {
+		err = dir.Sync() // the file may be new
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	return &Journal{dir, file, maxSize}, nil
+}
+
+// Close gives the journal free for others.
+func (j *Journal) Close() error {
+	return errors.Join(j.file.Close(), j.dir.Close())
+}
+
+// Begin records what command is about to change, and returns the ID it is undone
+// by. The record is on the disk when Begin returns. If it fails, nothing should
+// be changed.
+//
+// A journal that would become too long first loses its oldest commands, up to
+// half its length.
+func (j *Journal) Begin(command string, changes []Change) (id string, err error) {
+	defer wrap(&err)
+	for _, c := range changes {
+		if !utf8.ValidString(c.Path) || !utf8.ValidString(c.Key) {
+			return "", fmt.Errorf("the name %q%q is not UTF-8", c.Path, c.Key)
+		}
+	}
+	boot, err := BootID()
+	if err != nil {
+		return "", err
+	}
+	data, err := readFile(j.file)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	id = nextID(lastID(data), now)
+	line, err := encode(record{Op: opBegin, ID: id, Time: now, BootID: boot, Command: command, Changes: changes})
+	if err != nil {
+		return "", err
+	}
+	if len(line) > j.max/2 {
+		return "", fmt.Errorf("%d changes: %w", len(changes), ErrTooLarge)
+	}
+	if len(data)+len(line) > j.max {
+		if err := j.replace(tail(data, j.max/2)); err != nil {
+			return "", err
+		}
+	}
+	return id, j.append(line)
+}
+
+// Done marks a command as finished. applied are the indices of the changes that
+// were made; nil is all of them. A command that was taken back by itself,
+// because one of its changes failed, is marked Undone instead.
+func (j *Journal) Done(id string, applied []int) error {
+	return j.mark(record{Op: opDone, ID: id, Applied: applied})
+}
+
+// Undone marks a command as taken back, whole.
+func (j *Journal) Undone(id string) error {
+	return j.mark(record{Op: opUndone, ID: id})
+}
+
+func (j *Journal) mark(r record) (err error) {
+	defer wrap(&err)
+	line, err := encode(r)
+	if err != nil {
+		return err
+	}
+	return j.append(line)
+}
+
+// append adds a line, and has it on the disk when it returns; if it fails, it
+// tries to leave nothing of it. A line that a crash broke off is ended first.
+func (j *Journal) append(line []byte) error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return err
+	}
+	size := info.Size()
+	if size > 0 {
+		last := make([]byte, 1)
+		if _, err := j.file.ReadAt(last, size-1); err != nil {
+			return err
+		}
+		if last[0] != '\n' {
+			line = slices.Insert(line, 0, '\n')
+		}
+	}
+	_, err = j.file.Write(line)
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		j.file.Truncate(size)
+	}
+	return err
+}
+
+func encode(r record) ([]byte, error) {
+	line, err := json.Marshal(r)
+	return append(line, '\n'), err
+}
+
+func wrap(err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("write journal: %w", *err)
+	}
+}
