@@ -9,7 +9,8 @@ import (
 )
 
 // Read reads the journal without a lock, and makes nothing: a journal that is
-// missing is empty. Errors to test for: [*UntrustedError], [fs.ErrPermission].
+// missing is empty. Errors to test for: [*UntrustedError], [ErrTooLarge],
+// [fs.ErrPermission].
 func (d Dir) Read() (Log, error) {
 	log, err := d.read()
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,8 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// A Journal is open for writing, by one goroutine of one process at a time: keep
-// it open from Begin to Done, and changes do not cross.
+// A Journal is open for writing. No other process can open it meanwhile, so the
+// changes of two do not cross if each keeps it open from Begin to Done. It is
+// not for several goroutines.
 type Journal struct {
 	dir, file *os.File
 	max       int // maxSize, but in tests
@@ -102,7 +103,8 @@ func (j *Journal) Done(id string, applied []int) error {
 	return j.mark(record{Op: opDone, ID: id, Applied: applied})
 }
 
-// Undone marks a command as taken back, whole.
+// Undone marks a command as taken back, whole. Like Done it does not look
+// whether there is such a command.
 func (j *Journal) Undone(id string) error {
 	return j.mark(record{Op: opUndone, ID: id})
 }

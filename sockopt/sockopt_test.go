@@ -194,8 +194,9 @@ func TestACookieIsOneSockets(t *testing.T) {
 		}
 		return v
 	}
-	if cookie(a) == 0 || cookie(a) == cookie(b) || cookie(a) != cookie(a) {
-		t.Errorf("cookies %d and %d", cookie(a), cookie(b))
+	first, second, again := cookie(a), cookie(b), cookie(a)
+	if first == 0 || first == second || first != again {
+		t.Errorf("cookies %d and %d, and of the first again %d", first, second, again)
 	}
 }
 
