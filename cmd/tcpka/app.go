@@ -34,8 +34,8 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 }
 
 func (s *session) app() *cli.App {
-	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}
-	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
+	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version", DisableDefaultText: true}
+	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
 	app := &cli.App{
 		Name:                      "tcpka",
 		Usage:                     "inspect, explain and tune TCP keepalive",
@@ -53,7 +53,7 @@ func (s *session) app() *cli.App {
 		OnUsageError:   usageError,
 		Action: func(c *cli.Context) error {
 			if name := c.Args().First(); name != "" {
-				return misuse("unknown command %q", name).withHint("the commands are listed by: tcpka --help%s", nearest(c.App, name))
+				return misuse("unknown command %q", name).withHint("the commands are %s", commandNames(c.App))
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -73,12 +73,12 @@ what they really lead to, and changes them safely.
 Exit status: 0 done, 1 failed, 2 misuse and nothing done, 3 partly done or
 written but not in force.`
 
-// nearest suggests the command that name may have meant.
-func nearest(app *cli.App, name string) string {
-	if s := cli.SuggestCommand(app.Commands, name); s != "" {
-		return "; did you mean " + s + "?"
+func commandNames(app *cli.App) string {
+	var names []string
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
 	}
-	return ""
+	return strings.Join(names, ", ")
 }
 
 // usageError words the flag package's messages as ours.
@@ -120,7 +120,7 @@ func hasFlag(flags []cli.Flag, name string) bool {
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the answer: table or json"},
-		&cli.BoolFlag{Name: "json", Usage: "short for -o json"},
+		&cli.BoolFlag{Name: "json", Usage: "short for -o json", DisableDefaultText: true},
 	}
 }
 

@@ -27,8 +27,8 @@ func (s *session) undoCommand() *cli.Command {
 further back; ID takes back that one. What someone else has changed since is left
 alone, and so is what the last reboot took back by itself.`,
 		Flags: join([]cli.Flag{
-			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first"},
-			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing"},
+			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing", DisableDefaultText: true},
 			&cli.StringFlag{Name: "root", Usage: "work on the files under `DIR` instead of /"},
 		}, outputFlags()),
 		Action: s.undo,

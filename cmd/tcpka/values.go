@@ -96,13 +96,7 @@ func harm(name string, ch keepalive.Change) string {
 			return w.Text
 		}
 	}
-	if name == "user-timeout" && s.UserTimeout < 0 {
-		return "it cannot be negative"
-	}
-	if name == "probes" && s.Probes < 0 {
-		return "it cannot be negative"
-	}
-	return errRange.Error()
+	return "the kernel refuses it"
 }
 
 // errEmpty and its sisters say what is wrong with the text of a value.

@@ -26,12 +26,13 @@ type where struct {
 // the same one.
 type namespace struct {
 	netns.Namespace
-	held *netns.Handle
+	here bool          // where every thread of this program is
+	held *netns.Handle // nil is not held
 }
 
 func (n namespace) Do(f func() error) error {
 	switch {
-	case n.Inode == 0: // an image
+	case n.here:
 		return f()
 	case n.held != nil:
 		return n.held.Do(f)
@@ -39,9 +40,9 @@ func (n namespace) Do(f func() error) error {
 	return n.Namespace.Do(f)
 }
 
-// image stands for the namespace where there is none.
+// image stands for a namespace where there is none.
 func image(root rootfs.FS) namespace {
-	return namespace{Namespace: netns.Namespace{Name: "image " + root.Path("/")}}
+	return namespace{Namespace: netns.Namespace{Name: "image " + root.Path("/")}, here: true}
 }
 
 // whereOf reads --root and --netns. Without them it is the live tree and the
@@ -71,7 +72,7 @@ func whereOf(c *cli.Context) (where, error) {
 		if err != nil {
 			return w, err
 		}
-		w.namespaces = []namespace{{Namespace: ns}}
+		w.namespaces = []namespace{{Namespace: ns, here: true}}
 	case spec == "all":
 		w.all = true
 		all, err := netns.List()
@@ -88,7 +89,7 @@ func whereOf(c *cli.Context) (where, error) {
 		if err != nil {
 			return w, err
 		}
-		w.namespaces = []namespace{{h.Namespace, h}}
+		w.namespaces = []namespace{{Namespace: h.Namespace, held: h}}
 	}
 	return w, nil
 }

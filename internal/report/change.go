@@ -49,8 +49,9 @@ type OldNew struct {
 
 func (d Set) table(w *bufio.Writer, s Style) {
 	writeChanges(w, d.Changes)
-	if !d.Changed && !d.DryRun {
-		fmt.Fprintln(w, "\nNothing to change: these are the values already.")
+	if !d.Changed {
+		fmt.Fprintln(w, "\nNothing to change.")
+		return
 	}
 	if d.Detection != nil {
 		fmt.Fprintf(w, "\nA dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
@@ -71,10 +72,10 @@ func (d Set) table(w *bufio.Writer, s Style) {
 }
 
 func (o OldNew) before() string {
-	if o.Old != nil && o.New != nil && *o.Old == *o.New || o.Old == o.New {
+	if o.Old == o.New || o.Old != nil && o.New != nil && *o.Old == *o.New {
 		return ", as before"
 	}
-	return ", before " + orNever(o.Old, "after ")
+	return "; until now " + orNever(o.Old, "")
 }
 
 // writeChanges lists changes as lines that sysctl understands, under the name
@@ -90,14 +91,17 @@ func writeChanges(w *bufio.Writer, changes []Change) {
 			where = c.where()
 			fmt.Fprintf(w, "# %s\n", Escape(where))
 		}
-		now, was := "# "+c.Key+" is not set", "not set"
+		now, was := "# "+c.Key+" is not set", "was not set"
 		if c.New != nil {
 			now = c.Key + " = " + *c.New
 		}
 		if c.Old != nil {
-			was = *c.Old
+			was = "was " + *c.Old
+			if c.New != nil && *c.New == *c.Old {
+				was = "already"
+			}
 		}
-		fmt.Fprintf(w, "%-42s # was %s\n", Escape(now), Escape(was))
+		fmt.Fprintf(w, "%-40s # %s\n", Escape(now), Escape(was))
 	}
 }
 

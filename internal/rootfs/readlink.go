@@ -13,9 +13,9 @@ func (f FS) Readlink(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer link.Close()
+	defer unix.Close(link)
 	text := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(link.Fd()), "", text)
+	n, err := unix.Readlinkat(link, "", text)
 	if err != nil {
 		return "", &fs.PathError{Op: "readlink", Path: f.Path(name), Err: err}
 	}

@@ -9,7 +9,6 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -49,17 +48,17 @@ func Open(dir string) (FS, error) {
 		return FS{}, fmt.Errorf("root %s: %w", dir, unix.ENOTDIR)
 	}
 	r := FS{dir: abs}
-	f, err := r.open("/proc", unix.O_PATH, 0)
+	fd, err := r.open("/proc", unix.O_PATH, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}
 	if err != nil {
 		return FS{}, fmt.Errorf("root: %w", err)
 	}
-	defer f.Close()
+	defer unix.Close(fd)
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
-		return FS{}, fmt.Errorf("root: %s: %w", f.Name(), err)
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return FS{}, fmt.Errorf("root: %s: %w", r.Path("/proc"), err)
 	}
 	if st.Type == unix.PROC_SUPER_MAGIC {
 		return FS{}, fmt.Errorf("root %s: %w", dir, ErrLiveProc)
@@ -77,33 +76,40 @@ func (f FS) Path(name string) string { return filepath.Join(f.dir, clean(name)) 
 // clean makes name an absolute path without "..", seen from inside the root.
 func clean(name string) string { return path.Clean("/" + name) }
 
-func (f FS) open(name string, flags int, mode uint32) (*os.File, error) {
+// open returns a descriptor. Most of this package works on descriptors and not
+// on an [os.File], which would join the poller at some cost.
+func (f FS) open(name string, flags int, mode uint32) (int, error) {
 	name = clean(name)
+	flags |= unix.O_CLOEXEC
+	var fd int
+	var err error
 	if f.dir == "" {
-		fd, err := retry(func() (int, error) { return unix.Open(name, flags|unix.O_CLOEXEC, mode) })
-		if err != nil {
-			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-		}
-		return os.NewFile(uintptr(fd), name), nil
+		fd, err = retry(func() (int, error) { return unix.Open(name, flags, mode) })
+	} else {
+		fd, err = f.openInRoot(name, flags, mode)
 	}
-	dir, err := os.Open(f.dir)
 	if err != nil {
-		return nil, err
+		return -1, &fs.PathError{Op: "open", Path: f.Path(name), Err: err}
 	}
-	defer dir.Close()
+	return fd, nil
+}
+
+func (f FS) openInRoot(name string, flags int, mode uint32) (int, error) {
+	dir, err := retry(func() (int, error) { return unix.Open(f.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
 	how := unix.OpenHow{
-		Flags:   uint64(flags | unix.O_CLOEXEC),
+		Flags:   uint64(flags),
 		Mode:    uint64(mode),
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	}
-	fd, err := retry(func() (int, error) { return unix.Openat2(int(dir.Fd()), strings.TrimPrefix(name, "/"), &how) })
-	if errors.Is(err, unix.ENOSYS) {
-		err = fmt.Errorf("openat2: %w: a root needs Linux 5.6 or later", err)
+	fd, err := retry(func() (int, error) { return unix.Openat2(dir, strings.TrimPrefix(name, "/"), &how) })
+	if err == unix.ENOSYS {
+		return -1, fmt.Errorf("openat2: %w: a root needs Linux 5.6 or later", err)
 	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: f.Path(name), Err: err}
-	}
-	return os.NewFile(uintptr(fd), f.Path(name)), nil
+	return fd, err
 }
 
 // retry repeats a call that a signal interrupted, or that openat2 gave up on
@@ -120,37 +126,57 @@ func retry(call func() (int, error)) (int, error) {
 
 // OpenFile opens name like [os.OpenFile], inside the root.
 func (f FS) OpenFile(name string, flags int, mode fs.FileMode) (*os.File, error) {
-	return f.open(name, flags, uint32(mode.Perm()))
+	fd, err := f.open(name, flags, uint32(mode.Perm()))
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Path(name)), nil
 }
 
 // ReadFile reads a file whole. It never blocks on a fifo or a terminal, and
 // refuses what is not a regular file or is larger than [MaxFile].
 func (f FS) ReadFile(name string) ([]byte, error) {
-	file, err := f.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := f.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	defer unix.Close(fd)
+	data, err := readAll(fd)
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: file.Name(), Err: errors.New("not a regular file")}
-	}
-	data, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > MaxFile {
-		return nil, &fs.PathError{Op: "read", Path: file.Name(), Err: fmt.Errorf("larger than %d bytes", MaxFile)}
+		return nil, &fs.PathError{Op: "read", Path: f.Path(name), Err: err}
 	}
 	return data, nil
 }
 
+func readAll(fd int) ([]byte, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errors.New("not a regular file")
+	}
+	data := make([]byte, 0, min(max(st.Size+1, 4096), MaxFile+1)) // files in /proc have size 0
+	for {
+		n, err := retry(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) })
+		if err != nil {
+			return nil, err
+		}
+		data = data[:len(data)+n]
+		switch {
+		case n == 0:
+			return data, nil
+		case len(data) > MaxFile:
+			return nil, fmt.Errorf("larger than %d bytes", MaxFile)
+		case len(data) == cap(data):
+			data = slices.Grow(data, 4096)
+		}
+	}
+}
+
 // ReadDir lists a directory, sorted by name.
 func (f FS) ReadDir(name string) ([]fs.DirEntry, error) {
-	dir, err := f.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	dir, err := f.OpenFile(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -164,19 +190,14 @@ func (f FS) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // Stat describes what name leads to, links followed inside the root.
-func (f FS) Stat(name string) (fs.FileInfo, error) {
-	file, err := f.open(name, unix.O_PATH, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return file.Stat()
-}
+func (f FS) Stat(name string) (fs.FileInfo, error) { return f.stat(name, 0) }
 
 // Lstat describes name itself: its directory is resolved inside the root, a
 // link at its end is not followed.
-func (f FS) Lstat(name string) (fs.FileInfo, error) {
-	file, err := f.open(name, unix.O_PATH|unix.O_NOFOLLOW, 0)
+func (f FS) Lstat(name string) (fs.FileInfo, error) { return f.stat(name, unix.O_NOFOLLOW) }
+
+func (f FS) stat(name string, flags int) (fs.FileInfo, error) {
+	file, err := f.OpenFile(name, unix.O_PATH|flags, 0)
 	if err != nil {
 		return nil, err
 	}

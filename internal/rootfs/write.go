@@ -44,7 +44,7 @@ func (f FS) Remove(name string) error {
 
 func (f FS) inDir(name string, do func(dir *os.File, base string) error) error {
 	name = clean(name)
-	dir, err := f.open(path.Dir(name), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	dir, err := f.OpenFile(path.Dir(name), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
