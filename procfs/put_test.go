@@ -151,7 +151,7 @@ func TestPutReachesTheKernel(t *testing.T) {
 			{"one second more than that, as intvl", Value{KeyIntvl, most + 1}, unix.EINVAL},
 			{"as little as an int of ticks holds", Value{KeyTime, -most}, nil},
 			{"one second less than that", Value{KeyTime, -most - 1}, unix.EINVAL},
-			{"more than a C int", Value{KeyTime, math.MaxInt32 + 1}, unix.EINVAL},
+			{"the largest C int", Value{KeyTime, math.MaxInt32}, unix.EINVAL},
 			{"a time below 0", Value{KeyTime, -1}, nil},
 			{"no time", Value{KeyTime, 0}, nil},
 			{"no probes", Value{KeyProbes, 0}, nil},

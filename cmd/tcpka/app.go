@@ -61,6 +61,7 @@ func (s *session) app() *cli.App {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
+		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // cli leaves out the last one
 		c.Before = onlyOwn(c)
 	}
 	return app
