@@ -101,15 +101,21 @@ func (fs FS) write(v Value) error {
 	}
 	defer f.Close()
 	text := strconv.Itoa(v.N) + "\n"
-	if _, err := f.WriteString(text); err != nil {
+	if fs.root.Live() {
+		_, err := f.WriteString(text)
 		return err
 	}
-	if fs.root.Live() {
-		return nil
+	// A plain file would keep the end of a longer value. The one write covers it
+	// with empty lines, so that whoever dies before they are cut off leaves the
+	// new value, and before the write the old one.
+	info, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	// A plain file keeps the end of a longer value. Cutting it off after the
-	// write instead of emptying it before means that no crash leaves it empty,
-	// and "60\n00\n" in between is refused by every reader.
+	padding := max(0, min(info.Size(), 4096)-int64(len(text)))
+	if _, err := f.WriteString(text + strings.Repeat("\n", int(padding))); err != nil {
+		return err
+	}
 	return f.Truncate(int64(len(text)))
 }
 

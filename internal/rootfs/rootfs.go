@@ -105,7 +105,7 @@ func (f FS) openInRoot(name string, flags int, mode uint32) (int, error) {
 		Mode:    uint64(mode),
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	}
-	fd, err := retry(func() (int, error) { return unix.Openat2(dir, strings.TrimPrefix(name, "/"), &how) })
+	fd, err := retry(func() (int, error) { return unix.Openat2(dir, name, &how) })
 	if err == unix.ENOSYS {
 		return -1, fmt.Errorf("openat2: %w: a root needs Linux 5.6 or later", err)
 	}
