@@ -135,7 +135,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	for _, sit := range d.Situations {
 		rows = append(rows, sit.row())
 	}
-	writeTable(w, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "THE APPLICATION SEES"}, rows)
+	writeTable(w, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "APP SEES"}, rows)
 	writeWarnings(w, s, d.Warnings)
 }
 
@@ -153,11 +153,12 @@ func (d Explain) formula(s Style) string {
 		return "never: after one probe a negative intvl is months away for the kernel"
 	case p.DecidedBy == calc.ByUserTimeout:
 		n := strconv.Itoa(p.ProbesSent)
-		return fmt.Sprintf("time + n %s intvl = %s + %s %s %s = %s; n = %s is the first (from 1) not before the user timeout, %s s",
-			mul, v.Time, n, mul, v.Intvl, p.Seconds.Both(), n, Seconds(d.settings.UserTimeout))
-	default:
-		return fmt.Sprintf("time + probes %s intvl = %s + %d %s %s = %s", mul, v.Time, v.Probes, mul, v.Intvl, p.Seconds.Both())
+		return fmt.Sprintf("time + n %s intvl = %s + %s %s %s = %s, the first from n = 1 not before the user timeout, %s s",
+			mul, v.Time, n, mul, v.Intvl, p.Seconds.Both(), Seconds(d.settings.UserTimeout))
+	case v.Intvl == 0 && v.Probes > 0:
+		return fmt.Sprintf("time + probes %s one tick of the kernel, as intvl is 0 = %s", mul, p.Seconds.Both())
 	}
+	return fmt.Sprintf("time + probes %s intvl = %s + %d %s %s = %s", mul, v.Time, v.Probes, mul, v.Intvl, p.Seconds.Both())
 }
 
 func (x Situation) row() []string {
@@ -184,7 +185,7 @@ var situationNames = map[string]string{
 	calc.ZeroWindowPeerAlive:    "peer alive, its window closed",
 	calc.Connecting:             "connecting, no answer",
 	calc.Accepting:              "accepting, no answer",
-	calc.ClosedWithDataUnsent:   "closed with data unsent, peer gone",
+	calc.ClosedWithDataUnsent:   "closed, data unsent, peer gone",
 }
 
 // seen is what the application notices.
@@ -192,8 +193,6 @@ func (x Situation) seen() string {
 	switch {
 	case x.Errno == nil:
 		return "nothing"
-	case x.ID == calc.Connecting:
-		return *x.Errno + " from connect"
 	case x.ID == calc.IdlePeerAlive:
 		return *x.Errno + " on a healthy connection"
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/tcpka/tcpka/calc"
@@ -107,8 +108,11 @@ func (n Namespace) page(w *bufio.Writer, s Style) {
 		{"net.ipv4.tcp_keepalive_probes", strconv.Itoa(*n.Probes), "9"},
 	} {
 		row := []string{k.key, k.now, k.preset}
-		if len(n.Boot) > 0 {
-			row = append(row, n.bootOf(k.key))
+		for i, boot := range n.bootOf(k.key) {
+			if i > 0 {
+				rows, row = append(rows, row), []string{"", "", ""}
+			}
+			row = append(row, boot)
 		}
 		rows = append(rows, row)
 	}
@@ -137,33 +141,27 @@ func (n Namespace) page(w *bufio.Writer, s Style) {
 	writeWarnings(w, s, n.Warnings)
 }
 
-// bootOf says what happens to key at boot, once where the readers agree.
-func (n Namespace) bootOf(key string) string {
-	var text string
-	var seen []Boot
+// bootOf says what happens to key at boot: one line where the readers agree,
+// else one for each.
+func (n Namespace) bootOf(key string) []string {
+	var lines, readers []string
 	for _, b := range n.Boot {
-		if b.Key == key {
-			seen = append(seen, b)
+		if b.Key != key {
+			continue
 		}
-	}
-	agree := true
-	for _, b := range seen {
-		agree = agree && b.value() == seen[0].value()
-	}
-	if agree && len(seen) > 0 {
-		seen = seen[:1]
-	}
-	for _, b := range seen {
-		part := b.value()
-		if !agree {
-			part = b.Reader + ": " + part
-		}
+		line := b.value()
 		if !b.MatchesRunning {
-			part += "  (differs)"
+			line += "  (differs)"
 		}
-		text = joinNonEmpty(text, part)
+		lines, readers = append(lines, line), append(readers, b.Reader)
 	}
-	return text
+	if len(slices.Compact(slices.Clone(lines))) == 1 {
+		return lines[:1]
+	}
+	for i, reader := range readers {
+		lines[i] = reader + ": " + lines[i]
+	}
+	return lines
 }
 
 func writeWarnings(w *bufio.Writer, s Style, ws []calc.Warning) {

@@ -66,8 +66,7 @@ func SVG(w io.Writer, d Explain) error {
 
 func (d Explain) svgTimeline(b *bufio.Writer, text func(x, y float64, class, anchor, s string)) {
 	fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" class="rule" stroke-width="2"/>`+"\n", svgLeft, svgLine, svgRight, svgLine)
-	text(svgLeft, svgLine+34, "dim", "start", "0 s")
-	text(svgLeft, svgLine-24, "dim", "start", "last segment from the peer")
+	text(svgLeft, svgLine-24, "dim", "start", "0 s: the last segment from the peer")
 	if len(d.Timeline) == 0 {
 		return
 	}
@@ -97,14 +96,18 @@ func (d Explain) svgTimeline(b *bufio.Writer, text func(x, y float64, class, anc
 		band("quiet", 0, quiet)
 		band("slack", dead.At, *d.Detection.Latest)
 	}
+	radius := 5.0 // smaller where the probes are close
+	if d.Settings.Intvl > 0 {
+		radius = min(radius, max(1.5, (x(d.Settings.Intvl)-x(0))*0.4))
+	}
 	for i, e := range d.Timeline {
 		switch e.Event {
 		case "probe":
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" class="probe"><title>probe %d at %s s</title></circle>`+"\n", x(e.At), svgLine, e.N, e.At)
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%.1f" class="probe"><title>probe %d at %s s</title></circle>`+"\n", x(e.At), svgLine, radius, e.N, e.At)
 		case "omitted":
 			middle := (x(e.At) + x(d.Timeline[i+1].At)) / 2
 			text(middle, svgLine+5, "ink", "middle", "…")
-			text(middle, svgLine-24, "dim", "middle", fmt.Sprintf("%d more probes", e.Count))
+			text(middle, svgLine+34, "dim", "middle", fmt.Sprintf("%d more probes", e.Count))
 		case "dead":
 			c := x(e.At)
 			fmt.Fprintf(b, `<path d="M%.1f %.1fl16 16m0 -16l-16 16" class="dead" stroke-width="3"/>`+"\n", c-8, svgLine-8)
