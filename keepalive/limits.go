@@ -76,8 +76,8 @@ func Kernel(hz int) Surface {
 }
 
 // Check refuses a value outside the surface's range, or finer than its unit,
-// with a [*RangeError]. It reports the first it finds, in the order time,
-// intvl, probes, user timeout.
+// with a [*RangeError], and a user timeout where the surface has none. It
+// reports the first it finds, in the order time, intvl, probes, user timeout.
 func (s Surface) Check(c Change) error {
 	if err := s.checkDuration("time", c.Time, s.TimeMin, s.TimeMax, time.Second); err != nil {
 		return err
@@ -87,6 +87,9 @@ func (s Surface) Check(c Change) error {
 	}
 	if p := c.Probes; p != nil && (*p < s.ProbesMin || *p > s.ProbesMax) {
 		return &RangeError{s.Name, "probes", strconv.Itoa(*p), strconv.Itoa(s.ProbesMin), strconv.Itoa(s.ProbesMax)}
+	}
+	if c.UserTimeout != nil && s.UserTimeoutMax == 0 {
+		return fmt.Errorf("user timeout: %s has none", s.Name)
 	}
 	return s.checkDuration("user timeout", c.UserTimeout, s.UserTimeoutMin, s.UserTimeoutMax, time.Millisecond)
 }
