@@ -40,7 +40,7 @@ func (s *session) show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d := report.Show{Schema: "tcpka/show/v1", Namespaces: []report.Namespace{}}
+	d := report.Show{Schema: "tcpka/show/v1", Namespaces: []report.Namespace{}, Rows: w.all}
 	unreadable := 0
 	for _, ns := range w.namespaces {
 		var snap snapshot

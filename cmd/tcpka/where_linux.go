@@ -86,6 +86,9 @@ func whereOf(c *cli.Context) (where, error) {
 		return w, misuse("--netns needs a name, a PID, a path or all")
 	default:
 		h, err := netns.Find(spec) // open until the program ends
+		if _, missing := errors.AsType[*netns.NotFoundError](err); missing {
+			return w, failed(err).withHint("the namespaces are listed by: tcpka show --netns all")
+		}
 		if err != nil {
 			return w, err
 		}

@@ -157,6 +157,7 @@ func show() Show {
 func TestShow(t *testing.T) {
 	one := show()
 	many := show()
+	many.Rows = true
 	never := many.Namespaces[0]
 	never.Name, never.Current, never.Detection, never.Refresh = "web\u202e\x00", false, nil, nil
 	many.Namespaces = append(many.Namespaces, never, Namespace{Name: "nginx:812", Error: new("enter: operation not permitted")})

@@ -13,6 +13,8 @@ import (
 type Show struct {
 	Schema     string      `json:"schema"`
 	Namespaces []Namespace `json:"namespaces"`
+
+	Rows bool `json:"-"` // a namespace a row, even if there is only one
 }
 
 // Namespace is what one network namespace has. What could not be read is null,
@@ -65,7 +67,7 @@ func (b Boot) value() string {
 }
 
 func (d Show) table(w *bufio.Writer, s Style) {
-	if len(d.Namespaces) == 1 && d.Namespaces[0].Error == nil {
+	if !d.Rows {
 		d.Namespaces[0].page(w, s)
 		return
 	}
@@ -73,7 +75,7 @@ func (d Show) table(w *bufio.Writer, s Style) {
 	for _, n := range d.Namespaces {
 		rows = append(rows, n.row())
 	}
-	writeTable(w, []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER NOTICED", "IDLE PATH REFRESHED", "PROBES SENT", "DROPPED", "NOTE"}, rows)
+	writeTable(w, []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER AFTER", "REFRESHED EVERY", "PROBES SENT", "DROPPED", "NOTE"}, rows)
 }
 
 // row is the namespace as one line of many.
@@ -92,7 +94,7 @@ func (n Namespace) row() []string {
 	return []string{
 		name,
 		withHuman(*n.Time), withHuman(*n.Intvl), strconv.Itoa(*n.Probes),
-		orNever(n.Detection, "after "), orNever(n.Refresh, "every "),
+		orNever(n.Detection, ""), orNever(n.Refresh, ""),
 		count(n.Counters.ProbesSent), count(n.Counters.AbortedOnTimeout),
 		note,
 	}
