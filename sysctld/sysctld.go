@@ -1,0 +1,123 @@
+// Package sysctld answers which file decides a sysctl at the next boot, and
+// keeps the one file that tcpka writes there, [DropIn].
+//
+// Two programs read sysctl.d, and they do not agree: systemd-sysctl(8), which
+// runs at boot wherever systemd does, and the sysctl(8) of procps, which other
+// init systems run as "sysctl --system" and administrators run by hand. They
+// read the same directories, but systemd does not read /etc/sysctl.conf and
+// procps reads it last; and their grammars differ in the corners. Both are
+// followed here to the letter, as systemd 252 and procps 4.0.2 have it.
+//
+// Only files are read. Not resolved is what else may set a sysctl at boot: the
+// kernel command line (sysctl.KEY=VALUE, set before any file), the systemd
+// credential sysctl.extra (read after all files), copies of these files in an
+// initramfs, and services such as tuned that write later.
+package sysctld
+
+// A Reader is a program that reads sysctl.d and writes what it finds to
+// /proc/sys.
+type Reader string
+
+const (
+	// Systemd is systemd-sysctl. It collects first and writes after: a key is
+	// written once, with the last value found. See sysctl.d(5).
+	Systemd Reader = "systemd-sysctl"
+
+	// Procps is "sysctl --system" of procps. It writes every assignment in
+	// turn. See sysctl(8), System File Precedence.
+	Procps Reader = "procps"
+)
+
+// Readers returns every reader there is.
+func Readers() []Reader { return []Reader{Systemd, Procps} }
+
+// An Assignment is a value that a reader writes to a key.
+type Assignment struct {
+	Reader Reader
+	Key    string // as it was asked for: "net.ipv4.tcp_keepalive_time"
+
+	// Value is the text as the reader writes it, spaces around it cut off. The
+	// kernel has its own way with it: of "6 # seconds" it takes the 6, and
+	// "0600" is octal.
+	Value string
+
+	Path string // as seen inside the root: "/etc/sysctl.d/99-tcpka.conf"
+	Line int    // counted from 1, by line feeds, as an editor does
+}
+
+// IsSet reports whether a file sets the key at all. Where none does, Value,
+// Path and Line are empty.
+func (a Assignment) IsSet() bool { return a.Path != "" }
+
+// Resolve returns what r writes last to each of the keys, in their order.
+// Whether the kernel accepts it is another matter: see [Files.Writes].
+func (f *Files) Resolve(r Reader, keys ...string) []Assignment {
+	settings := f.settings(r)
+	named := names(settings)
+	last := make([]Assignment, len(keys))
+	for i, key := range keys {
+		last[i] = Assignment{Reader: r, Key: key}
+		if all := writes(settings, named, r, key); len(all) > 0 {
+			last[i] = all[len(all)-1]
+		}
+	}
+	return last
+}
+
+// Writes returns everything r writes to key, in order. The last that the kernel
+// accepts stays in force: a value it refuses leaves the one before. With
+// [Systemd] there is more than one only where no line names the key and several
+// patterns match it.
+func (f *Files) Writes(r Reader, key string) []Assignment {
+	settings := f.settings(r)
+	return writes(settings, names(settings), r, key)
+}
+
+// settings returns what the files tell r, in the order r acts on it.
+func (f *Files) settings(r Reader) []setting {
+	switch r {
+	case Systemd:
+		return f.systemd()
+	case Procps:
+		return f.procps()
+	}
+	return nil
+}
+
+// A setting is one line of a file as a reader understands it.
+type setting struct {
+	key     string // as a path below /proc/sys, patterns included
+	value   string
+	exclude bool // "-key" without a value: no pattern sets this key
+	path    string
+	line    int
+}
+
+// names returns the paths of settings and exclusions, which no pattern sets,
+// whether it stands before them or after.
+func names(settings []setting) map[string]bool {
+	named := make(map[string]bool, len(settings))
+	for _, s := range settings {
+		named[s.key] = true
+	}
+	return named
+}
+
+// writes picks from settings those that end in a write to key. A pattern gives
+// way to a name as text only: what glob(3) makes of net//ipv4/* is net//ipv4/x,
+// and procps does not take it for net/ipv4/x.
+func writes(settings []setting, named map[string]bool, r Reader, key string) []Assignment {
+	target := procPath(key)
+	var found []Assignment
+	for _, s := range settings {
+		if s.exclude {
+			continue
+		}
+		path, ok := expand(s.key, target)
+		if !ok || isPattern(s.key) && named[path] {
+			continue
+		}
+		found = append(found, Assignment{Reader: r, Key: key, Value: s.value, Path: s.path, Line: s.line})
+	}
+	return found
+}
