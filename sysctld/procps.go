@@ -9,7 +9,7 @@ import "strings"
 // Two oddities of glob(3) are left out. procps takes the name of a file for a
 // pattern: where there are 1.conf and [1].conf, it reads the first twice. And a
 // pattern with a slash at its end still matches a file, if its last part is a
-// plain name.
+// plain name. Newer versions let an exclusion be a pattern; 4.0.2 does not.
 func (f *Files) procps() []setting {
 	var list []setting
 	read := func(file file) {

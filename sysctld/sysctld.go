@@ -6,7 +6,7 @@
 // init systems run as "sysctl --system" and administrators run by hand. They
 // read the same directories, but systemd does not read /etc/sysctl.conf and
 // procps reads it last; and their grammars differ in the corners. Both are
-// followed here to the letter, as systemd 252 and procps 4.0.2 have it.
+// followed here into the corners, as systemd 252 and procps 4.0.2 have them.
 //
 // Only files are read. Not resolved is what else may set a sysctl at boot: the
 // kernel command line (sysctl.KEY=VALUE, set before any file), the systemd
