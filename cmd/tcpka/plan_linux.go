@@ -19,6 +19,7 @@ import (
 // plan is what set is about to do: gathered and computed, nothing written.
 type plan struct {
 	root    rootfs.FS
+	hz      int // of the kernel that the boot files are for
 	runtime []*runtimeChange
 	boot    *bootChange
 }
@@ -90,30 +91,10 @@ func (p *plan) addBoot(ch keepalive.Change) error {
 	if err != nil {
 		return err
 	}
-	b.before = atBoot(files)
+	b.before, _ = atBoot(files, sysctld.Systemd, p.hz)
 	b.after = ch.Apply(b.before)
 	p.boot = &b
 	return nil
-}
-
-// atBoot is what systemd-sysctl leaves in force, on the kernel's defaults.
-func atBoot(files *sysctld.Files) keepalive.Settings {
-	s := keepalive.Defaults()
-	for _, a := range files.Resolve(sysctld.Systemd, keys()...) {
-		n, ok := kernelReads(a.Value)
-		if !ok {
-			continue
-		}
-		switch a.Key {
-		case procfs.KeyTime:
-			s.Time = time.Duration(n) * time.Second
-		case procfs.KeyIntvl:
-			s.Intvl = time.Duration(n) * time.Second
-		case procfs.KeyProbes:
-			s.Probes = n
-		}
-	}
-	return s
 }
 
 // document is the plan as an answer, with nothing applied yet.
@@ -343,9 +324,11 @@ func (p *plan) beaten() ([]string, error) {
 	}
 	var lines []string
 	for _, reader := range sysctld.Readers() {
-		for _, a := range files.Resolve(reader, keys()...) {
-			if want, ok := p.boot.values[a.Key]; ok && a.Value != want {
-				lines = append(lines, fmt.Sprintf("%s: %s:%d sets %s = %s after it", reader, p.root.Path(a.Path), a.Line, a.Key, a.Value))
+		settings, deciding := atBoot(files, reader, p.hz)
+		for _, key := range keys() {
+			if want, ok := p.boot.values[key]; ok && strconv.Itoa(numbers(settings)[key]) != want {
+				a := deciding[key]
+				lines = append(lines, fmt.Sprintf("%s: %s:%d sets %s = %s after it", reader, p.root.Path(a.Path), a.Line, key, a.Value))
 			}
 		}
 	}

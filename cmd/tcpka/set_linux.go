@@ -68,7 +68,7 @@ func (s *session) set(c *cli.Context) error {
 		return err
 	}
 	gather := func() (*plan, report.Set, error) {
-		p := &plan{root: w.root}
+		p := &plan{root: w.root, hz: hzOf(w.root)}
 		if !persistOnly {
 			if err := p.addRuntime(w, ch); err != nil {
 				return nil, report.Set{}, s.advise(err, ch)
@@ -181,14 +181,7 @@ func openJournal(root rootfs.FS) (*journal.Journal, error) {
 
 // wanted reads what to set, within what the kernel accepts and does no harm.
 func (s *session) wanted(c *cli.Context, w where) (keepalive.Change, error) {
-	hz := 250
-	if w.root.Live() {
-		var err error
-		if hz, err = procfs.HZ(); err != nil {
-			return keepalive.Change{}, err
-		}
-	}
-	ch, err := change(c, keepalive.Sysctl(hz))
+	ch, err := change(c, keepalive.Sysctl(hzOf(w.root)))
 	if err != nil {
 		return ch, err
 	}

@@ -57,9 +57,11 @@ func (s *session) show(c *cli.Context) error {
 			unreadable++
 			n = unknown(ns.Namespace, err)
 		case ns.Name == "host" || !w.root.Live():
-			if n.Boot, err = bootOf(w.root, snap.settings); err != nil {
+			boot, warnings, err := bootOf(w.root, snap.settings, snap.kernel.HZ)
+			if err != nil {
 				s.notice("not all boot settings are known: %v", err)
 			}
+			n.Boot, n.Warnings = boot, append(n.Warnings, warnings...)
 		}
 		d.Namespaces = append(d.Namespaces, n)
 	}
@@ -124,23 +126,55 @@ func keys() []string { return []string{procfs.KeyTime, procfs.KeyIntvl, procfs.K
 
 // bootOf says who sets each key at boot, and whether that is what runs. The
 // error names what could not be read; the rest holds all the same.
-func bootOf(root rootfs.FS, running keepalive.Settings) ([]report.Boot, error) {
+func bootOf(root rootfs.FS, running keepalive.Settings, hz int) ([]report.Boot, []calc.Warning, error) {
 	files, err := sysctld.Load(root)
 	boot := []report.Boot{}
+	var warnings []calc.Warning
 	for _, reader := range sysctld.Readers() {
-		for _, a := range files.Resolve(reader, keys()...) {
-			b := report.Boot{Key: a.Key, Reader: string(reader)}
-			n := numbers(keepalive.Defaults())[a.Key]
-			held := true
-			if a.IsSet() {
+		settings, deciding := atBoot(files, reader, hz)
+		for _, key := range keys() {
+			b := report.Boot{Key: key, Reader: string(reader)}
+			a, ok := deciding[key]
+			if ok {
 				b.Value, b.Source = new(a.Value), new(fmt.Sprintf("%s:%d", a.Path, a.Line))
-				n, held = kernelReads(a.Value)
 			}
-			b.MatchesRunning = held && n == numbers(running)[a.Key]
+			b.MatchesRunning = numbers(settings)[key] == numbers(running)[key]
 			boot = append(boot, b)
+			for _, w := range files.Writes(reader, key) {
+				if _, ok := kernelTakes(key, w.Value, hz); !ok {
+					warnings = append(warnings, calc.Warning{
+						ID:   "boot_value_refused",
+						Text: fmt.Sprintf("%s:%d sets %s = %s for %s, which the kernel refuses", w.Path, w.Line, key, w.Value, reader),
+					})
+				}
+			}
 		}
 	}
-	return boot, err
+	return boot, warnings, err
+}
+
+// atBoot is what a reader leaves in force, on the kernel's defaults, and the
+// assignments that decide it: of each key the last that the kernel accepts.
+func atBoot(files *sysctld.Files, reader sysctld.Reader, hz int) (keepalive.Settings, map[string]sysctld.Assignment) {
+	s, deciding := keepalive.Defaults(), map[string]sysctld.Assignment{}
+	for _, key := range keys() {
+		for _, w := range files.Writes(reader, key) {
+			n, ok := kernelTakes(key, w.Value, hz)
+			if !ok {
+				continue
+			}
+			deciding[key] = w
+			switch key {
+			case procfs.KeyTime:
+				s.Time = time.Duration(n) * time.Second
+			case procfs.KeyIntvl:
+				s.Intvl = time.Duration(n) * time.Second
+			case procfs.KeyProbes:
+				s.Probes = n
+			}
+		}
+	}
+	return s, deciding
 }
 
 // numbers are settings as the sysctls hold them.
@@ -152,14 +186,26 @@ func numbers(s keepalive.Settings) map[string]int {
 	}
 }
 
-// kernelReads is the number that the kernel takes from a text written to a
-// sysctl: the first word, decimal, or octal after a 0, or hexadecimal after 0x.
-// Source: kernel/sysctl.c, proc_get_long.
-func kernelReads(text string) (n int, ok bool) {
+// kernelTakes is the number that the kernel makes of a text written to a
+// sysctl: its first word, decimal, octal after a 0, or hexadecimal after 0x. ok
+// is false for what it refuses. Source: kernel/sysctl.c, proc_get_long.
+func kernelTakes(key, text string, hz int) (n int, ok bool) {
 	words := strings.Fields(text)
-	if len(words) == 0 || strings.ContainsAny(words[0], "_bBoO+") {
+	if len(words) == 0 {
 		return 0, false
 	}
+	digits := strings.ToLower(strings.TrimPrefix(words[0], "-"))
+	if strings.HasPrefix(digits, "0b") || strings.HasPrefix(digits, "0o") || strings.ContainsAny(digits, "_+-") {
+		return 0, false // Go's own ways to write a number
+	}
 	v, err := strconv.ParseInt(words[0], 0, 32)
-	return int(v), err == nil
+	if err != nil {
+		return 0, false
+	}
+	n = int(v)
+	ch := keepalive.Change{Time: new(time.Duration(n) * time.Second)}
+	if key == procfs.KeyProbes {
+		ch = keepalive.Change{Probes: &n}
+	}
+	return n, keepalive.Kernel(hz).Check(ch) == nil
 }

@@ -126,15 +126,23 @@ func look(root rootfs.FS) (snapshot, error) {
 		OrphanRetries:     related.OrphanRetries,
 	}
 	s.assumed = related.Assumed
-	if root.Live() {
-		s.kernel.HZ, err = procfs.HZ()
-	}
-	if !root.Live() || err != nil { // nobody can know the kernel that will run an image
-		s.kernel.HZ = calc.DefaultKernel().HZ
+	s.kernel.HZ = hzOf(root)
+	if !root.Live() {
 		s.assumed = append(s.assumed, "HZ")
 	}
 	s.counters, err = fs.Counters()
 	return s, err
+}
+
+// hzOf is how often the kernel ticks. Nobody can know the kernel that will run
+// an image; most tick 250 times a second.
+func hzOf(root rootfs.FS) int {
+	if root.Live() {
+		if hz, err := procfs.HZ(); err == nil {
+			return hz
+		}
+	}
+	return calc.DefaultKernel().HZ
 }
 
 // present is what explain starts from.

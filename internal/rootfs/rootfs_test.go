@@ -123,10 +123,11 @@ func TestMkdirAll(t *testing.T) {
 	root, dir, _ := tree(t)
 	link(t, "/elsewhere/deep", filepath.Join(dir, "etc/link"))
 	put(t, filepath.Join(dir, "etc/file"), "")
-	if err := root.MkdirAll("/a/b/c", 0o700); err != nil {
+	defer unix.Umask(unix.Umask(0o077))
+	if err := root.MkdirAll("/a/b/c", 0o755); err != nil {
 		t.Error(err)
 	}
-	if info, err := os.Stat(filepath.Join(dir, "a/b/c")); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(filepath.Join(dir, "a/b/c")); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("a/b/c: %v, %v", info, err)
 	}
 	if err := root.MkdirAll("/etc/file/x", 0o755); !errors.Is(err, unix.ENOTDIR) {

@@ -52,7 +52,8 @@ func (f FS) inDir(name string, do func(dir *os.File, base string) error) error {
 	return do(dir, path.Base(name))
 }
 
-// MkdirAll makes the directory name and those above it that are missing.
+// MkdirAll makes the directory name and those above it that are missing, with
+// the mode perm whatever the umask. They are on the disk when it returns.
 func (f FS) MkdirAll(name string, perm fs.FileMode) error {
 	name = clean(name)
 	if name == "/" {
@@ -69,9 +70,15 @@ func (f FS) MkdirAll(name string, perm fs.FileMode) error {
 	}
 	return f.inDir(name, func(dir *os.File, base string) error {
 		err := unix.Mkdirat(int(dir.Fd()), base, uint32(perm.Perm()))
-		if err != nil && !errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		if err == nil {
+			err = unix.Fchmodat(int(dir.Fd()), base, uint32(perm.Perm()), 0)
+		}
+		if err != nil {
 			return &fs.PathError{Op: "mkdir", Path: f.Path(name), Err: err}
 		}
-		return nil
+		return dir.Sync()
 	})
 }
