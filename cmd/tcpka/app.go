@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,11 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 		complete(stdout, app, args[:n-1])
 		return statusDone
 	}
-	return statusOf(app.Run(append([]string{"tcpka"}, reorder(app, args)...)), stderr)
+	err := app.Run(append([]string{"tcpka"}, reorder(app, args)...))
+	if refused, ok := errors.AsType[cli.ExitCoder](err); ok { // cli's own: no such help topic
+		err = misuse("%w", refused)
+	}
+	return statusOf(err, stderr)
 }
 
 func (s *session) app() *cli.App {
@@ -52,8 +57,12 @@ func (s *session) app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		Action: func(c *cli.Context) error {
-			if name := c.Args().First(); name != "" {
-				return misuse("unknown command %q", name).withHint("the commands are %s", commandNames(c.App))
+			hint := "the commands are " + commandNames(c.App)
+			switch {
+			case c.Args().Present():
+				return misuse("unknown command %q", c.Args().First()).withHint("%s", hint)
+			case len(s.args) > 0:
+				return misuse("no command").withHint("%s", hint)
 			}
 			return cli.ShowAppHelp(c)
 		},

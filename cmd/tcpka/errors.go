@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tcpka/tcpka/internal/report"
 )
@@ -46,7 +47,8 @@ func statusOf(err error, stderr io.Writer) int {
 	}
 	f := failed(err)
 	errors.As(err, &f)
-	fmt.Fprintf(stderr, "tcpka: error: %s\n", report.Escape(err.Error()))
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // joined errors
+	fmt.Fprintf(stderr, "tcpka: error: %s\n", report.Escape(text))
 	if f.hint != "" {
 		fmt.Fprintf(stderr, "tcpka: hint: %s\n", report.Escape(f.hint))
 	}

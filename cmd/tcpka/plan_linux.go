@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,8 +38,8 @@ type runtimeChange struct {
 }
 
 // addRuntime reads what the namespaces hold and whether it may be changed.
-// Of all namespaces, one that cannot be reached is left out; it is an error
-// where it is the only one.
+// Of all namespaces, those that cannot be changed are left out; it is an error
+// where none remains.
 func (p *plan) addRuntime(w where, ch keepalive.Change) error {
 	values, err := procfs.Values(ch)
 	if err != nil {
@@ -53,14 +54,31 @@ func (p *plan) addRuntime(w where, ch keepalive.Change) error {
 			}
 			r.old, r.kernel = snap.settings, snap.kernel
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
-			return procfs.New(p.root).Writable(values...)
+			return p.sysctl(procfs.New(p.root).Writable(values...))
 		})
 		if r.err != nil && !w.all {
 			return r.err
 		}
 		p.runtime = append(p.runtime, r)
 	}
+	if !slices.ContainsFunc(p.runtime, func(r *runtimeChange) bool { return r.err == nil }) {
+		return p.failures()
+	}
 	return nil
+}
+
+// sysctlError is a sysctl of the running kernel that cannot be written. The same
+// error of a file has other remedies.
+type sysctlError struct{ err error }
+
+func (e *sysctlError) Error() string { return e.err.Error() }
+func (e *sysctlError) Unwrap() error { return e.err }
+
+func (p *plan) sysctl(err error) error {
+	if err == nil || !p.root.Live() {
+		return err
+	}
+	return &sysctlError{err}
 }
 
 // bootChange is what changes in our drop-in.
@@ -253,7 +271,7 @@ func content(b []byte) *string {
 func (p *plan) apply() error {
 	for _, r := range p.runtime {
 		if r.err == nil {
-			r.err = r.ns.Do(func() error { return procfs.New(p.root).Set(r.change) })
+			r.err = r.ns.Do(func() error { return p.sysctl(procfs.New(p.root).Set(r.change)) })
 			r.applied = r.err == nil
 		}
 		if r.err != nil && len(p.runtime) == 1 {

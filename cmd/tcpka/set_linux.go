@@ -55,13 +55,13 @@ func (s *session) set(c *cli.Context) error {
 		return misuse("--user-timeout: there is no sysctl for it").
 			withHint("TCP_USER_TIMEOUT is an option of each socket; tcpka explain --user-timeout shows what it does")
 	}
+	persist, persistOnly := givenBool(c, "persist"), givenBool(c, "persist-only")
+	if _, named := given(c, "netns"); named && (persist || persistOnly) {
+		return misuse("--persist and --netns exclude each other: the boot file is for the whole machine")
+	}
 	w, err := whereOf(c)
 	if err != nil {
 		return err
-	}
-	persist, persistOnly := givenBool(c, "persist"), givenBool(c, "persist-only")
-	if w.named && (persist || persistOnly) {
-		return misuse("--persist and --netns exclude each other: the boot file is for the whole machine")
 	}
 	ch, err := s.wanted(c, w)
 	if err != nil {
@@ -226,8 +226,9 @@ func (s *session) confirm(c *cli.Context, w where, p *plan, d report.Set) error 
 // advise adds what to do about a failed write.
 func (s *session) advise(err error, ch keepalive.Change) error {
 	values, _ := procfs.Values(ch)
+	_, sysctl := errors.AsType[*sysctlError](err)
 	switch {
-	case errors.Is(err, unix.EROFS):
+	case sysctl && errors.Is(err, unix.EROFS):
 		var flags []string
 		for _, v := range values {
 			flags = append(flags, fmt.Sprintf("--sysctl %s=%d", v.Key, v.N))

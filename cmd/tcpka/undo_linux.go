@@ -43,8 +43,10 @@ func (s *session) undo(c *cli.Context) error {
 	switch {
 	case c.NArg() > 1:
 		return misuse("undo takes one ID: %q", c.Args().Get(1))
-	case list && (dryRun || id != ""):
+	case list && (dryRun || c.Args().Present()):
 		return misuse("--list goes with neither --dry-run nor an ID")
+	case c.Args().Present() && id == "": // as from an empty variable
+		return misuse("the ID is empty").withHint("without one the newest command is taken back")
 	}
 	w, err := whereOf(c)
 	if err != nil {

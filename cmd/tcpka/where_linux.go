@@ -19,7 +19,6 @@ type where struct {
 	root       rootfs.FS
 	namespaces []namespace // one for an image, too
 	all        bool        // --netns all
-	named      bool        // --netns was given
 }
 
 // namespace is one to look at, held open where it was named, so that it stays
@@ -65,7 +64,6 @@ func whereOf(c *cli.Context) (where, error) {
 		w.root, w.namespaces = root, []namespace{image(root)}
 		return w, err
 	}
-	w.named = named
 	switch {
 	case !named:
 		ns, err := netns.Current()
