@@ -23,7 +23,7 @@ type Kernel struct {
 	HZ int
 
 	Retries2          int           // net.ipv4.tcp_retries2
-	RTOMax            time.Duration // net.ipv4.tcp_rto_max_ms
+	RTOMax            time.Duration // net.ipv4.tcp_rto_max_ms; zero stands for 120 s
 	SynRetries        int           // net.ipv4.tcp_syn_retries
 	SynLinearTimeouts int           // net.ipv4.tcp_syn_linear_timeouts
 	SynackRetries     int           // net.ipv4.tcp_synack_retries
@@ -51,16 +51,21 @@ const (
 )
 
 // A Prediction is when something ends, counted from the moment its rule names.
+//
+// The clock is the kernel's own, which ticks HZ times a second and stands still
+// in between (CLOCK_MONOTONIC_COARSE of clock_gettime(2)). A finer clock can
+// place the start up to one tick later, and so see the end up to one tick sooner.
 type Prediction struct {
 	// Exact is the rule with timers that fire on time. The kernel's timers are
-	// late, never early, so a measurement lies between Earliest and Latest.
+	// late, never early, so a measurement lies between Earliest and Latest. What
+	// they leave out is a machine that stalls.
 	Exact, Earliest, Latest time.Duration
 
 	// Never: it does not end, and the three times mean nothing.
 	Never bool
 
 	DecidedBy string // [ByProbes], [ByUserTimeout], [ByNothing] or a sysctl
-	Probes    int    // keepalive probes sent before the end
+	Probes    int    // keepalive probes sent before the end, timers on time
 	Errno     string // what the application gets, "ETIMEDOUT"; empty: nothing
 }
 
@@ -75,6 +80,9 @@ func add(a, b time.Duration) time.Duration {
 	}
 	return a + b
 }
+
+// sub is a - b, not below zero.
+func sub(a, b time.Duration) time.Duration { return max(a-b, 0) }
 
 // times is n × d, neither negative, saturating.
 func times(n int64, d time.Duration) time.Duration {
@@ -109,6 +117,6 @@ func (k Kernel) Refresh(s keepalive.Settings) (period, latest time.Duration, ok 
 	case s.Time == 0 && s.Intvl == 0:
 		return 0, 0, false
 	}
-	period = max(s.Time, s.Intvl)
+	period = max(s.Time, k.interval(s.Intvl))
 	return period, add(period, k.Slack(period)), true
 }

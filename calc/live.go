@@ -1,6 +1,7 @@
 package calc
 
 import (
+	"math"
 	"time"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -12,7 +13,7 @@ type Timer uint8
 
 const (
 	TimerNone       Timer = 0
-	TimerRetransmit Timer = 1 // sent data is unacknowledged
+	TimerRetransmit Timer = 1 // sent data, or the SYN, is unacknowledged
 	TimerKeepalive  Timer = 2
 	TimerTimeWait   Timer = 3
 	TimerProbe0     Timer = 4 // data waits for the peer's window
@@ -22,17 +23,22 @@ const (
 type Live struct {
 	keepalive.Settings      // the effective values
 	Enabled            bool // SO_KEEPALIVE
+	Connecting         bool // in SYN_SENT
+	Closed             bool // by its application: no process has it any more
 
 	Timer   Timer
 	Expires time.Duration // left of the timer: idiag_expires
 	// Unanswered is idiag_retrans: keepalive or window probes without an answer,
 	// or retransmissions.
 	Unanswered int
+	// Backoff is tcpi_backoff: how often the wait between window probes has
+	// doubled. Only [TimerProbe0] looks at it.
+	Backoff int
 	// Idle is the time since the last segment from the peer: the smaller of
 	// tcpi_last_data_recv and tcpi_last_ack_recv.
 	Idle time.Duration
 	// RTO is the retransmission timeout that runs now, backoff included
-	// (tcpi_rto). Zero is not known.
+	// (tcpi_rto). Zero is not known, and stands for a path of negligible delay.
 	RTO time.Duration
 }
 
@@ -46,6 +52,9 @@ func (k Kernel) Dies(l Live) Prediction {
 			return k.diesOfProbes(l)
 		}
 	case TimerRetransmit:
+		if l.Connecting {
+			return k.connecting(l.UserTimeout, l.Unanswered, max(l.Expires, 0))
+		}
 		return k.diesRetransmitting(l)
 	case TimerProbe0:
 		return k.diesProbingWindow(l)
@@ -65,10 +74,10 @@ func (k Kernel) NextProbe(l Live) (in, latest time.Duration, ok bool) {
 	}
 	in = max(l.Expires, 0)
 	if l.Unanswered > 0 {
-		return in, add(in, k.Slack(l.Intvl)), true
+		return in, add(in, k.Slack(k.interval(l.Intvl))), true
 	}
 	in = max(in, l.Time-l.Idle)
-	return in, add(in, k.Slack(max(l.Time, l.Intvl))), true
+	return in, add(in, k.Slack(max(l.Time, k.interval(l.Intvl)))), true
 }
 
 func (k Kernel) diesOfProbes(l Live) Prediction {
@@ -76,115 +85,135 @@ func (k Kernel) diesOfProbes(l Live) Prediction {
 	if !ok {
 		return never()
 	}
-	sent := int64(l.Unanswered)
-	var more int64 // expiries after the next one
+	intvl := k.interval(l.Intvl)
+	intvlSlack := k.Slack(intvl)
+	p := Prediction{DecidedBy: ByProbes, Errno: "ETIMEDOUT"}
+	n := max(0, int64(l.Probes)-int64(l.Unanswered)) // expiries after the next
+	soonest := n
 	if l.UserTimeout > 0 {
-		if sent == 0 {
-			more = 1
-		}
-		intvl := max(l.Intvl, k.tick())
-		more = max(more, ceilDiv(l.UserTimeout-l.Idle-next, intvl))
-		soonest := max(min(more, 1-min(sent, 1)), ceilDiv(l.UserTimeout-l.Idle-nextLatest, intvl+k.Slack(intvl)))
-		p := k.atExpiry(l, next, nextLatest, more)
-		if p.Never {
-			return p
-		}
-		p.Earliest = max(add(next, times(soonest, intvl)), l.UserTimeout-l.Idle)
 		p.DecidedBy = ByUserTimeout
-		return p
+		rest := l.UserTimeout - l.Idle
+		n = expiriesUntil(rest-next, intvl, l.Unanswered)
+		soonest = expiriesUntil(rest-nextLatest, intvl+intvlSlack, l.Unanswered)
+		p.Earliest = sub(l.UserTimeout, l.Idle)
 	}
-	return k.atExpiry(l, next, nextLatest, max(0, int64(l.Probes)-sent))
-}
-
-// atExpiry is a socket that ends more expiries after the next.
-func (k Kernel) atExpiry(l Live, next, nextLatest time.Duration, more int64) Prediction {
-	if more > 0 && l.Intvl < 0 {
+	if n > 0 && l.Intvl < 0 { // the next probe, and the one after it months away
 		return never()
 	}
-	intvl := max(l.Intvl, k.tick())
-	p := Prediction{
-		Exact:     add(next, times(more, intvl)),
-		Latest:    add(nextLatest, times(more, add(intvl, k.Slack(intvl)))),
-		DecidedBy: ByProbes,
-		Probes:    int(more),
-		Errno:     "ETIMEDOUT",
-	}
-	p.Earliest = p.Exact
+	p.Probes = int(min(n, math.MaxInt32))
+	p.Exact = add(next, times(n, intvl))
+	p.Earliest = max(p.Earliest, add(next, times(soonest, intvl)))
+	p.Latest = add(nextLatest, times(n, add(intvl, intvlSlack)))
 	return p
 }
 
-// diesRetransmitting is a socket with data in flight: [Kernel.DataInFlight],
-// some way on.
+// diesRetransmitting is a socket with data in flight: [Kernel.DataInFlight], or
+// [Kernel.ClosedWithDataUnsent], some way on.
 func (k Kernel) diesRetransmitting(l Live) Prediction {
 	running := l.RTO
 	if running == 0 {
-		running = min(k.lanRTO()<<min(l.Unanswered, 16), k.RTOMax)
+		running = min(k.lanRTO()<<min(l.Unanswered, 16), k.rtoMax())
 	}
 	left := max(l.Expires, 0)
-	by, budget := "tcp_retries2", k.RetransmitBudget(k.Retries2)
-	if l.UserTimeout > 0 {
-		by, budget = ByUserTimeout, l.UserTimeout
-	}
-	p := Prediction{DecidedBy: by, Errno: "ETIMEDOUT"}
-	// elapsed is the time from the first retransmission to the next expiry.
-	elapsed := k.retransmittedFor(running, l.Unanswered)
+	early, late := k.retransmittedFor(running, l.Unanswered)
+	p := Prediction{Errno: "ETIMEDOUT"}
+	// Before the first retransmission the next expiry may be a tail loss probe's,
+	// and the timeout starts again after it.
+	var again time.Duration
 	if l.Unanswered == 0 {
-		elapsed = 0 // the next expiry is the first retransmission, or a loss probe
+		again = add(running, k.Slack(running))
 	}
 	if l.UserTimeout > 0 {
-		rest := max(0, budget-elapsed)
-		p.Exact = add(left, rest)
-		p.Earliest = min(p.Exact, max(0, rest))
-		p.Latest = add(add(p.Exact, running), k.Slack(max(left, rest)))
+		p.DecidedBy = ByUserTimeout
+		p.Exact = add(left, sub(l.UserTimeout, early))
+		p.Earliest = add(left, sub(l.UserTimeout, late))
+		p.Latest = add(p.Exact, add(again, add(k.Slack(running), k.cutSlack(l.UserTimeout))))
 		return p
 	}
-	exact, soonest, latest := k.overrun(backoff{running, k.RTOMax}, elapsed, budget)
-	p.Exact = add(left, exact-elapsed)
-	p.Earliest = add(left, soonest-elapsed)
-	p.Latest = add(add(left, k.Slack(running)), latest-elapsed)
-	if l.Unanswered == 0 { // a loss probe may come first, and the timeout after it
-		p.Latest = add(p.Latest, add(running, k.Slack(running)))
+	budget := k.RetransmitBudget(k.Retries2)
+	patience := patience{budget, budget}
+	p.DecidedBy = "tcp_retries2"
+	if l.Closed {
+		patience = k.orphanPatience()
+		p.DecidedBy = "tcp_orphan_retries"
 	}
+	exact, soonest, latest := k.overrun(running, early, late, patience)
+	p.Exact = add(left, exact)
+	p.Earliest = add(left, soonest)
+	p.Latest = add(left, add(k.Slack(running), add(latest, again)))
 	return p
 }
 
-// retransmittedFor is how long after the first retransmission the nth one's
-// timeout expires, if running is that timeout.
-func (k Kernel) retransmittedFor(running time.Duration, n int) time.Duration {
-	b := backoff{running >> min(n, 62), k.RTOMax}
-	if running >= k.RTOMax || b.wait < rtoMin { // capped: where it began is lost
-		b.wait = k.lanRTO()
+// retransmittedFor is how long after the first retransmission the timeout that
+// runs now, after n of them, expires: without lateness and with the most. Once
+// the timeout is at its maximum, how it got there is not to be seen; it then
+// takes the way of a path of negligible delay, and the longest.
+func (k Kernel) retransmittedFor(running time.Duration, n int) (early, late time.Duration) {
+	if n == 0 {
+		return 0, 0
 	}
-	var elapsed time.Duration
-	for range n {
-		elapsed = add(elapsed, b.next())
+	if running >= k.rtoMax() {
+		wait := k.lanRTO()
+		for range n {
+			wait = min(2*wait, k.rtoMax())
+			early = add(early, wait)
+		}
+		return early, times(int64(n), add(k.rtoMax(), k.Slack(k.rtoMax())))
 	}
-	return elapsed
+	for wait := running; n > 0; n-- {
+		early, late = add(early, wait), add(late, add(wait, k.Slack(wait)))
+		wait /= 2
+	}
+	return early, late
 }
 
 // diesProbingWindow is a socket that waits for its peer's window to open. As
 // long as the peer answers it lives, unless a user timeout is set. Source:
-// net/ipv4/tcp_timer.c, tcp_probe_timer.
+// net/ipv4/tcp_timer.c, tcp_probe_timer; net/ipv4/tcp_output.c, tcp_send_probe0.
 func (k Kernel) diesProbingWindow(l Live) Prediction {
-	left := max(l.Expires, 0)
-	if l.UserTimeout > 0 {
-		// When the first window probe went out is not to be seen.
-		p := Prediction{DecidedBy: ByUserTimeout, Errno: "ETIMEDOUT"}
-		p.Exact = add(left, l.UserTimeout)
-		p.Earliest = 0
-		p.Latest = add(p.Exact, k.Slack(max(left, min(l.UserTimeout, k.RTOMax))))
-		return p
-	}
 	rto := l.RTO
 	if rto == 0 {
 		rto = k.lanRTO()
 	}
-	p := Prediction{DecidedBy: "tcp_retries2", Errno: "ETIMEDOUT"}
-	p.Exact, p.Latest = left, add(left, k.Slack(max(left, rto)))
-	for n := l.Unanswered + 1; n <= k.Retries2; n++ {
-		wait := min(rto<<min(n, 32), k.RTOMax)
-		p.Exact, p.Latest = add(p.Exact, wait), add(p.Latest, add(wait, k.Slack(wait)))
+	rto = max(rto, rtoMin)
+	wait := func(backoff int) time.Duration {
+		return min(rto<<min(backoff, k.Retries2, 10), k.rtoMax())
+	}
+	left := max(l.Expires, 0)
+	p := Prediction{Exact: left, Latest: add(left, k.Slack(wait(l.Backoff))), Errno: "ETIMEDOUT"}
+	if l.UserTimeout > 0 {
+		// When the first window probe went out is not to be seen, if it did.
+		p.DecidedBy = ByUserTimeout
+		p.Earliest = left
+		p.Exact = add(left, l.UserTimeout)
+		p.Latest = add(p.Latest, add(l.UserTimeout, k.cutSlack(l.UserTimeout)))
+		return p
+	}
+	p.DecidedBy = "tcp_retries2"
+	if l.Closed {
+		p.DecidedBy = "tcp_orphan_retries"
+	}
+	for n, backoff := l.Unanswered, l.Backoff; n < k.windowProbes(l.Closed, wait(backoff), backoff); n++ {
+		backoff++
+		w := wait(backoff)
+		p.Exact, p.Latest = add(p.Exact, w), add(p.Latest, add(w, k.Slack(w)))
 	}
 	p.Earliest = p.Exact
 	return p
+}
+
+// windowProbes is how many window probes may be unanswered where the last wait
+// was of that length. Source: net/ipv4/tcp_timer.c, tcp_probe_timer,
+// tcp_orphan_retries.
+func (k Kernel) windowProbes(closed bool, wait time.Duration, backoff int) int {
+	atMax := wait >= k.rtoMax()
+	switch {
+	case !closed:
+		return k.Retries2
+	case atMax && backoff >= k.OrphanRetries:
+		return 0
+	case k.OrphanRetries == 0:
+		return 8
+	}
+	return k.OrphanRetries
 }

@@ -70,7 +70,7 @@ func (k Kernel) Timeline(s keepalive.Settings) []Event {
 	}
 	var events []Event
 	for n := 1; n <= end.Probes; n++ {
-		events = append(events, Event{At: add(s.Time, times(int64(n-1), max(s.Intvl, 0))), Probe: n})
+		events = append(events, Event{At: add(s.Time, times(int64(n-1), k.interval(s.Intvl))), Probe: n})
 		if left := end.Probes - n - timelineTail; n == timelineHead && left > 0 {
 			events[len(events)-1].Omitted = left
 			n += left

@@ -19,28 +19,36 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 	warn := func(id, format string, args ...any) {
 		ws = append(ws, Warning{id, fmt.Sprintf(format, args...)})
 	}
-	if s.Probes == 0 {
-		if s.UserTimeout == 0 {
-			warn("probes_zero", "probes is 0: a healthy connection is dropped after %s of silence, without a single probe", s.Time)
-		} else {
-			warn("probes_zero", "probes is 0: as soon as the user timeout is switched off, healthy connections are dropped without a single probe")
-		}
-	}
+	probing := s.Probes > 0 || s.UserTimeout > 0 // else no probe is ever sent
 	switch {
 	case s.Time < 0:
 		warn("time_negative", "time is negative: no probe is sent for months; keepalive is off in effect")
-	case s.Time == 0 && s.Intvl == 0:
-		warn("time_zero", "time and intvl are 0: probes follow each other faster than a peer answers, so healthy connections are dropped within a fraction of a second")
-	case s.Time == 0:
-		warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on, and then every %s", s.Intvl)
+	case !probing:
+		warn("probes_zero", "probes is 0: a healthy connection is dropped after %s of silence, without a single probe", s.Time)
+	case s.Probes == 0:
+		warn("probes_zero", "probes is 0: as soon as the user timeout is switched off, healthy connections are dropped without a single probe")
 	}
-	switch {
-	case s.Intvl < 0:
-		warn("intvl_negative", "intvl is negative: one probe is sent, then nothing for months; a dead peer is not noticed")
-	case s.Intvl == 0:
-		warn("intvl_zero", "intvl is 0: all probes go out within milliseconds, so a healthy connection is dropped where an answer takes longer")
-	case s.Time >= 0 && s.Intvl > s.Time:
-		warn("intvl_above_time", "intvl is larger than time: an idle connection is probed every intvl (%s), not every time (%s)", s.Intvl, s.Time)
+	if s.Time == 0 && probing {
+		switch {
+		case !k.IdlePeerAlive(s).Never:
+			warn("time_zero", "time and intvl are 0: probes follow each other faster than a peer answers, so healthy connections are dropped within a fraction of a second")
+		case s.Intvl > 0:
+			warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on, and then every %s", s.Intvl)
+		default:
+			warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on")
+		}
+	}
+	if s.Time >= 0 && probing {
+		switch {
+		case s.Intvl < 0:
+			warn("intvl_negative", "intvl is negative: one probe is sent, then nothing for months; a dead peer is not noticed")
+		case s.Intvl == 0:
+			warn("intvl_zero", "intvl is 0: all probes go out one tick of the kernel after the other, so a healthy connection is dropped where an answer takes longer than all of them")
+		case s.Intvl > k.longestTimer():
+			warn("intvl_beyond_timer", "intvl is more than a timer of the kernel can last: probes follow each other every %s", k.longestTimer())
+		case s.Intvl > s.Time:
+			warn("intvl_above_time", "intvl is larger than time: an idle connection is probed every intvl (%s), not every time (%s)", s.Intvl, s.Time)
+		}
 	}
 	if s.UserTimeout > 0 && s.Time >= 0 && s.Intvl >= 0 {
 		k.warnUserTimeout(s, warn)

@@ -12,48 +12,60 @@ const (
 	wheelShift = 3  // bits by which a level is coarser than the one below
 )
 
-// tick is one jiffy.
-func (k Kernel) tick() time.Duration {
+func (k Kernel) hz() int64 {
 	if k.HZ <= 0 {
-		return time.Second / 250
+		return 250
 	}
-	return time.Second / time.Duration(k.HZ)
+	return int64(k.HZ)
 }
 
-// ticks is d in jiffies, rounded up as msecs_to_jiffies does.
+// ticks is d in ticks of the kernel's clock, rounded up as msecs_to_jiffies
+// does.
 func (k Kernel) ticks(d time.Duration) int64 {
-	hz := int64(k.HZ)
-	if hz <= 0 {
-		hz = 250
-	}
 	whole, rest := int64(d/time.Second), int64(d%time.Second)
-	return whole*hz + (rest*hz+int64(time.Second)-1)/int64(time.Second)
+	return whole*k.hz() + (rest*k.hz()+int64(time.Second)-1)/int64(time.Second)
 }
+
+// span is n ticks as a duration, rounded up.
+func (k Kernel) span(n int64) time.Duration {
+	whole, rest := n/k.hz(), n%k.hz()
+	return add(times(whole, time.Second), time.Duration((rest*int64(time.Second)+k.hz()-1)/k.hz()))
+}
+
+// tick is one tick, the shortest time the kernel's timers know.
+func (k Kernel) tick() time.Duration { return k.span(1) }
 
 // wheelLevels is how many levels the wheel has: 9 where the clock ticks more
 // than 100 times a second. Source: kernel/time/timer.c, LVL_DEPTH.
 func (k Kernel) wheelLevels() int {
-	if k.HZ > 0 && k.HZ <= 100 {
+	if k.hz() <= 100 {
 		return 8
 	}
 	return 9
 }
 
-// Slack is the most by which a kernel timer of length d fires late. A negative
-// d has none.
+// Slack is the most by which a kernel timer of length d fires late: the width of
+// its bucket, and what d lacks to a whole tick. A negative d counts as 0.
 func (k Kernel) Slack(d time.Duration) time.Duration {
-	j, level := k.ticks(max(d, 0)), 0
-	for start := int64(wheelReach); j >= start && level < k.wheelLevels()-1; start <<= wheelShift {
+	d = max(d, 0)
+	n, level := k.ticks(d), 0
+	for start := int64(wheelReach); n >= start && level < k.wheelLevels()-1; start <<= wheelShift {
 		level++
 	}
-	return times(1<<(wheelShift*level), k.tick())
+	return k.span(n+1<<(wheelShift*level)) - d
 }
 
 // longestTimer is the wheel's capacity, 48 days at HZ 250: a timer set for
-// longer fires then. The first probe does not care, because the kernel looks how
-// long the connection was silent and waits on; an interval beyond it is cut
-// short. Source: kernel/time/timer.c, WHEEL_TIMEOUT_MAX.
+// longer fires then. Source: kernel/time/timer.c, WHEEL_TIMEOUT_MAX.
 func (k Kernel) longestTimer() time.Duration {
 	top := wheelShift * (k.wheelLevels() - 1)
-	return times(wheelReach<<top-1<<top, k.tick())
+	return k.span(wheelReach<<top - 1<<top)
+}
+
+// interval is how long the kernel really waits between two unanswered probes: a
+// timer of no length fires with the next tick, and one beyond the wheel's
+// capacity is cut short. The first probe is not, because the kernel looks how
+// long the connection was silent and waits on.
+func (k Kernel) interval(intvl time.Duration) time.Duration {
+	return min(max(intvl, k.tick()), k.longestTimer())
 }

@@ -1,0 +1,126 @@
+package nstest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// The ways a peer can be gone, made with loopback sockets and nothing else. They
+// take descriptors and return errors, and know nothing of testing.
+
+// Apart runs f on a thread of its own, in a network namespace of its own whose
+// loopback interface is up, and waits for it. Many can run at once. The namespace
+// is gone when f has returned and the last socket made in it is closed. It needs
+// the privilege that [Run] gives. Equivalent to: unshare -n.
+//
+// Whatever f starts with the go statement runs on other threads, elsewhere; open
+// sockets may be handed to it.
+func Apart(f func()) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with f
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err != nil {
+			err = fmt.Errorf("unshare the network namespace: %w", err)
+		} else {
+			err = Up("lo")
+		}
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// DropAll makes a socket deaf: everything that arrives for it is dropped before
+// TCP sees it, so it answers with nothing, neither ACK nor RST. On a connected
+// socket that is a host that vanished, on a listening one an address that does
+// not answer. What the socket sends still leaves.
+// See socket(7), SO_ATTACH_FILTER.
+func DropAll(fd int) error {
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: uint16(len(nothing)), Filter: &nothing[0]})
+	if err != nil {
+		return fmt.Errorf("SO_ATTACH_FILTER: %w", err)
+	}
+	return nil
+}
+
+// HearAgain takes back [DropAll].
+func HearAgain(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil {
+		return fmt.Errorf("SO_DETACH_FILTER: %w", err)
+	}
+	return nil
+}
+
+// Forget closes a connected TCP socket without a FIN or a RST, as a reboot does:
+// the peer learns of it when it sends something and gets a RST. It needs
+// CAP_NET_ADMIN in the socket's namespace. See tcp(7), TCP_REPAIR.
+func Forget(fd int) error {
+	err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1)
+	if err != nil {
+		err = fmt.Errorf("TCP_REPAIR: %w", err)
+	}
+	return errors.Join(err, unix.Close(fd))
+}
+
+// Loopback is a free port of the loopback address of the family AF_INET or
+// AF_INET6, for bind(2).
+func Loopback(family int) unix.Sockaddr {
+	if family == unix.AF_INET6 {
+		return &unix.SockaddrInet6{Addr: [16]byte{15: 1}}
+	}
+	return &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+}
+
+// Listen returns a TCP socket that listens on a free port of the loopback
+// address, and the address. It is plain TCP, never MPTCP.
+func Listen(family int) (fd int, at unix.Sockaddr, err error) {
+	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return -1, nil, fmt.Errorf("socket: %w", err)
+	}
+	if err = unix.Bind(fd, Loopback(family)); err == nil {
+		if err = unix.Listen(fd, 16); err == nil {
+			at, err = unix.Getsockname(fd)
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, nil, fmt.Errorf("listen on loopback: %w", err)
+	}
+	return fd, at, nil
+}
+
+// Pair returns the two ends of a TCP connection on loopback. Before it connects,
+// prepare may set options of the client; nil sets none.
+func Pair(family int, prepare func(client int) error) (client, server int, err error) {
+	listener, at, err := Listen(family)
+	if err != nil {
+		return -1, -1, err
+	}
+	defer unix.Close(listener)
+	client, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return -1, -1, fmt.Errorf("socket: %w", err)
+	}
+	if prepare != nil {
+		err = prepare(client)
+	}
+	if err == nil {
+		if err = unix.Connect(client, at); err == nil {
+			server, _, err = unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		}
+	}
+	if err != nil {
+		unix.Close(client)
+		return -1, -1, fmt.Errorf("connect on loopback: %w", err)
+	}
+	return client, server, nil
+}
