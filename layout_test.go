@@ -15,19 +15,21 @@ const module = "github.com/tcpka/tcpka/"
 // are listed behind it. Vocabulary at the bottom, the kernel's surfaces side by
 // side without knowing each other, the commands on top.
 var plan = map[string][]string{
-	"keepalive":       {},
-	"calc":            {"keepalive"},
-	"internal/rootfs": {},
-	"procfs":          {"keepalive", "internal/rootfs"},
-	"sockopt":         {"keepalive"},
-	"netns":           {},
-	"sysctld":         {"internal/rootfs"},
-	"journal":         {"internal/rootfs"},
-	"internal/report": {"keepalive", "calc"},
-	"internal/nstest": {},
-	"internal/bench":  {},
+	"keepalive":        {},
+	"calc":             {"keepalive"},
+	"internal/rootfs":  {},
+	"procfs":           {"keepalive", "internal/rootfs"},
+	"sockopt":          {"keepalive"},
+	"netns":            {},
+	"sysctld":          {"internal/rootfs"},
+	"middlebox":        {"internal/rootfs", "internal/nearest"},
+	"journal":          {"internal/rootfs"},
+	"internal/report":  {"keepalive", "calc"},
+	"internal/nearest": {},
+	"internal/nstest":  {},
+	"internal/bench":   {},
 	"cmd/tcpka": {
-		"keepalive", "calc", "procfs", "netns", "sysctld", "journal",
+		"keepalive", "calc", "procfs", "netns", "sysctld", "journal", "middlebox",
 		"internal/rootfs", "internal/report",
 	},
 }
@@ -37,7 +39,7 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "internal/rootfs", "internal/nstest", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "internal/rootfs", "internal/nstest", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
@@ -109,7 +111,7 @@ func checkImport(t *testing.T, name, path string, allowed []string) {
 // TestPortableParts builds what the design promises to build everywhere.
 func TestPortableParts(t *testing.T) {
 	for _, goos := range []string{"darwin", "windows", "freebsd"} {
-		cmd := exec.Command("go", "vet", "./calc", "./keepalive", "./internal/report", "./cmd/tcpka")
+		cmd := exec.Command("go", "vet", "./calc", "./keepalive", "./middlebox", "./internal/report", "./cmd/tcpka")
 		cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", goos, err, out)

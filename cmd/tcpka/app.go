@@ -57,7 +57,7 @@ func (s *session) app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   usageError,
 		Action: func(c *cli.Context) error {
-			hint := "the commands are " + commandNames(c.App)
+			hint := "the commands are " + names(c.App.Commands)
 			switch {
 			case c.Args().Present():
 				return misuse("unknown command %q", c.Args().First()).withHint("%s", hint)
@@ -67,13 +67,22 @@ func (s *session) app() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	for _, c := range app.Commands {
+	unite(app.Commands)
+	return app
+}
+
+// unite gives commands, and those below them, what all have in common.
+func unite(commands []*cli.Command) {
+	for _, c := range commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
 		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // cli leaves out the last one
+		if len(c.Subcommands) > 0 {
+			c.CustomHelpTemplate = cli.SubcommandHelpTemplate
+		}
 		c.Before = onlyOwn(c)
+		unite(c.Subcommands)
 	}
-	return app
 }
 
 const description = `Linux notices a dead peer of an idle TCP connection by keepalive probes, by
@@ -83,9 +92,9 @@ what they really lead to, and changes them safely.
 Exit status: 0 done, 1 failed, 2 misuse and nothing done, 3 partly done or
 written but not in force.`
 
-func commandNames(app *cli.App) string {
+func names(commands []*cli.Command) string {
 	var names []string
-	for _, c := range app.Commands {
+	for _, c := range commands {
 		names = append(names, c.Name)
 	}
 	return strings.Join(names, ", ")
@@ -107,11 +116,15 @@ func usageError(c *cli.Context, err error, _ bool) error {
 // none, and flags given before the command's name that it does not have.
 func onlyOwn(cmd *cli.Command) cli.BeforeFunc {
 	return func(c *cli.Context) error {
-		if cmd.ArgsUsage == "" && c.Args().Present() {
-			return misuse("%s takes no argument: %q", cmd.Name, c.Args().First())
+		if first := c.Args().First(); cmd.ArgsUsage == "" && c.Args().Present() && cmd.Command(first) == nil {
+			f := misuse("%s takes no argument: %q", cmd.Name, first)
+			if len(cmd.Subcommands) > 0 {
+				return f.withHint("below %s there is: %s", cmd.Name, names(cmd.Subcommands))
+			}
+			return f
 		}
-		if lineage := c.Lineage(); len(lineage) > 1 {
-			for _, name := range lineage[1].LocalFlagNames() {
+		for _, outer := range c.Lineage()[1:] {
+			for _, name := range outer.LocalFlagNames() {
 				if !hasFlag(cmd.Flags, name) {
 					return misuse("%s has no flag --%s", cmd.Name, name)
 				}

@@ -17,7 +17,7 @@ import (
 func (s *session) commands() []*cli.Command {
 	all := []*cli.Command{s.explainCommand()}
 	for _, name := range []string{"show", "set", "undo"} {
-		all = append(all, &cli.Command{
+		stub := &cli.Command{
 			Name:            name,
 			Usage:           "works on Linux only",
 			ArgsUsage:       "...",
@@ -26,21 +26,33 @@ func (s *session) commands() []*cli.Command {
 				return failed(fmt.Errorf("%s works on Linux only, this is %s", name, runtime.GOOS)).
 					withHint("tcpka explain works everywhere")
 			},
-		})
+		}
+		if name == "show" {
+			stub.Subcommands = []*cli.Command{s.pathsCommand()}
+		}
+		all = append(all, stub)
 	}
 	return all
 }
 
 // present is a Linux kernel's defaults.
 func (s *session) present(c *cli.Context) (values, error) {
-	for _, name := range []string{"netns", "root"} {
-		if _, ok := given(c, name); ok {
-			return values{}, misuse("--%s works on Linux only", name)
-		}
+	if err := linuxOnly(c); err != nil {
+		return values{}, err
 	}
 	return values{
 		settings: keepalive.Defaults(),
 		kernel:   calc.DefaultKernel(),
 		source:   "defaults of the Linux kernel",
 	}, nil
+}
+
+// linuxOnly refuses the flags that only a Linux kernel can answer.
+func linuxOnly(c *cli.Context) error {
+	for _, name := range []string{"netns", "root"} {
+		if _, ok := given(c, name); ok {
+			return misuse("--%s works on Linux only", name)
+		}
+	}
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/middlebox"
 )
 
 //go:embed completion
@@ -89,7 +91,7 @@ func complete(w io.Writer, app *cli.App, words []string) {
 // command, accepts; what accepts anything is not here.
 var (
 	flagValues     = map[string][]string{"output": {"table", "json"}, "o": {"table", "json"}, "netns": {"all"}}
-	argumentValues = map[string][]string{"completion": shells}
+	argumentValues = map[string][]string{"completion": shells, "paths": middlebox.Names()}
 )
 
 func printLines(w io.Writer, lines []string) {

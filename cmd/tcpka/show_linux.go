@@ -27,8 +27,9 @@ peer is noticed, how often an idle path is refreshed, and the counters. With
 --netns all a line for each network namespace; containers have settings of their
 own, which start at the kernel's defaults. Needs no privilege for its own
 namespace, and root for those of others.`,
-		Flags:  join(outputFlags(), whereFlags()),
-		Action: s.show,
+		Flags:       join(outputFlags(), whereFlags()),
+		Subcommands: []*cli.Command{s.pathsCommand()},
+		Action:      s.show,
 	}
 }
 

@@ -57,6 +57,9 @@ func (s Seconds) String() string {
 	return strconv.FormatFloat(time.Duration(s).Seconds(), 'f', -1, 64)
 }
 
+// whole is s in whole seconds.
+func (s Seconds) whole() int64 { return int64(time.Duration(s) / time.Second) }
+
 // human is s as people say it: "2h11m15s", to the second.
 func (s Seconds) human() string {
 	return str2duration.String(time.Duration(s).Round(time.Second))
