@@ -31,11 +31,31 @@ func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 		complete(stdout, app, args[:n-1])
 		return statusDone
 	}
+	help := &checkedWriter{Writer: stdout}
+	app.Writer = help
 	err := app.Run(append([]string{"tcpka"}, reorder(app, args)...))
 	if refused, ok := errors.AsType[cli.ExitCoder](err); ok { // cli's own: no such help topic
 		err = misuse("%w", refused)
 	}
+	if err == nil && help.err != nil {
+		err = fmt.Errorf("write the answer: %w", help.err)
+	}
 	return statusOf(err, stderr)
+}
+
+// checkedWriter remembers an error: cli does not look whether its help and its
+// version could be written.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
 }
 
 func (s *session) app() *cli.App {

@@ -71,7 +71,10 @@ func (s *session) explain(c *cli.Context) error {
 	}
 	d := report.NewExplain(ch.Apply(v.settings), v.kernel, v.assumed, v.source)
 	if file, ok := given(c, "svg"); ok {
-		if file == "-" {
+		switch file {
+		case "":
+			return misuse("--svg needs a file, or - for the standard output")
+		case "-":
 			return report.SVG(s.stdout, d)
 		}
 		if err := writeSVG(file, d); err != nil {

@@ -26,7 +26,7 @@ import (
 //
 //	status N PROGRAM [ARG...]     run it; the exit status must be N
 //	holds [WHERE] T I P           the kernel, or an image, holds this time, intvl, probes
-//	sysctl [WHERE] KEY=VALUE...   write to net.ipv4, without tcpka
+//	sysctl [WHERE] KEY=VALUE...   write to net.ipv4, without tcpka; KEY?=VALUE where there is KEY
 //	netns NAME...                 make network namespaces, as ip netns add does
 //	neighbour VAR [COMM]          a process in a new network namespace; its PID in VAR
 //	json PATH VALUE               the JSON on stdout has this value at a.0.b; len is a length
@@ -148,7 +148,11 @@ func cmdSysctl(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(p.do(func() error {
 		for _, pair := range pairs {
 			key, value, _ := strings.Cut(pair, "=")
+			key, optional := strings.CutSuffix(key, "?")
 			f, err := os.OpenFile(p.file(key), os.O_WRONLY, 0)
+			if optional && errors.Is(err, os.ErrNotExist) {
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -271,10 +275,13 @@ func runAs(attr *syscall.SysProcAttr) {
 }
 
 // condition is [crowded]: network namespaces that are not the script's can be
-// seen, and --netns all would be about them, too; or [host]: it can be proven
-// that the tests were started in the machine's own network namespace.
+// seen, and --netns all would be about them, too; [host]: it can be proven that
+// the tests were started in the machine's own network namespace; [another]: the
+// program nobody runs tcpka as another user, not only without privilege.
 func condition(name string) (bool, error) {
 	switch name {
+	case "another":
+		return initialUserNamespace(), nil
 	case "crowded":
 		return crowded()
 	case "host":
