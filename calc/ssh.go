@@ -133,7 +133,7 @@ func (s SSH) early() time.Duration {
 	case s.doubled():
 		return s.Interval
 	case s.everySecond():
-		return min(time.Second, s.Interval)
+		return time.Second
 	}
 	return 0
 }
@@ -318,7 +318,7 @@ func (s SSH) kernelDetection(k Kernel, set keepalive.Settings) Prediction {
 	flight := k.DataInFlight(set.UserTimeout, 0)
 	flight.Exact, flight.Earliest, flight.Latest = add(probe, flight.Exact), add(sooner, flight.Earliest), add(probe, flight.Latest)
 	switch {
-	case idle.Never, idle.Earliest >= probe:
+	case idle.Never, idle.Earliest > probe:
 		return flight
 	case idle.Latest < sooner:
 		return idle
@@ -414,11 +414,14 @@ func (s SSH) warnVersion(warn func(id, format string, args ...any)) {
 	switch {
 	case s.doubled():
 		warn("probes_at_twice_the_interval", "OpenSSH 9.2 to 9.4 probe every %s, twice ClientAliveInterval, and take twice as long to notice", s.wait())
+		if n := s.Lateness() / time.Second; n > 0 {
+			warn("late_timers_shorten", "on an idle machine the waits are late enough, up to %s in all, for %d more of them to be halved: it can end up to %s before the earliest time", s.Lateness(), n, times(int64(n), s.Interval))
+		}
 	case !v.Known():
 		warn("version_matters", "OpenSSH 9.2 to 9.4, as in Debian 12, would take twice as long and probe half as often")
 	}
 	if s.starves() {
-		warn("starved_by_output", "from OpenSSH 9.2 on a session that prints, or forwards, more often than every %s is not probed: a dead client is then noticed by TCP retransmission alone, a hung one not at all", s.wait())
+		warn("starved_by_output", "from OpenSSH 9.2 on a session that prints, or forwards, more often than every %s is not probed: a dead client is then noticed by TCP retransmission alone, a hung one not at all", s.Interval)
 	}
 	if v.before(8, 0) {
 		warn("probes_in_succession", "before OpenSSH 8.0 sshd could send two probes in succession, and so drop the client too soon")
