@@ -96,11 +96,11 @@ func (v SSHVersion) before(major, minor int) bool {
 	return v.Known() && (v.Major < major || v.Major == major && v.Minor < minor)
 }
 
-// doubled reports whether this end probes at twice its interval: sshd 9.2 to 9.4
+// Doubled reports whether this end probes at twice its interval: sshd 9.2 to 9.4
 // compares whole seconds with > where it means >=, and so lets every other expiry
 // pass. Source: serverloop.c, wait_until_can_do_something; since commit d478cdc7a,
 // until 9d7193a83.
-func (s SSH) doubled() bool {
+func (s SSH) Doubled() bool {
 	return s.Side == SSHServer && s.Version.Known() && !s.Version.before(9, 2) && s.Version.before(9, 5)
 }
 
@@ -121,7 +121,7 @@ func (s SSH) idleKill() bool {
 
 // wait is the time from one expiry that counts to the next.
 func (s SSH) wait() time.Duration {
-	if s.doubled() {
+	if s.Doubled() {
 		return times(2, s.Interval)
 	}
 	return s.Interval
@@ -130,7 +130,7 @@ func (s SSH) wait() time.Duration {
 // early is the most by which the rule can be ahead of its exact time.
 func (s SSH) early() time.Duration {
 	switch {
-	case s.doubled():
+	case s.Doubled():
 		return s.Interval
 	case s.everySecond():
 		return time.Second
@@ -181,7 +181,7 @@ func (s SSH) Lateness() time.Duration {
 	}
 	n := int64(s.CountMax) + 1
 	switch {
-	case s.doubled():
+	case s.Doubled():
 		n *= 2
 	case s.everySecond(): // its deadlines are points in time, and do not add up
 		n = 1
@@ -412,7 +412,7 @@ func (s SSH) warnVersion(warn func(id, format string, args ...any)) {
 		return
 	}
 	switch {
-	case s.doubled():
+	case s.Doubled():
 		warn("probes_at_twice_the_interval", "OpenSSH 9.2 to 9.4 probe every %s, twice ClientAliveInterval, and take twice as long to notice", s.wait())
 		if n := s.Lateness() / time.Second; n > 0 {
 			warn("late_timers_shorten", "on an idle machine the waits are late enough, up to %s in all, for %d more of them to be halved: it can end up to %s before the earliest time", s.Lateness(), n, times(int64(n), s.Interval))

@@ -90,7 +90,10 @@ func complete(w io.Writer, app *cli.App, words []string) {
 // flagValues and argumentValues are the words that a flag, or the argument of a
 // command, accepts; what accepts anything is not here.
 var (
-	flagValues     = map[string][]string{"output": {"table", "json"}, "o": {"table", "json"}, "netns": {"all"}}
+	flagValues = map[string][]string{
+		"output": {"table", "json"}, "o": {"table", "json"}, "netns": {"all"},
+		"side": {"client", "server"}, "tcp-keepalive": {"yes", "no"},
+	}
 	argumentValues = map[string][]string{"completion": shells, "paths": middlebox.Names()}
 )
 

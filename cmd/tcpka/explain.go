@@ -24,14 +24,21 @@ kernel accepts and nobody should set are explained too. A prediction is an exact
 time and the range in which it is measured, because kernel timers are late.`,
 		Flags: join(valueFlags(), []cli.Flag{
 			userTimeoutFlag(),
-			&cli.StringFlag{Name: "retries2", Usage: "tcp_retries2, a `NUMBER`: how long data in flight is retransmitted"},
-			&cli.StringFlag{Name: "rto-max", Usage: "tcp_rto_max_ms as seconds or `DURATION`: longest wait between retransmissions"},
 			&cli.StringFlag{Name: "syn-retries", Usage: "tcp_syn_retries, a `NUMBER`: how often connect repeats"},
 			&cli.StringFlag{Name: "syn-linear-timeouts", Usage: "tcp_syn_linear_timeouts, a `NUMBER`: repetitions one second apart"},
-			&cli.StringFlag{Name: "hz", Usage: "the kernel's CONFIG_HZ, a `NUMBER`: how late its timers are"},
 			&cli.StringFlag{Name: "svg", Usage: "also draw the timeline as a picture into `FILE`; - prints it instead of the answer"},
-		}, outputFlags(), whereFlags()),
-		Action: s.explain,
+		}, retransmissionFlags(), outputFlags(), whereFlags()),
+		Subcommands: []*cli.Command{s.explainSSHCommand()},
+		Action:      s.explain,
+	}
+}
+
+// retransmissionFlags stand in for what the kernel goes by beside the settings.
+func retransmissionFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "retries2", Usage: "tcp_retries2, a `NUMBER`: how long data in flight is retransmitted"},
+		&cli.StringFlag{Name: "rto-max", Usage: "tcp_rto_max_ms as seconds or `DURATION`: longest wait between retransmissions"},
+		&cli.StringFlag{Name: "hz", Usage: "the kernel's CONFIG_HZ, a `NUMBER`: how late its timers are"},
 	}
 }
 

@@ -73,14 +73,9 @@ func NewExplain(s keepalive.Settings, k calc.Kernel, assumed []string, source st
 			Time: Seconds(s.Time), Intvl: Seconds(s.Intvl), Probes: s.Probes,
 			UserTimeout: s.UserTimeout.Milliseconds(),
 		},
-		Kernel: KernelSettings{
-			HZ: k.HZ, Retries2: k.Retries2, RTOMax: k.RTOMax.Milliseconds(),
-			SynRetries: k.SynRetries, SynLinearTimeouts: k.SynLinearTimeouts,
-			SynackRetries: k.SynackRetries, OrphanRetries: k.OrphanRetries,
-			Assumed: append([]string{}, assumed...),
-		},
+		Kernel:    newKernelSettings(k, assumed),
 		Detection: NewPrediction(k.IdlePeerGone(s)),
-		Timeline:  []TimelineEvent{},
+		Timeline:  newTimeline(k.Timeline(s), "ETIMEDOUT"),
 		Warnings:  append([]calc.Warning{}, k.Warnings(s)...),
 		Source:    source,
 		settings:  s,
@@ -88,21 +83,36 @@ func NewExplain(s keepalive.Settings, k calc.Kernel, assumed []string, source st
 	if period, _, ok := k.Refresh(s); ok {
 		d.Refresh = new(Seconds(period))
 	}
-	for _, e := range k.Timeline(s) {
-		at := Seconds(e.At)
-		if e.Dead {
-			d.Timeline = append(d.Timeline, TimelineEvent{At: at, Event: "dead", Errno: "ETIMEDOUT"})
-			continue
-		}
-		d.Timeline = append(d.Timeline, TimelineEvent{At: at, Event: "probe", N: e.Probe})
-		if e.Omitted > 0 {
-			d.Timeline = append(d.Timeline, TimelineEvent{At: at, Event: "omitted", Count: e.Omitted})
-		}
-	}
 	for _, sit := range k.Situations(s) {
 		d.Situations = append(d.Situations, Situation{sit.ID, NewPrediction(sit.Prediction)})
 	}
 	return d
+}
+
+func newKernelSettings(k calc.Kernel, assumed []string) KernelSettings {
+	return KernelSettings{
+		HZ: k.HZ, Retries2: k.Retries2, RTOMax: k.RTOMax.Milliseconds(),
+		SynRetries: k.SynRetries, SynLinearTimeouts: k.SynLinearTimeouts,
+		SynackRetries: k.SynackRetries, OrphanRetries: k.OrphanRetries,
+		Assumed: append([]string{}, assumed...),
+	}
+}
+
+// newTimeline converts the events; errno is what the application gets at the end.
+func newTimeline(events []calc.Event, errno string) []TimelineEvent {
+	timeline := []TimelineEvent{}
+	for _, e := range events {
+		at := Seconds(e.At)
+		if e.Dead {
+			timeline = append(timeline, TimelineEvent{At: at, Event: "dead", Errno: errno})
+			continue
+		}
+		timeline = append(timeline, TimelineEvent{At: at, Event: "probe", N: e.Probe})
+		if e.Omitted > 0 {
+			timeline = append(timeline, TimelineEvent{At: at, Event: "omitted", Count: e.Omitted})
+		}
+	}
+	return timeline
 }
 
 func (d Explain) table(w *bufio.Writer, s Style) {
@@ -118,7 +128,11 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 
 	fmt.Fprintln(w, s.paint(bold, "An idle connection whose peer vanishes"))
 	fmt.Fprintln(w)
-	drawTimeline(w, s, d.Timeline, d.Detection)
+	drawTimeline(w, s, d.Timeline, d.Detection, legend{
+		start:   "the last segment from the peer",
+		dead:    "dropped, the application gets ETIMEDOUT",
+		nothing: "nothing is ever sent",
+	})
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "  %s\n", d.formula(s))
 	if p := d.Detection; !p.Never {

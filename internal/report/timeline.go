@@ -7,13 +7,16 @@ import (
 	"unicode/utf8"
 )
 
+// A legend says what the ends of a timeline mean.
+type legend struct{ start, dead, nothing string }
+
 // drawTimeline draws the events to scale in the width of the terminal: a line
 // from the last sign of life to the end, a mark where each probe goes out, and
 // the times below.
 //
 //	0                                  7200     7875
 //	|----------------------------------1-2-3-4-5-X
-func drawTimeline(w *bufio.Writer, s Style, events []TimelineEvent, end Prediction) {
+func drawTimeline(w *bufio.Writer, s Style, events []TimelineEvent, end Prediction, l legend) {
 	const margin = 2
 	width := max(min(s.Width, 120)-2*margin-1, 30)
 	line, probe, more, dead, start := '-', 'o', '.', 'X', '|'
@@ -21,11 +24,11 @@ func drawTimeline(w *bufio.Writer, s Style, events []TimelineEvent, end Predicti
 		line, probe, more, dead, start = '─', '●', '·', '✗', '├'
 	}
 	if len(events) == 0 {
-		fmt.Fprintf(w, "  %c%s  nothing is ever sent\n", start, strings.Repeat(string(line), width/2))
+		fmt.Fprintf(w, "  %c%s  %s\n", start, strings.Repeat(string(line), width/2), l.nothing)
 		return
 	}
 	last := float64(events[len(events)-1].At)
-	if end.Never { // one probe, and an open end
+	if end.Never { // probes, and an open end
 		last *= 1.5
 	}
 	column := func(at Seconds) int {
@@ -79,18 +82,21 @@ func drawTimeline(w *bufio.Writer, s Style, events []TimelineEvent, end Predicti
 		body = strings.ReplaceAll(body, string(probe), s.paint(yellow, string(probe)))
 	}
 	fmt.Fprintf(w, "  %s\n  %s\n\n", body, place(labels, width))
-	fmt.Fprintf(w, "  %c  0 s: the last segment from the peer\n", start)
+	fmt.Fprintf(w, "  %c  0 s: %s\n", start, l.start)
 	if first != nil {
-		fmt.Fprintf(w, "  %s  %s\n", s.paint(yellow, string(probe)), probesText(*first, sent, events))
+		fmt.Fprintf(w, "  %s  %s\n", s.paint(yellow, string(probe)), probesText(*first, sent, events, end.Never))
 	}
 	if final != nil {
-		fmt.Fprintf(w, "  %s  %s s: dropped, the application gets ETIMEDOUT\n", s.paint(red, string(dead)), final.At)
+		fmt.Fprintf(w, "  %s  %s s: %s\n", s.paint(red, string(dead)), final.At, l.dead)
 	}
 }
 
-func probesText(first TimelineEvent, sent int, events []TimelineEvent) string {
-	if sent == 1 {
+func probesText(first TimelineEvent, sent int, events []TimelineEvent, forever bool) string {
+	switch {
+	case sent == 1:
 		return fmt.Sprintf("%s s: one probe, no answer", first.At)
+	case forever:
+		return fmt.Sprintf("%s s: the first probe, and one every %s s for ever", first.At, events[1].At-events[0].At)
 	}
 	var lastProbe Seconds
 	for _, e := range events {

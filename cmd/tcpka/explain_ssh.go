@@ -1,0 +1,100 @@
+package main
+
+import (
+	"math"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+func (s *session) explainSSHCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "ssh",
+		Usage:     "say what the keepalive settings of OpenSSH lead to",
+		UsageText: "tcpka explain ssh --side client|server [--interval T] [--count N] [options]",
+		Description: `Predicts when ssh or sshd drops a session whose other end no longer answers, how
+often the path is refreshed, and what TCP does underneath at the same time, with
+the sysctls of this host, or of the namespace or image named. Values not given are
+OpenSSH's defaults. Nothing of OpenSSH is read or run.`,
+		Flags: join([]cli.Flag{
+			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)"},
+			&cli.StringFlag{Name: "interval", Usage: "ServerAliveInterval or ClientAliveInterval: seconds, or `DURATION`", DefaultText: "0, off"},
+			&cli.StringFlag{Name: "count", Usage: "ServerAliveCountMax or ClientAliveCountMax: a `NUMBER`", DefaultText: "3"},
+			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1: the rule differs", DefaultText: "a current one"},
+			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no", DefaultText: "yes"},
+		}, valueFlags(), retransmissionFlags(), outputFlags(), whereFlags()),
+		Action: s.explainSSH,
+	}
+}
+
+func (s *session) explainSSH(c *cli.Context) error {
+	if _, err := outputFormat(c); err != nil {
+		return err
+	}
+	end, err := sshEnd(c)
+	if err != nil {
+		return err
+	}
+	v, err := s.present(c)
+	if err != nil {
+		return err
+	}
+	if err := overrideKernel(c, &v); err != nil {
+		return err
+	}
+	ch, err := change(c, keepalive.Kernel(v.kernel.HZ))
+	if err != nil {
+		return err
+	}
+	return s.render(c, report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source))
+}
+
+// sshEnd reads the flags that describe one end of a session.
+func sshEnd(c *cli.Context) (calc.SSH, error) {
+	end := calc.SSH{CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	side, ok := given(c, "side")
+	switch end.Side = calc.SSHSide(side); {
+	case !ok:
+		return end, misuse("explain ssh needs --side").withHint("--side client is ssh with ServerAliveInterval, --side server is sshd with ClientAliveInterval")
+	case end.Side != calc.SSHClient && end.Side != calc.SSHServer:
+		return end, misuse("--side %q: client or server", side)
+	}
+	if text, ok := given(c, "interval"); ok {
+		d, err := parseDuration(text, time.Second)
+		if err == nil && (d < 0 || d > calc.MaxSSHInterval) {
+			err = errRange
+		}
+		if err != nil {
+			return end, misuse("--interval %q: %w; accepted are whole numbers from 0 to %d s", text, err, math.MaxInt32)
+		}
+		end.Interval = d
+	}
+	if text, ok := given(c, "count"); ok {
+		n, err := parseNumber(text)
+		if err == nil && n < 0 {
+			err = errRange
+		}
+		if err != nil {
+			return end, misuse("--count %q: %w; accepted are whole numbers from 0 to %d", text, err, calc.MaxSSHCount)
+		}
+		end.CountMax = n
+	}
+	if text, ok := given(c, "openssh-version"); ok {
+		v, err := calc.ParseSSHVersion(text)
+		if err != nil {
+			return end, misuse("--openssh-version: %w", err).withHint("ssh -V and /usr/sbin/sshd -V print it")
+		}
+		end.Version = v
+	}
+	if text, ok := given(c, "tcp-keepalive"); ok {
+		if text != "yes" && text != "no" {
+			return end, misuse("--tcp-keepalive %q: yes or no", text)
+		}
+		end.TCPKeepAlive = text == "yes"
+	}
+	return end, nil
+}
