@@ -1,0 +1,127 @@
+//go:build amd64 || arm64
+
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// steps are the system calls that can change what is on the disk or in the
+// kernel, of those that open a file the ones that open it for writing, and the
+// last one of all.
+var steps = []uint64{
+	unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_WRITE, unix.SYS_PWRITE64,
+	unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_FTRUNCATE, unix.SYS_FLOCK,
+	unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_LINKAT, unix.SYS_UNLINKAT, unix.SYS_MKDIRAT,
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_EXIT_GROUP,
+}
+
+// stopAt runs tcpka and sends it a signal just before its n-th step (from 1),
+// counted over all its threads: to the thread that makes it, so that nothing else
+// happens in between. It returns whether tcpka got that far, and how
+// it ended.
+//
+// strace(1) with -e inject=…:when=n counts in every thread for itself, and Go
+// moves a goroutine from one to another: it would leave steps out.
+func stopAt(t *testing.T, n int, signal unix.Signal, args ...string) (reached bool, end unix.WaitStatus) {
+	t.Helper()
+	runtime.LockOSThread() // a tracer is a thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command("tcpka", args...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); errors.Is(err, unix.EPERM) {
+		nstest.Missing(t, "ptrace is not permitted")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Release()
+	pid := cmd.Process.Pid
+	if _, err := unix.Wait4(pid, &end, unix.WALL, nil); err != nil || !end.Stopped() {
+		t.Fatalf("it did not stop at its start: %v, %v", end, err)
+	}
+	const options = unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE
+	if err := unix.PtraceSetOptions(pid, options); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.PtraceSyscall(pid, 0); err != nil {
+		t.Fatal(err)
+	}
+	known := map[int]bool{pid: true}
+	for {
+		var ws unix.WaitStatus
+		tid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ws.Stopped() {
+			if tid == pid {
+				return reached, ws
+			}
+			continue
+		}
+		pass := 0 // the signal to let through
+		switch sig := ws.StopSignal(); {
+		case sig == unix.SIGTRAP|0x80:
+			if beforeStep(tid) {
+				if n--; n == 0 {
+					reached = true
+					if err := unix.Tgkill(pid, tid, signal); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		case sig == unix.SIGTRAP: // a new thread
+		case sig == unix.SIGSTOP && !known[tid]: // how a new thread begins
+			known[tid] = true
+		default:
+			pass = int(sig)
+		}
+		if err := unix.PtraceSyscall(tid, pass); err != nil && err != unix.ESRCH {
+			t.Fatal(err)
+		}
+	}
+}
+
+// beforeStep reports whether a stopped thread is about to make one of the steps.
+// See ptrace(2), PTRACE_GET_SYSCALL_INFO (Linux 5.3).
+func beforeStep(tid int) bool {
+	const getSyscallInfo, entry = 0x420e, 1
+	var info struct {
+		op   uint8
+		arch uint32
+		_    [2]uint64
+		nr   uint64
+		args [6]uint64
+		_    uint64
+	}
+	size, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	if errno != 0 || size < unsafe.Offsetof(info.args) || info.op != entry || !slices.Contains(steps, info.nr) {
+		return false
+	}
+	const writing = unix.O_WRONLY | unix.O_RDWR | unix.O_CREAT | unix.O_TRUNC
+	switch info.nr {
+	case unix.SYS_OPENAT:
+		return info.args[2]&writing != 0
+	case unix.SYS_OPENAT2:
+		flags := make([]byte, 8) // the first field of struct open_how
+		_, err := unix.PtracePeekData(tid, uintptr(info.args[2]), flags)
+		return err != nil || binary.NativeEndian.Uint64(flags)&writing != 0
+	}
+	return true
+}
