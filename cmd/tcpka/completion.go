@@ -41,50 +41,53 @@ func (s *session) completionCommand() *cli.Command {
 	}
 }
 
-// complete prints what could come next after words: subcommands, flags, the
-// words a flag or argument accepts. All are names this program made; nothing
-// that comes from outside it is ever among them. A shell that completes a flag
-// passes the part already typed as the last word.
+// complete prints what could stand in place of the last of words, the one at the
+// cursor, which may be empty: subcommands, flags, the words a flag or argument
+// accepts. All are names this program made; nothing that comes from outside it is
+// ever among them.
 //
 // cli has completion of its own; it is not used because it runs the parser,
 // which fails on half a flag.
 func complete(w io.Writer, app *cli.App, words []string) {
+	cursor := ""
+	if n := len(words); n > 0 {
+		words, cursor = words[:n-1], words[n-1]
+	}
 	flags, commands := app.Flags, app.Commands
 	var command *cli.Command
-	typed := ""
 	for i := 0; i < len(words); i++ {
 		word := words[i]
-		switch k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) }); {
-		case word == "--":
+		if word == "--" {
 			return
-		case takesValue(flags, word):
-			if i++; i >= len(words) { // the value itself is asked for
-				printLines(w, flagValues[strings.TrimLeft(word, "-")])
+		}
+		if takesValue(flags, word) {
+			if i++; i == len(words) { // the value itself is asked for
+				printMatches(w, cursor, flagValues[strings.TrimLeft(word, "-")])
 				return
 			}
-		case isFlag(word):
-			typed = word
 			continue
-		case k >= 0:
+		}
+		if k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) }); k >= 0 {
 			command = commands[k]
 			flags, commands = command.Flags, command.Subcommands
 		}
-		typed = ""
 	}
-	if typed != "" || slices.Contains(words, "-") {
+	var candidates []string
+	if strings.HasPrefix(cursor, "-") {
 		for _, f := range append(slices.Clone(flags), cli.HelpFlag) {
-			if long := "--" + f.Names()[0]; strings.HasPrefix(long, typed) {
-				fmt.Fprintln(w, long)
+			if v, ok := f.(cli.VisibleFlag); !ok || v.IsVisible() {
+				candidates = append(candidates, "--"+f.Names()[0])
 			}
 		}
-		return
+	} else {
+		for _, c := range commands {
+			candidates = append(candidates, c.Name)
+		}
+		if command != nil {
+			candidates = append(candidates, argumentValues[command.Name]...)
+		}
 	}
-	for _, c := range commands {
-		fmt.Fprintln(w, c.Name)
-	}
-	if command != nil {
-		printLines(w, argumentValues[command.Name])
-	}
+	printMatches(w, cursor, candidates)
 }
 
 // flagValues and argumentValues are the words that a flag, or the argument of a
@@ -97,8 +100,10 @@ var (
 	argumentValues = map[string][]string{"completion": shells, "paths": middlebox.Names()}
 )
 
-func printLines(w io.Writer, lines []string) {
-	for _, l := range lines {
-		fmt.Fprintln(w, l)
+func printMatches(w io.Writer, cursor string, candidates []string) {
+	for _, c := range candidates {
+		if strings.HasPrefix(c, cursor) {
+			fmt.Fprintln(w, c)
+		}
 	}
 }

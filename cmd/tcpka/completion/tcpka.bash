@@ -4,8 +4,7 @@
 # What was typed goes to tcpka as arguments and is never evaluated.
 _tcpka() {
     local word cur=${COMP_WORDS[COMP_CWORD]}
-    local -a words=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
-    [[ $cur == -* ]] && words+=("$cur")
+    local -a words=("${COMP_WORDS[@]:1:COMP_CWORD}")
     COMPREPLY=()
     while IFS= read -r word; do
         [[ $word == "$cur"* ]] && COMPREPLY+=("$word")

@@ -5,7 +5,6 @@
 function __tcpka_complete
     set -l typed (commandline -opc)
     set -l cur (commandline -ct)
-    string match -q -- '-*' $cur; and set -a typed $cur
-    tcpka $typed[2..] --generate-bash-completion 2>/dev/null
+    tcpka $typed[2..] "$cur" --generate-bash-completion 2>/dev/null
 end
 complete -c tcpka -a '(__tcpka_complete)'

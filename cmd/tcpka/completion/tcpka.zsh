@@ -4,10 +4,8 @@
 #
 # What was typed goes to tcpka as arguments and is never evaluated.
 _tcpka() {
-    local cur=${words[CURRENT]}
     local -a typed candidates
-    typed=("${(@)words[2,CURRENT-1]}")
-    [[ $cur == -* ]] && typed+=("$cur")
+    typed=("${(@)words[2,CURRENT]}")
     candidates=("${(@f)$(tcpka "${typed[@]}" --generate-bash-completion 2>/dev/null)}")
     if (( ${#candidates} )) && [[ -n ${candidates[1]} ]]; then
         compadd -a candidates
