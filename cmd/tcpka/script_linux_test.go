@@ -103,18 +103,32 @@ func (p place) do(f func() error) error {
 	if p.netns == "" {
 		return f()
 	}
+	return onThread(func() error {
+		fd, err := unix.Open(p.netns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// onThread runs f on a thread that ends with it. The first one cannot end, and is
+// what others see of the process.
+func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with f
-		fd, err := unix.Open(p.netns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-			unix.Close(fd)
+		runtime.LockOSThread() // and never unlocked, so that the thread ends
+		if unix.Gettid() == unix.Getpid() {
+			err := onThread(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
 		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
+		done <- f()
 	}()
 	return <-done
 }
@@ -170,16 +184,12 @@ func cmdNetns(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
 		file := filepath.Join("/run/netns", name)
 		ts.Check(os.WriteFile(file, nil, 0o600))
-		done := make(chan error)
-		go func() {
-			runtime.LockOSThread()
-			err := unix.Unshare(unix.CLONE_NEWNET)
-			if err == nil {
-				err = unix.Mount("/proc/thread-self/ns/net", file, "", unix.MS_BIND, "")
+		ts.Check(onThread(func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return err
 			}
-			done <- err
-		}()
-		ts.Check(<-done)
+			return unix.Mount("/proc/thread-self/ns/net", file, "", unix.MS_BIND, "")
+		}))
 	}
 }
 
