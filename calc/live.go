@@ -55,11 +55,20 @@ func (k Kernel) Dies(l Live) Prediction {
 		if l.Connecting {
 			return k.connecting(l.UserTimeout, l.Unanswered, max(l.Expires, 0))
 		}
-		return k.diesRetransmitting(l)
+		return l.toldTo(k.diesRetransmitting(l))
 	case TimerProbe0:
-		return k.diesProbingWindow(l)
+		return l.toldTo(k.diesProbingWindow(l))
 	}
 	return never()
+}
+
+// toldTo is p for a socket that may have nobody to tell.
+func (l Live) toldTo(p Prediction) Prediction {
+	p.Errno = "ETIMEDOUT"
+	if l.Closed {
+		p.Errno = ""
+	}
+	return p
 }
 
 // NextProbe is when the next keepalive probe goes out, or the socket ends, and
@@ -116,7 +125,7 @@ func (k Kernel) diesRetransmitting(l Live) Prediction {
 	}
 	left := max(l.Expires, 0)
 	early, late := k.retransmittedFor(running, l.Unanswered)
-	p := Prediction{Errno: "ETIMEDOUT"}
+	var p Prediction
 	// Before the first retransmission the next expiry may be a tail loss probe's,
 	// and the timeout starts again after it.
 	var again time.Duration
@@ -180,7 +189,7 @@ func (k Kernel) diesProbingWindow(l Live) Prediction {
 		return min(rto<<min(backoff, k.Retries2, 10), k.rtoMax())
 	}
 	left := max(l.Expires, 0)
-	p := Prediction{Exact: left, Latest: add(left, k.Slack(wait(l.Backoff))), Errno: "ETIMEDOUT"}
+	p := Prediction{Exact: left, Latest: add(left, k.Slack(wait(l.Backoff)))}
 	if l.UserTimeout > 0 {
 		// When the first window probe went out is not to be seen, if it did.
 		p.DecidedBy = ByUserTimeout

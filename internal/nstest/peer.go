@@ -124,3 +124,44 @@ func Pair(family int, prepare func(client int) error) (client, server int, err e
 	}
 	return client, server, nil
 }
+
+// HalfOpen asks an IPv4 loopback listener for a connection with one SYN that is
+// never repeated, and lets every SYN-ACK vanish. Closing hole ends that: the next
+// SYN-ACK is then answered with a RST.
+func HalfOpen(listener unix.Sockaddr) (hole int, err error) {
+	deaf := func(at unix.Sockaddr) (int, error) {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			return -1, err
+		}
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err == nil {
+			if err = DropAll(fd); err == nil {
+				if err = unix.Bind(fd, at); err == nil {
+					return fd, nil
+				}
+			}
+		}
+		unix.Close(fd)
+		return -1, err
+	}
+	client, err := deaf(Loopback(unix.AF_INET))
+	if err != nil {
+		return -1, fmt.Errorf("half-open: %w", err)
+	}
+	defer unix.Close(client) // so that it sends no other SYN
+	at, err := unix.Getsockname(client)
+	if err != nil {
+		return -1, fmt.Errorf("half-open: %w", err)
+	}
+	// What comes for the client's address when the client is gone.
+	if hole, err = deaf(at); err != nil {
+		return -1, fmt.Errorf("half-open: %w", err)
+	}
+	if err = unix.Listen(hole, 1); err == nil {
+		if err = unix.Connect(client, listener); err == unix.EINPROGRESS {
+			return hole, nil
+		}
+	}
+	unix.Close(hole)
+	return -1, fmt.Errorf("half-open: %w", err)
+}

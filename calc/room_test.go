@@ -1,0 +1,489 @@
+//go:build linux
+
+package calc_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// TCP states: as tcpi_state, and as /proc/net/tcp writes them. Source:
+// include/net/tcp_states.h.
+const (
+	tcpSynSent   = 2
+	tcpFinWait2  = 5
+	tcpCloseWait = 8
+
+	synRecv  = "03"
+	finWait1 = "04"
+)
+
+// A room is a network namespace and the kernel that predicts what happens in it.
+// Its methods end the row that calls them if something goes wrong. Sockets stay
+// open until the process ends, so that no other row gets their numbers.
+type room struct {
+	calc.Kernel
+	deaf      unix.Sockaddr // the listener that does not answer
+	diagWorks bool
+}
+
+// A result is what became of a row.
+type result struct {
+	run
+	skip, fail    string
+	took          time.Duration
+	ended         bool
+	errno         string
+	probes, kills int // TCPKeepAlive and TCPAbortOnTimeout of the namespace
+}
+
+// What a row ends with before its time.
+type (
+	failed  struct{ error }
+	skipped struct{ reason string }
+)
+
+// measure plays the row in a namespace of its own.
+func (w row) measure() (res result) {
+	err := nstest.Apart(func() {
+		r := new(room)
+		defer func() {
+			switch e := recover().(type) {
+			case nil:
+			case failed:
+				res.fail = e.Error()
+			case skipped:
+				res.skip = e.reason
+			default:
+				panic(e)
+			}
+		}()
+		r.sysctls(w.sysctls)
+		r.readKernel()
+		res.run = w.play(r)
+		r.watch(&res)
+		res.probes, res.kills = r.counters()
+	})
+	if err != nil {
+		res.fail = err.Error()
+	}
+	return res
+}
+
+// watch waits for the end, or until it is overdue.
+func (r *room) watch(res *result) {
+	until := max(res.predicted.Latest, 0) + res.from + 5*s
+	if res.predicted.Never {
+		until = clock() + patience
+	}
+	if res.state != "" && !res.loose { // looking is not cheap
+		time.Sleep(res.from + res.predicted.Earliest - 50*ms - clock())
+	}
+	for {
+		if res.state != "" {
+			res.ended = !r.anyIn(res.state)
+		} else {
+			res.ended = r.ready(res.fd, until)
+		}
+		now := fineClock()
+		res.took = now - res.from
+		if res.ended || now > until {
+			break
+		}
+		if res.state != "" {
+			time.Sleep(2 * ms)
+		}
+	}
+	if res.ended && res.state == "" {
+		n, err := unix.GetsockoptInt(res.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		r.must(err)
+		res.errno = unix.ErrnoName(unix.Errno(n))
+	}
+}
+
+// ready waits for an error of the socket.
+func (r *room) ready(fd int, until time.Duration) bool {
+	left := max(until-fineClock(), 0)
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(left/ms)+1)
+	if err != unix.EINTR {
+		r.must(err)
+	}
+	return n > 0
+}
+
+func (r *room) must(err error) {
+	if err != nil {
+		panic(failed{err})
+	}
+}
+
+// wait waits for something that will happen soon.
+func (r *room) wait(happened func() bool) {
+	for until := fineClock() + 20*s; !happened(); time.Sleep(5 * ms) {
+		if fineClock() > until {
+			r.must(errors.New("what the row waits for did not happen"))
+		}
+	}
+}
+
+const ipv4Sysctls = "/proc/sys/net/ipv4/"
+
+// sysctls writes "name=value name=value".
+func (r *room) sysctls(list string) {
+	for _, kv := range strings.Fields(list) {
+		name, value, _ := strings.Cut(kv, "=")
+		f, err := os.OpenFile(ipv4Sysctls+name, os.O_WRONLY, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			panic(skipped{"this kernel has no " + name})
+		}
+		r.must(err)
+		_, err = f.WriteString(value)
+		r.must(errors.Join(err, f.Close()))
+	}
+}
+
+// readKernel fills in what the namespace has.
+func (r *room) readKernel() {
+	read := func(name string, absent int) int {
+		b, err := os.ReadFile(ipv4Sysctls + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return absent
+		}
+		r.must(err)
+		n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		r.must(err)
+		return n
+	}
+	r.Kernel = calc.Kernel{
+		HZ:                hz(),
+		Retries2:          read("tcp_retries2", -1),
+		RTOMax:            time.Duration(read("tcp_rto_max_ms", 120_000)) * ms,
+		SynRetries:        read("tcp_syn_retries", -1),
+		SynLinearTimeouts: read("tcp_syn_linear_timeouts", 0),
+		SynackRetries:     read("tcp_synack_retries", -1),
+		OrphanRetries:     read("tcp_orphan_retries", -1),
+	}
+}
+
+// hz is how often this kernel's clock ticks in a second.
+func hz() int {
+	var ts unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
+		panic(err)
+	}
+	return int((s + time.Duration(ts.Nano())/2) / time.Duration(ts.Nano()))
+}
+
+// clock is the kernel's clock, which moves with its ticks.
+func clock() time.Duration { return readClock(unix.CLOCK_MONOTONIC_COARSE) }
+
+// fineClock is the same between the ticks.
+func fineClock() time.Duration { return readClock(unix.CLOCK_MONOTONIC) }
+
+func readClock(id int32) time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(id, &ts); err != nil {
+		panic(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
+// counters are TCPKeepAlive and TCPAbortOnTimeout of the namespace.
+func (r *room) counters() (probes, kills int) {
+	b, err := os.ReadFile("/proc/thread-self/net/netstat")
+	r.must(err)
+	lines := strings.Split(string(b), "\n")
+	for i := 0; i+1 < len(lines); i += 2 {
+		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
+		for j, name := range names {
+			switch name {
+			case "TCPKeepAlive":
+				probes, err = strconv.Atoi(values[j])
+			case "TCPAbortOnTimeout":
+				kills, err = strconv.Atoi(values[j])
+			}
+			r.must(err)
+		}
+	}
+	return probes, kills
+}
+
+// anyIn reports whether the namespace has an IPv4 socket in a state.
+func (r *room) anyIn(state string) bool {
+	b, err := os.ReadFile("/proc/thread-self/net/tcp")
+	r.must(err)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 3 && f[3] == state {
+			return true
+		}
+	}
+	return false
+}
+
+// switchOn is keepalive with the values of the sysctls.
+func switchOn(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }
+
+func setUserTimeout(fd int, d time.Duration) error {
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/ms))
+}
+
+// options is keepalive with the values v. What no socket option can say, the
+// sysctls of the room must.
+func options(v keepalive.Settings) func(fd int) error {
+	return func(fd int) error {
+		for option, value := range map[int]int{
+			unix.TCP_KEEPIDLE:  int(v.Time / s),
+			unix.TCP_KEEPINTVL: int(v.Intvl / s),
+			unix.TCP_KEEPCNT:   v.Probes,
+		} {
+			if value > 0 {
+				if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, option, value); err != nil {
+					return err
+				}
+			}
+		}
+		return errors.Join(setUserTimeout(fd, v.UserTimeout), switchOn(fd))
+	}
+}
+
+func (r *room) pair(family int, prepare func(client int) error) (client, server int) {
+	client, server, err := nstest.Pair(family, prepare)
+	r.must(err)
+	return client, server
+}
+
+func (r *room) listen() (int, unix.Sockaddr) {
+	fd, at, err := nstest.Listen(unix.AF_INET)
+	r.must(err)
+	return fd, at
+}
+
+func (r *room) socket() int {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	r.must(err)
+	return fd
+}
+
+// connect starts to connect to an address that does not answer.
+func (r *room) connect(userTimeout time.Duration) (fd int, from time.Duration) {
+	listener, at := r.listen()
+	r.must(nstest.DropAll(listener))
+	r.deaf = at
+	fd = r.socket()
+	r.must(setUserTimeout(fd, userTimeout))
+	r.must(unix.SetNonblock(fd, true))
+	from = clock()
+	if err := unix.Connect(fd, at); err != unix.EINPROGRESS {
+		r.must(fmt.Errorf("connect: %w", err))
+	}
+	return fd, from
+}
+
+// fullWindow is a connection whose server takes no more data, with nothing in
+// flight or queued.
+func (r *room) fullWindow(userTimeout time.Duration) (client, server int) {
+	listener, at := r.listen()
+	r.must(unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096))
+	client = r.socket()
+	r.must(setUserTimeout(client, userTimeout))
+	r.must(unix.Connect(client, at))
+	server, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+	r.must(err)
+	r.wait(func() bool {
+		i := r.info(client)
+		if i.Unacked > 0 {
+			return false
+		}
+		if i.Snd_wnd > 0 {
+			r.write(client, int(i.Snd_wnd))
+		}
+		return i.Snd_wnd == 0
+	})
+	return client, server
+}
+
+func (r *room) write(fd, bytes int) {
+	if bytes > 0 {
+		r.must(unix.Sendto(fd, make([]byte, bytes), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil))
+	}
+}
+
+func (r *room) info(fd int) *unix.TCPInfo {
+	i, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	r.must(err)
+	return i
+}
+
+func rtoOf(i *unix.TCPInfo) time.Duration { return time.Duration(i.Rto) * time.Microsecond }
+
+func idleOf(i *unix.TCPInfo) time.Duration {
+	return time.Duration(min(i.Last_data_recv, i.Last_ack_recv)) * ms
+}
+
+// lastHeard is when a socket last received a segment that counts.
+func (r *room) lastHeard(fd int) time.Duration {
+	now := clock()
+	return now - idleOf(r.info(fd))
+}
+
+// gone is a socket whose peer was just made deaf.
+func (r *room) gone(fd int, v keepalive.Settings) run {
+	p := r.IdlePeerGone(v)
+	return run{predicted: p, from: r.lastHeard(fd), fd: fd, probes: p.Probes}
+}
+
+// dies predicts what becomes of a socket as it is now.
+func (r *room) dies(fd int, v keepalive.Settings) run {
+	from := clock()
+	live := r.diag(r.identity(fd))
+	live.Settings = v
+	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+	r.must(err)
+	live.Enabled = on != 0
+	return run{predicted: r.Dies(live), from: from, fd: fd, probes: -1}
+}
+
+// The messages of sock_diag(7). Source: include/uapi/linux/inet_diag.h.
+type (
+	diagIdentity struct {
+		sourcePort, destPort [2]byte
+		source, dest         [16]byte
+		device               uint32
+		cookie               [2]uint32
+	}
+	diagRequest struct {
+		header           unix.NlMsghdr
+		family, protocol uint8
+		extensions       uint8
+		_                uint8
+		states           uint32
+		id               diagIdentity
+	}
+	diagMessage struct {
+		family, state, timer, retrans uint8
+		id                            diagIdentity
+		expires, rqueue, wqueue       uint32
+		uid, inode                    uint32
+	}
+)
+
+const inetDiagInfo = 2 // INET_DIAG_INFO
+
+// identity is how sock_diag(7) finds a connected IPv4 socket, even when its
+// descriptor is closed.
+func (r *room) identity(fd int) diagIdentity {
+	local, err := unix.Getsockname(fd)
+	r.must(err)
+	remote, err := unix.Getpeername(fd)
+	if errors.Is(err, unix.ENOTCONN) { // still connecting
+		remote, err = r.deaf, nil
+	}
+	r.must(err)
+	id := diagIdentity{cookie: [2]uint32{^uint32(0), ^uint32(0)}}
+	put := func(at unix.Sockaddr, port *[2]byte, addr *[16]byte) {
+		in4 := at.(*unix.SockaddrInet4)
+		binary.BigEndian.PutUint16(port[:], uint16(in4.Port))
+		copy(addr[:], in4.Addr[:])
+	}
+	put(local, &id.sourcePort, &id.source)
+	put(remote, &id.destPort, &id.dest)
+	return id
+}
+
+// diag asks sock_diag(7) for a socket.
+func (r *room) diag(id diagIdentity) calc.Live {
+	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		panic(skipped{"this kernel has no sock_diag"})
+	}
+	r.must(err)
+	defer unix.Close(nl)
+	req := diagRequest{
+		family: unix.AF_INET, protocol: unix.IPPROTO_TCP,
+		extensions: 1 << (inetDiagInfo - 1), states: ^uint32(0), id: id,
+	}
+	req.header = unix.NlMsghdr{Len: uint32(unsafe.Sizeof(req)), Type: unix.SOCK_DIAG_BY_FAMILY, Flags: unix.NLM_F_REQUEST}
+	r.must(unix.Sendto(nl, unsafe.Slice((*byte)(unsafe.Pointer(&req)), unsafe.Sizeof(req)), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	buf := make([]byte, 8192)
+	n, _, err := unix.Recvfrom(nl, buf, 0)
+	r.must(err)
+	buf = buf[:n]
+	header := (*unix.NlMsghdr)(unsafe.Pointer(&buf[0]))
+	if header.Type == unix.NLMSG_ERROR {
+		errno := unix.Errno(-*(*int32)(unsafe.Pointer(&buf[unix.NLMSG_HDRLEN])))
+		if errno == unix.ENOENT && !r.diagWorks {
+			panic(skipped{"no tcp_diag, or no such socket"})
+		}
+		r.must(fmt.Errorf("sock_diag: %w", errno))
+	}
+	r.diagWorks = true
+	msg := (*diagMessage)(unsafe.Pointer(&buf[unix.NLMSG_HDRLEN]))
+	live := calc.Live{
+		Timer:      calc.Timer(msg.timer),
+		Expires:    time.Duration(msg.expires) * ms,
+		Unanswered: int(msg.retrans),
+		Connecting: msg.state == tcpSynSent,
+	}
+	for attrs := buf[unix.NLMSG_HDRLEN+int(unsafe.Sizeof(*msg)):]; len(attrs) >= unix.SizeofRtAttr; {
+		a := (*unix.RtAttr)(unsafe.Pointer(&attrs[0]))
+		if a.Type == inetDiagInfo {
+			var info unix.TCPInfo
+			copy(unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)), attrs[unix.SizeofRtAttr:a.Len])
+			live.Idle, live.RTO, live.Backoff = idleOf(&info), rtoOf(&info), int(info.Backoff)
+		}
+		attrs = attrs[min(len(attrs), (int(a.Len)+3)&^3):]
+	}
+	return live
+}
+
+// stalls are the times at which this process did not run when it should have.
+type stalls struct {
+	mu   sync.Mutex
+	seen []stall
+}
+
+type stall struct{ at, late time.Duration }
+
+// watchStalls sees them until the process ends.
+func watchStalls() *stalls {
+	const nap, notable = 5 * ms, 10 * ms
+	st := new(stalls)
+	go func() {
+		for {
+			due := fineClock() + nap
+			time.Sleep(nap)
+			if now := fineClock(); now-due > notable {
+				st.mu.Lock()
+				st.seen = append(st.seen, stall{now, now - due})
+				st.mu.Unlock()
+			}
+		}
+	}()
+	return st
+}
+
+// between is how long they were together.
+func (st *stalls) between(from, to time.Duration) (sum time.Duration) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, one := range st.seen {
+		if one.at > from && one.at-one.late < to {
+			sum += one.late
+		}
+	}
+	return sum
+}
