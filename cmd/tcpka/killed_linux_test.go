@@ -184,7 +184,7 @@ func TestSetKilledAtEachStep(t *testing.T) {
 			var seen []string
 			for n := 1; ; n++ {
 				s.setUp()
-				reached, end := stopAt(s.t, n, unix.SIGKILL, s.args(setCommand...)...)
+				reached, end := stopAt(s.t, n, sends(unix.SIGKILL), s.args(setCommand...)...)
 				if !reached {
 					if end.ExitStatus() != 0 {
 						s.t.Fatalf("set, left alone: %v", end)
@@ -234,7 +234,7 @@ func TestUndoKilledAtEachStep(t *testing.T) {
 				if status, _, stderr := s.tcpka(setCommand...); status != 0 {
 					s.t.Fatalf("set: status %d, %s", status, stderr)
 				}
-				reached, end := stopAt(s.t, n, unix.SIGKILL, s.args("undo")...)
+				reached, end := stopAt(s.t, n, sends(unix.SIGKILL), s.args("undo")...)
 				if !reached {
 					if end.ExitStatus() != 0 {
 						s.t.Fatalf("undo, left alone: %v", end)
@@ -282,7 +282,7 @@ func TestSetIsNotInterrupted(t *testing.T) {
 				var seen []string
 				for n := 1; ; n++ {
 					s.setUp()
-					reached, end := stopAt(t, n, signal, s.args(setCommand...)...)
+					reached, end := stopAt(t, n, sends(signal), s.args(setCommand...)...)
 					if !reached {
 						break
 					}
@@ -299,6 +299,47 @@ func TestSetIsNotInterrupted(t *testing.T) {
 					t.Errorf("the states (-want +got):\n%s", diff)
 				}
 			})
+		}
+	})
+}
+
+// TestWhatCannotBeRestoredIsStillKnown refuses the second value, and from one step
+// on also the first: so that, at one of them, it is written and cannot be
+// restored. The record of it stays then, and undo takes it back.
+func TestWhatCannotBeRestoredIsStillKnown(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		furnish(t)
+		const dir = "/proc/sys/net/ipv4/"
+		const other = dir + "tcp_syn_retries" // takes at most 127
+		s := scene{t: t, home: room(t) + "/home"}
+		t.Setenv("HOME", s.home)
+		s.must(unix.Mount(other, dir+"tcp_keepalive_probes", "", unix.MS_BIND, ""))
+		left := 0
+		for n := 1; ; n++ {
+			nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "7200")
+			s.must(os.RemoveAll(s.home))
+			refuse := func(int, int) error { return unix.Mount(other, dir+"tcp_keepalive_time", "", unix.MS_BIND, "") }
+			reached, end := stopAt(t, n, refuse, "set", "--time", "600", "--probes", "200")
+			if end.ExitStatus() != statusFailed {
+				t.Errorf("step %d: status %d, want 1", n, end.ExitStatus())
+			}
+			if !reached {
+				break
+			}
+			s.must(unix.Unmount(dir+"tcp_keepalive_time", unix.MNT_DETACH))
+			if settings(t, "") != "7200 75 6" {
+				left++
+				if state := s.recorded(); state != "interrupted" {
+					t.Errorf("step %d: the time is not restored, and the record is %s", n, state)
+				}
+			}
+			s.tcpka("undo")
+			if got := settings(t, ""); got != "7200 75 6" {
+				t.Errorf("step %d: after undo: %s", n, got)
+			}
+		}
+		if left == 0 {
+			t.Error("it was always restored")
 		}
 	})
 }

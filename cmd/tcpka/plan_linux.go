@@ -301,6 +301,18 @@ func (p *plan) restore() error {
 	return errors.Join(errs...)
 }
 
+// restored reports whether the namespaces hold what they held before.
+func (p *plan) restored() bool {
+	return !slices.ContainsFunc(p.runtime, func(r *runtimeChange) bool {
+		var now keepalive.Settings
+		err := r.ns.Do(func() (err error) {
+			now, err = procfs.New(p.root).Keepalive()
+			return err
+		})
+		return err != nil || now != r.old
+	})
+}
+
 // failures are the namespaces that cannot be changed, or could not.
 func (p *plan) failures() error {
 	var errs []error

@@ -129,6 +129,9 @@ func (s *session) carryOut(p *plan, j *journal.Journal) (id string, err error) {
 		return "", err
 	}
 	if !p.anyApplied() {
+		if !p.restored() { // the record stays, so that undo knows
+			return "", failed(err).withHint("to take back what is left of it: tcpka undo %s", id)
+		}
 		return "", errors.Join(err, j.Undone(id))
 	}
 	return id, errors.Join(err, j.Done(id, applied()))

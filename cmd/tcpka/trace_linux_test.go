@@ -28,14 +28,13 @@ var steps = []uint64{
 	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_EXIT_GROUP,
 }
 
-// stopAt runs tcpka and sends it a signal just before its n-th step (from 1),
-// counted over all its threads: to the thread that makes it, so that nothing else
-// happens in between. It returns whether tcpka got that far, and how
-// it ended.
+// stopAt runs tcpka and stops it just before its n-th step (from 1), counted over
+// all its threads, to do something: with the thread that makes it, so that nothing
+// else happens in between. It returns whether tcpka got that far, and how it ended.
 //
 // strace(1) with -e inject=…:when=n counts in every thread for itself, and Go
 // moves a goroutine from one to another: it would leave steps out.
-func stopAt(t *testing.T, n int, signal unix.Signal, args ...string) (reached bool, end unix.WaitStatus) {
+func stopAt(t *testing.T, n int, do func(pid, tid int) error, args ...string) (reached bool, end unix.WaitStatus) {
 	t.Helper()
 	runtime.LockOSThread() // a tracer is a thread
 	defer runtime.UnlockOSThread()
@@ -81,7 +80,7 @@ func stopAt(t *testing.T, n int, signal unix.Signal, args ...string) (reached bo
 			if beforeStep(tid) {
 				if n--; n == 0 {
 					reached = true
-					if err := unix.Tgkill(pid, tid, signal); err != nil {
+					if err := do(pid, tid); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -96,6 +95,11 @@ func stopAt(t *testing.T, n int, signal unix.Signal, args ...string) (reached bo
 			t.Fatal(err)
 		}
 	}
+}
+
+// sends returns what sends a signal.
+func sends(signal unix.Signal) func(pid, tid int) error {
+	return func(pid, tid int) error { return unix.Tgkill(pid, tid, signal) }
 }
 
 // beforeStep reports whether a stopped thread is about to make one of the steps.
