@@ -9,10 +9,10 @@ FUZZTIME ?= 1m
 TAGS  := urfave_cli_no_docs
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldflags='-s -w'
 
-.PHONY: help build test lint fuzz bench cover install clean
+.PHONY: help build test lint fuzz bench generate check-generate cover install clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 build: ## build bin/tcpka, one static binary
 	$(BUILD) -o bin/tcpka ./cmd/tcpka
@@ -32,8 +32,17 @@ fuzz: ## fuzz every parser for FUZZTIME each
 	  done; \
 	done
 
-bench: build ## start-up beside sysctl -n of the same three keys
-	$(GO) run ./internal/bench bin/tcpka
+bench: build ## start-up beside sysctl -n, and as root sockets beside ss -tnop (BENCH=-large: 200,000 too)
+	@$(GO) build -o bin/bench ./internal/bench
+	bin/bench $(BENCH) bin/tcpka
+
+generate: ## compile the BPF programs again; wants clang-19 and libbpf-dev
+	$(GO) generate ./sockets/bpf
+
+check-generate: ## fail if the committed BPF object is not what the source compiles to
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp sockets/bpf/*_bpfel.* "$$dir" && \
+	$(GO) generate ./sockets/bpf && \
+	for f in "$$dir"/*; do cmp "$$f" "sockets/bpf/$${f##*/}" || exit 1; done
 
 cover: ## test coverage, the tests in private namespaces included
 	@rm -rf cover && mkdir cover

@@ -26,8 +26,10 @@ var plan = map[string][]string{
 	"journal":          {"internal/rootfs"},
 	"internal/report":  {"keepalive", "calc"},
 	"internal/nearest": {},
+	"sockets/bpf":      {},
+	"sockets":          {"keepalive", "sockets/bpf"},
 	"internal/nstest":  {},
-	"internal/bench":   {},
+	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "journal", "middlebox",
 		"internal/rootfs", "internal/report",
@@ -39,7 +41,8 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "internal/rootfs", "internal/nstest", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "sockets", "sockets/bpf", "internal/rootfs", "internal/nstest", "internal/bench", "cmd/tcpka"},
+	"github.com/cilium/ebpf":             {"sockets/bpf"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},

@@ -1,0 +1,24 @@
+//go:build !(386 || amd64 || arm || arm64 || loong64 || mips64le || mipsle || ppc64le || riscv64)
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+const (
+	socketsProgFind   = "find"
+	socketsProgOwners = "owners"
+	socketsProgRows   = "rows"
+	socketsVarQuery   = "query"
+)
+
+// The programs are compiled for little-endian machines only.
+var _SocketsBytes []byte
+
+func loadSockets() (*ebpf.CollectionSpec, error) {
+	return nil, fmt.Errorf("no BPF programs for this architecture: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,271 @@
+package bpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// loadByKernel loads the programs with five bpf(2) calls and lets the kernel
+// relocate them. A library first reads and indexes all types of the kernel, over
+// a hundred thousand, which takes longer than to list 2000 sockets.
+//
+// It needs Linux 5.17: BPF_PROG_LOAD with core_relos.
+func loadByKernel(data []byte, q query) (rows, owners *ebpf.Program, err error) {
+	object, err := parseObject(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("parse the object: %w", err)
+	}
+	k := kernel{object: object, types: -1, constants: -1}
+	defer k.close()
+	if err := k.loadTypes(); err != nil {
+		return nil, nil, err
+	}
+	if err := k.createConstants(q.bytes()); err != nil {
+		return nil, nil, err
+	}
+	find, err := k.loadProgram(socketsProgFind, progTypeSyscall, 0, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unix.Close(find)
+	rows, err = k.loadIterator(find, socketsProgRows, "bpf_iter_tcp")
+	if err != nil {
+		return nil, nil, err
+	}
+	owners, err = k.loadIterator(find, socketsProgOwners, "bpf_iter_task_file")
+	if err != nil {
+		rows.Close()
+		return nil, nil, err
+	}
+	return rows, owners, nil
+}
+
+// kernel is a load under way. Its descriptors are wanted by programs that are
+// loaded, not by programs that run.
+type kernel struct {
+	object           *object
+	types, constants int
+}
+
+func (k *kernel) close() {
+	for _, fd := range []int{k.types, k.constants} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// include/uapi/linux/bpf.h
+const (
+	mapTypeArray    = 2
+	mapReadOnlyProg = 1 << 7 // BPF_F_RDONLY_PROG
+
+	progTypeTracing = 26
+	progTypeSyscall = 31
+	progSleepable   = 1 << 4 // BPF_F_SLEEPABLE
+	attachTraceIter = 28     // BPF_TRACE_ITER
+	pseudoMapValue  = 2      // BPF_PSEUDO_MAP_VALUE
+	logSize         = 1 << 20
+)
+
+func (k *kernel) loadTypes() (err error) {
+	attr := struct {
+		btf, log                uint64
+		size, logSize, logLevel uint32
+		_                       uint32
+	}{btf: address(k.object.types), size: uint32(len(k.object.types))}
+	k.types, err = bpf(unix.BPF_BTF_LOAD, &attr)
+	runtime.KeepAlive(k.object)
+	if err != nil {
+		return fmt.Errorf("load the types: %w", err)
+	}
+	return nil
+}
+
+// createConstants makes the map of one element that the programs see as constant
+// memory. Frozen, it is constant to the verifier too.
+func (k *kernel) createConstants(value []byte) (err error) {
+	if len(value) != len(k.object.rodata) {
+		return fmt.Errorf("the constants are %d bytes, not %d", len(k.object.rodata), len(value))
+	}
+	create := struct{ kind, keySize, valueSize, entries, flags, _ uint32 }{
+		mapTypeArray, 4, uint32(len(value)), 1, mapReadOnlyProg, 0,
+	}
+	if k.constants, err = bpf(unix.BPF_MAP_CREATE, &create); err != nil {
+		return fmt.Errorf("create the map of constants: %w", err)
+	}
+	key := make([]byte, 4)
+	update := struct {
+		fd, _             uint32
+		key, value, flags uint64
+	}{fd: uint32(k.constants), key: address(key), value: address(value)}
+	_, err = bpf(unix.BPF_MAP_UPDATE_ELEM, &update)
+	runtime.KeepAlive(key)
+	runtime.KeepAlive(value)
+	if err != nil {
+		return fmt.Errorf("set the constants: %w", err)
+	}
+	freeze := struct{ fd, _ uint32 }{fd: uint32(k.constants)}
+	if _, err = bpf(unix.BPF_MAP_FREEZE, &freeze); err != nil {
+		return fmt.Errorf("freeze the constants: %w", err)
+	}
+	return nil
+}
+
+// loadIterator loads a program that the kernel's iterator function calls.
+func (k *kernel) loadIterator(find int, name, iterator string) (*ebpf.Program, error) {
+	id, err := lookUp(find, iterator)
+	if err != nil {
+		return nil, fmt.Errorf("find the type of %s: %w", iterator, err)
+	}
+	fd, err := k.loadProgram(name, progTypeTracing, attachTraceIter, id)
+	if err != nil {
+		return nil, err
+	}
+	return ebpf.NewProgramFromFD(fd) // which closes it where it fails
+}
+
+// progLoad is the part of union bpf_attr that BPF_PROG_LOAD reads.
+type progLoad struct {
+	progType, instructions uint32
+	code, license          uint64
+	logLevel, logSize      uint32
+	log                    uint64
+	_, flags               uint32
+	name                   [16]byte
+	_, expectedAttachType  uint32
+	types, funcSize        uint32
+	funcs                  uint64
+	funcCount, _           uint32
+	_                      uint64
+	_, attachID            uint32
+	_, relocCount          uint32
+	_, relocs              uint64
+	relocSize, _           uint32
+}
+
+func (k *kernel) loadProgram(name string, progType, attachType, attachID uint32) (int, error) {
+	p := k.object.programs[name]
+	code := bytes.Clone(p.code)
+	for _, at := range p.consts {
+		// The first of the two halves of lldw gets the map and how it is
+		// meant; the second keeps the offset, which the compiler put into
+		// the first.
+		first, second := code[at:], code[at+instruction:]
+		copy(second[4:8], first[4:8])
+		first[1] = first[1]&0x0f | pseudoMapValue<<4
+		binary.LittleEndian.PutUint32(first[4:], uint32(k.constants))
+	}
+	attr := progLoad{
+		progType:           progType,
+		instructions:       uint32(len(code) / instruction),
+		code:               address(code),
+		license:            address(k.object.license),
+		expectedAttachType: attachType,
+		types:              uint32(k.types),
+		funcSize:           p.funcSize,
+		funcs:              address(p.funcs),
+		funcCount:          1,
+		attachID:           attachID,
+	}
+	if progType == progTypeSyscall {
+		attr.flags = progSleepable // the only way the kernel takes it
+	}
+	copy(attr.name[:len(attr.name)-1], name)
+	if len(p.relocs) > 0 {
+		attr.relocs = address(p.relocs)
+		attr.relocSize = p.relocSize
+		attr.relocCount = uint32(len(p.relocs)) / p.relocSize
+	}
+	fd, err := bpf(unix.BPF_PROG_LOAD, &attr)
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		// Again, for the kernel's reasons.
+		log := make([]byte, logSize)
+		attr.log, attr.logSize, attr.logLevel = address(log), logSize, 1
+		if fd, err = bpf(unix.BPF_PROG_LOAD, &attr); err != nil {
+			err = &rejected{err, strings.TrimRight(string(log), "\x00\n")}
+		}
+		runtime.KeepAlive(log)
+	}
+	runtime.KeepAlive(code)
+	runtime.KeepAlive(k.object)
+	if err != nil {
+		return -1, fmt.Errorf("load program %s: %w", name, err)
+	}
+	return fd, nil
+}
+
+// rejected is a program that the kernel does not take.
+type rejected struct {
+	err error
+	log string // the verifier's
+}
+
+// Error gives the last line of the log that says something: after it comes one
+// with counts. %+v gives all of it.
+func (r *rejected) Error() string {
+	lines := strings.Split(r.log, "\n")
+	return fmt.Sprintf("%v: %s", r.err, lines[max(0, len(lines)-2)])
+}
+
+func (r *rejected) Unwrap() error { return r.err }
+
+func (r *rejected) Format(f fmt.State, verb rune) {
+	if f.Flag('+') {
+		fmt.Fprintf(f, "%v:\n%s", r.err, r.log)
+		return
+	}
+	fmt.Fprint(f, r.Error())
+}
+
+// lookUp runs the program find for the number of a function's type.
+func lookUp(find int, name string) (uint32, error) {
+	ctx := struct {
+		name [24]byte
+		id   int64
+	}{}
+	copy(ctx.name[:len(ctx.name)-1], name)
+	attr := struct {
+		prog, result             uint32
+		dataIn, dataOut          uint32
+		dataInAt, dataOutAt      uint64
+		repeat, duration         uint32
+		ctxSizeIn, ctxSizeOut    uint32
+		ctxIn, ctxOut            uint64
+		flags, cpu, batchSize, _ uint32
+	}{
+		prog:      uint32(find),
+		ctxSizeIn: uint32(unsafe.Sizeof(ctx)),
+		ctxIn:     uint64(uintptr(unsafe.Pointer(&ctx))),
+	}
+	_, err := bpf(unix.BPF_PROG_TEST_RUN, &attr)
+	runtime.KeepAlive(&ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case ctx.id < 0:
+		return 0, unix.Errno(-ctx.id)
+	}
+	return uint32(ctx.id), nil
+}
+
+// bpf is bpf(2). attr holds addresses of memory that is to be kept alive.
+func bpf[T any](command int, attr *T) (int, error) {
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(command), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
+
+// address is where b begins, as union bpf_attr wants it. It does not keep b
+// alive.
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

@@ -1,0 +1,44 @@
+package bpf
+
+// Row is a socket as the kernel has it. The names and the order are those of
+// struct row in sockets.c.
+type Row struct {
+	Cookie uint64
+	Cgroup uint64 // ID in the cgroup v2 hierarchy; 0 is none
+	Inode  uint32 // 0: it has no file, because nobody accepted it yet or because it was closed
+	UID    uint32
+
+	Local, Remote         [16]byte // of IPv4 the first four
+	LocalPort, RemotePort uint16
+	Family, State         uint8
+	Timer                 uint8 // idiag_timer
+	Flags                 Flags
+
+	Time, Intvl uint32 // jiffies; 0: the sysctl's
+	UserTimeout uint32 // milliseconds
+	Expires     int32  // jiffies until Timer; past ones are negative
+	Idle        uint32 // jiffies since the last segment from the peer
+	RTO         uint32 // jiffies
+	Probes      uint8  // 0: the sysctl's
+	Unanswered  uint8  // idiag_retrans
+	_           [6]byte
+}
+
+// Flags are the yes or no of a [Row].
+type Flags uint8
+
+const (
+	Keepalive Flags = 1 << iota // SO_KEEPALIVE is on
+	// Full is a whole socket. Another is what the kernel keeps of a connection
+	// in TIME-WAIT or SYN-RECV: it has no keepalive.
+	Full
+)
+
+// Owner is a descriptor that is a TCP socket: struct owner in sockets.c.
+type Owner struct {
+	Inode uint32
+	PID   uint32 // of the process, in the PID namespace of the reader
+	FD    uint32
+	_     uint32
+	Comm  [16]byte // NUL-terminated; of the process's first thread
+}

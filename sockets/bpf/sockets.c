@@ -1,0 +1,308 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (MIT OR GPL-2.0-only)
+/*
+ * Two iterators over what the kernel knows of TCP: rows walks the sockets of one
+ * network namespace (iter/tcp), owners the open files of all processes
+ * (iter/task_file). Each writes records of a fixed size, which bpf.go reads.
+ *
+ * Both are loaded in either of two ways, see load.go; the short one lays down
+ * rules: one program in a section, nothing that is not inlined, no map but the
+ * constants, no type information for variables (nodebug).
+ */
+#include "kernel.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define nodebug __attribute__((nodebug))
+
+char _license[] SEC("license") nodebug = "Dual MIT/GPL";
+
+/* What to leave out. The loader writes it before the verifier runs, which then
+ * removes the branches that cannot be taken. Go: query. */
+struct {
+	__u32 states; /* bit n: sockets in state n */
+	__u32 netns;  /* owners: inode of the network namespace; 0: of any */
+	__u32 pidns;  /* owners: 0: the reader is in the initial PID namespace */
+	__u16 ports[3][8]; /* at either end, local, remote; 0 ends a list, an empty one is any */
+} const volatile query nodebug;
+
+/* Go: Row. 96 bytes. */
+struct row {
+	__u64 cookie;
+	__u64 cgroup;
+	__u32 inode;
+	__u32 uid;
+	__u64 local[2], remote[2]; /* IPv4: the first 4 bytes; network order */
+	__u16 local_port, remote_port; /* host order */
+	__u8 family, state, timer, flags;
+	__u32 time, intvl; /* jiffies; 0: the sysctl */
+	__u32 user_timeout; /* ms */
+	__s32 expires; /* jiffies until the timer */
+	__u32 idle; /* jiffies since the last segment from the peer */
+	__u32 rto; /* jiffies */
+	__u8 probes; /* 0: the sysctl */
+	__u8 unanswered; /* probes, or retransmissions */
+	__u8 pad[6];
+};
+
+/* row.flags */
+#define KEEPALIVE 1 /* SO_KEEPALIVE */
+#define FULL 2      /* not a minisock: it has all the fields */
+
+/* row.timer: idiag_timer. Source: net/ipv4/inet_diag.c, inet_sk_diag_fill */
+#define TIMER_RETRANSMIT 1
+#define TIMER_KEEPALIVE 2
+#define TIMER_TIME_WAIT 3
+#define TIMER_PROBE0 4
+
+/* Go: owner. 32 bytes. */
+struct owner {
+	__u32 inode;
+	__u32 pid; /* of the process, as numbered where the reader is */
+	__u32 fd;
+	__u32 pad;
+	char comm[16];
+};
+
+#define listed(list, port)                                                       \
+	((list)[0] == (port) || (list)[1] == (port) || (list)[2] == (port) ||    \
+	 (list)[3] == (port) || (list)[4] == (port) || (list)[5] == (port) ||    \
+	 (list)[6] == (port) || (list)[7] == (port))
+
+static __always_inline int wanted(__u8 state, __u16 local, __u16 remote)
+{
+	if (!(query.states >> (state & 31) & 1))
+		return 0;
+	if (query.ports[0][0] && !listed(query.ports[0], local) && !listed(query.ports[0], remote))
+		return 0;
+	if (query.ports[1][0] && !listed(query.ports[1], local))
+		return 0;
+	if (query.ports[2][0] && !listed(query.ports[2], remote))
+		return 0;
+	return 1;
+}
+
+/* The inode number of a socket's file; 0 without one. Programs may not load past
+ * the end of struct socket, so where sk_ino does not exist a helper has to. */
+static __always_inline __u32 inode(struct inet_sock *inet, struct socket *socket)
+{
+	unsigned long ino = 0;
+
+	if (!socket)
+		return 0;
+	if (bpf_core_field_exists(inet->sk.sk_ino))
+		return inet->sk.sk_ino;
+	bpf_probe_read_kernel(&ino, sizeof(ino), (void *)socket +
+		bpf_core_field_offset(struct socket_alloc, vfs_inode.i_ino) -
+		bpf_core_field_offset(struct socket_alloc, socket));
+	return ino;
+}
+
+static __always_inline unsigned long retransmit_expires(struct tcp_sock *tp)
+{
+	if (bpf_core_field_exists(tp->inet_conn.icsk_timeout))
+		return tp->inet_conn.icsk_timeout;
+	if (bpf_core_field_exists(tp->inet_conn.icsk_retransmit_timer))
+		return tp->inet_conn.icsk_retransmit_timer.expires;
+	return tp->inet_conn.icsk_inet.sk.tcp_retransmit_timer.expires;
+}
+
+/* One timer is shown though several may run, with the precedence of
+ * net/ipv4/inet_diag.c, inet_sk_diag_fill. */
+static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	unsigned long expires;
+	void *pending;
+
+	/* First icsk_keepalive_timer: where it exists sk_timer may, too, as
+	 * something else. */
+	if (bpf_core_field_exists(icsk->icsk_keepalive_timer)) {
+		pending = icsk->icsk_keepalive_timer.entry.pprev;
+		expires = icsk->icsk_keepalive_timer.expires;
+	} else {
+		pending = icsk->icsk_inet.sk.sk_timer.entry.pprev;
+		expires = icsk->icsk_inet.sk.sk_timer.expires;
+	}	switch (icsk->icsk_pending) {
+	case ICSK_TIME_RETRANS:
+	case ICSK_TIME_LOSS_PROBE:
+	case ICSK_TIME_REO_TIMEOUT:
+		r->timer = TIMER_RETRANSMIT;
+		r->unanswered = icsk->icsk_retransmits;
+		r->expires = retransmit_expires(tp) - now;
+		break;
+	case ICSK_TIME_PROBE0:
+		r->timer = TIMER_PROBE0;
+		r->unanswered = icsk->icsk_probes_out;
+		r->expires = retransmit_expires(tp) - now;
+		break;
+	default:
+		if (pending) {
+			r->timer = TIMER_KEEPALIVE;
+			r->unanswered = icsk->icsk_probes_out;
+			r->expires = expires - now;
+		}
+	}
+}
+
+static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u64 now)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	struct inet_sock *inet = &icsk->icsk_inet;
+	__u32 data, ack;
+
+	r->flags = FULL;
+	r->inode = inode(inet, inet->sk.sk_socket);
+	if (inet->sk.__sk_common.skc_flags >> SOCK_KEEPOPEN & 1)
+		r->flags |= KEEPALIVE;
+	timers(r, tp, now);
+	r->time = tp->keepalive_time;
+	r->intvl = tp->keepalive_intvl;
+	r->probes = tp->keepalive_probes;
+	r->user_timeout = icsk->icsk_user_timeout;
+	r->rto = icsk->icsk_rto;
+	/* include/net/tcp.h, keepalive_time_elapsed */
+	data = (__u32)now - icsk->icsk_ack.lrcvtime;
+	ack = (__u32)now - tp->rcv_tstamp;
+	r->idle = data < ack ? data : ack;
+	if (bpf_core_field_exists(inet->sk.sk_cgrp_data.cgroup)) {
+		struct cgroup *cgroup = inet->sk.sk_cgrp_data.cgroup;
+
+		if (cgroup)
+			r->cgroup = cgroup->kn->id;
+	}
+}
+
+SEC("iter/tcp")
+int rows(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_timewait_sock *tw = NULL;
+	struct tcp_request_sock *req = NULL;
+	struct tcp_sock *tp;
+	struct row r = {};
+	__u64 now;
+
+	if (!skc) /* the call after the last socket */
+		return 0;
+	r.state = skc->skc_state;
+	r.local_port = skc->skc_num;
+	r.remote_port = bpf_ntohs(skc->skc_dport);
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp) {
+		/* A minisock: what is left of a socket, or not one yet. They have
+		 * the state that sock_diag shows: FIN-WAIT-2 or TIME-WAIT, and
+		 * SYN-RECV. */
+		if (r.state == TCP_TIME_WAIT) {
+			tw = bpf_skc_to_tcp_timewait_sock(skc);
+			if (!tw)
+				return 0;
+			r.state = tw->tw_sk.tw_substate;
+		} else if (r.state == TCP_NEW_SYN_RECV) {
+			req = bpf_skc_to_tcp_request_sock(skc);
+			if (!req)
+				return 0;
+			r.state = TCP_SYN_RECV;
+		} else {
+			return 0;
+		}
+	}
+	if (!wanted(r.state, r.local_port, r.remote_port))
+		return 0;
+
+	r.cookie = bpf_get_socket_cookie(skc);
+	r.uid = ctx->uid;
+	r.family = skc->skc_family;
+	if (r.family == AF_INET6) {
+		const __u64 *local = (void *)&skc->skc_v6_rcv_saddr;
+		const __u64 *remote = (void *)&skc->skc_v6_daddr;
+
+		r.local[0] = local[0];
+		r.local[1] = local[1];
+		r.remote[0] = remote[0];
+		r.remote[1] = remote[1];
+	} else {
+		r.local[0] = skc->skc_rcv_saddr;
+		r.remote[0] = skc->skc_daddr;
+	}
+
+	now = bpf_jiffies64();
+	if (tp) {
+		full_socket(&r, tp, now);
+	} else if (tw) {
+		r.timer = TIMER_TIME_WAIT;
+		r.expires = tw->tw_sk.tw_timer.expires - now;
+	} else if (req) {
+		r.timer = TIMER_RETRANSMIT;
+		r.unanswered = req->req.req.num_retrans;
+		r.expires = req->req.req.rsk_timer.expires - now;
+	}
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0; /* 1 would show the same socket again, for ever */
+}
+
+/* The number of a process in the PID namespace of the reader, who is the current
+ * task. Source: kernel/pid.c, pid_nr_ns. By helper and not by loads: the verifier
+ * looks up the name of a type, at 0.15 ms, for each pointer that is loaded from
+ * one that it trusts. */
+static __always_inline __u32 pid_in_namespace(struct task_struct *task)
+{
+	struct task_struct *reader = (void *)bpf_get_current_task();
+	unsigned int level = BPF_CORE_READ(reader, thread_pid, level);
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	int nr = 0;
+
+	bpf_probe_read_kernel(&nr, sizeof(nr), &pid->numbers[level].nr);
+	return nr;
+}
+
+SEC("iter/task_file")
+int owners(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct inet_sock *inet;
+	struct socket *socket;
+	struct owner o = {};
+
+	if (!task || !file) /* the call after the last file */
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	inet = (void *)((struct socket_alloc *)socket)->socket.sk;
+	if (!inet || inet->sk.sk_type != SOCK_STREAM)
+		return 0;
+	if (inet->sk.sk_protocol != IPPROTO_TCP && inet->sk.sk_protocol != IPPROTO_MPTCP)
+		return 0;
+	if (inet->sk.__sk_common.skc_family != AF_INET && inet->sk.__sk_common.skc_family != AF_INET6)
+		return 0;
+	if (query.netns && inet->sk.__sk_common.skc_net.net->ns.inum != query.netns)
+		return 0;
+
+	o.inode = inode(inet, socket);
+	o.pid = query.pidns ? pid_in_namespace(task) : (__u32)task->tgid;
+	o.fd = ctx->fd;
+	__builtin_memcpy(o.comm, &task->comm, sizeof(o.comm));
+	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
+	return 0;
+}
+
+/* Asks the kernel for the number of a function's type: the loader's question,
+ * because a program that is an iterator has to name it. Go: lookUp. */
+struct lookup {
+	char name[24];
+	__s64 id; /* or a negative errno */
+};
+
+SEC("syscall")
+int find(struct lookup *ctx)
+{
+	char name[sizeof(ctx->name)];
+
+	__builtin_memcpy(name, ctx->name, sizeof(name));
+	ctx->id = bpf_btf_find_by_name_kind(name, sizeof(name), BTF_KIND_FUNC, 0);
+	return 0;
+}

@@ -1,0 +1,233 @@
+package sockets
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"time"
+
+	"bytes"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets/bpf"
+)
+
+func (q *Query) bpfQuery() bpf.Query {
+	b := q.Filter.query()
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
+		b.NetNS = uint32(st.Ino) // else the owners of other namespaces only take room
+	}
+	return b
+}
+
+// buffers is how many buffers of rows are read ahead, 32 KiB and 341 sockets
+// each, while the owners are read.
+const buffers = 64
+
+// listBPF reads the owners and the rows at the same time, and joins them by the
+// inode. Up to 20,000 sockets neither waits for the other.
+func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, error) {
+	report := Report{Source: BPF}
+	jiffies, err := hz()
+	if err != nil {
+		return report, err
+	}
+	// Opened here, because the namespace is that of the thread which opens.
+	rows, err := it.Rows()
+	if err != nil {
+		return report, err
+	}
+	defer rows.Close()
+	owners, err := it.Owners()
+	if err != nil {
+		return report, err
+	}
+	defer owners.Close()
+
+	ahead := readAhead(rows)
+	defer ahead.stop()
+	table, err := readOwners(owners)
+	if err != nil {
+		return report, err
+	}
+	var s Socket
+	v := visitor{query: &q, visit: visit}
+	decode := decoder{hz: jiffies, sysctl: q.Sysctl}
+	ownerless := 0
+	for batch := range ahead.full {
+		for i := range batch {
+			decode.row(&s, &batch[i])
+			s.Owners = table.find(s.Owners[:0], s.Inode)
+			listed, err := v.socket(&s)
+			if err != nil {
+				return report, err
+			}
+			if listed && s.Inode != 0 && len(s.Owners) == 0 {
+				ownerless++
+			}
+		}
+		ahead.free <- batch[:cap(batch)]
+	}
+	if ahead.err != nil {
+		return report, ahead.err
+	}
+	if ownerless > 0 {
+		report.Incomplete = []Gap{{
+			What: "the owners", Sockets: ownerless,
+			Why: "held by the kernel, by processes of another PID namespace, or in transit",
+		}}
+	}
+	return report, nil
+}
+
+// visitor is what all readers do with a socket.
+type visitor struct {
+	query   *Query
+	cgroups cgroupPaths
+	visit   func(*Socket) error
+}
+
+// socket passes s on if it is wanted.
+func (v *visitor) socket(s *Socket) (listed bool, err error) {
+	if v.query.Cgroups || len(v.query.Filter.Cgroups) > 0 {
+		s.Cgroup = v.cgroups.path(s.CgroupID)
+	}
+	if !v.query.Filter.Match(s) {
+		return false, nil
+	}
+	return true, v.visit(s)
+}
+
+func readOwners(r *bpf.Reader[bpf.Owner]) (*ownerTable, error) {
+	t := new(ownerTable)
+	buf := bpf.Buffer[bpf.Owner]()
+	for {
+		batch, err := r.Read(buf)
+		if errors.Is(err, io.EOF) {
+			t.index()
+			return t, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range batch {
+			o := &batch[i]
+			comm, _, _ := bytes.Cut(o.Comm[:], []byte{0})
+			t.add(int(o.PID), comm, o.Inode, o.FD)
+		}
+	}
+}
+
+// prefetch reads rows in a goroutine of its own.
+type prefetch struct {
+	full, free chan []bpf.Row
+	quit       chan struct{}
+	err        error // to be read when full is closed
+}
+
+func readAhead(r *bpf.Reader[bpf.Row]) *prefetch {
+	p := &prefetch{make(chan []bpf.Row, buffers), make(chan []bpf.Row, buffers), make(chan struct{}), nil}
+	go func() {
+		defer close(p.full)
+		for made := 0; ; {
+			var buf []bpf.Row
+			select {
+			case buf = <-p.free:
+			default:
+				if made < buffers {
+					made++
+					buf = bpf.Buffer[bpf.Row]()
+					break
+				}
+				select {
+				case buf = <-p.free:
+				case <-p.quit:
+					return
+				}
+			}
+			batch, err := r.Read(buf)
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					p.err = err
+				}
+				return
+			}
+			select {
+			case p.full <- batch:
+			case <-p.quit:
+				return
+			}
+		}
+	}()
+	return p
+}
+
+// stop ends the reading, and waits for it.
+func (p *prefetch) stop() {
+	close(p.quit)
+	for range p.full {
+	}
+}
+
+// decoder makes a Socket of a row.
+type decoder struct {
+	hz     int64
+	sysctl keepalive.Settings
+}
+
+// row fills in all of s but the owners and the cgroup's path.
+func (d *decoder) row(s *Socket, r *bpf.Row) {
+	*s = Socket{
+		State:      State(r.State),
+		Local:      addrPort(r.Family, &r.Local, r.LocalPort),
+		Remote:     addrPort(r.Family, &r.Remote, r.RemotePort),
+		Owners:     s.Owners,
+		UID:        r.UID,
+		Inode:      r.Inode,
+		Cookie:     r.Cookie,
+		CgroupID:   r.Cgroup,
+		Timer:      Timer(r.Timer),
+		Unanswered: int(r.Unanswered),
+	}
+	if s.Timer != TimerNone {
+		s.Left = d.duration(int64(r.Expires))
+	}
+	if r.Flags&bpf.Full == 0 {
+		if s.Timer == TimerTimeWait {
+			s.Keepalive = Off // nothing is left that could send a probe
+		}
+		return
+	}
+	s.Keepalive = onOff(r.Flags&bpf.Keepalive != 0)
+	s.Settings = d.sysctl
+	s.ValuesKnown, s.UserTimeoutKnown = true, true
+	s.TimeFrom, s.IntvlFrom, s.ProbesFrom = FromSysctl, FromSysctl, FromSysctl
+	if r.Time != 0 {
+		s.Time, s.TimeFrom = d.duration(int64(r.Time)), FromSocket
+	}
+	if r.Intvl != 0 {
+		s.Intvl, s.IntvlFrom = d.duration(int64(r.Intvl)), FromSocket
+	}
+	if r.Probes != 0 {
+		s.Probes, s.ProbesFrom = int(r.Probes), FromSocket
+	}
+	s.UserTimeout = time.Duration(r.UserTimeout) * time.Millisecond
+	if s.State.connected() {
+		s.Idle, s.IdleKnown = d.duration(int64(r.Idle)), true
+		s.RTO = d.duration(int64(r.RTO))
+	}
+}
+
+func (d *decoder) duration(jiffies int64) time.Duration {
+	return time.Duration(jiffies * int64(time.Second) / d.hz)
+}
+
+func addrPort(family uint8, addr *[16]byte, port uint16) netip.AddrPort {
+	if family == unix.AF_INET6 {
+		return netip.AddrPortFrom(netip.AddrFrom16(*addr), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(addr[:4])), port)
+}

@@ -1,0 +1,88 @@
+package sockets
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// listDiag reads the owners first and asks for values while the sockets come.
+func listDiag(q Query, visit func(*Socket) error) (Report, error) {
+	report := Report{Source: Diag}
+	table, unreadable, err := procOwners("/proc")
+	if err != nil {
+		return report, fmt.Errorf("owners: %w", err)
+	}
+	borrow := borrower{sysctl: q.Sysctl}
+	defer borrow.close()
+	v := visitor{query: &q, visit: visit}
+	var missing struct{ owners, values, keepalive, origins, noFile int }
+	err = dumpSockets(q.Filter.states(), func(s *Socket) error {
+		if !q.Filter.matchEnds(s) {
+			return nil // before it costs system calls
+		}
+		s.Owners = table.find(s.Owners[:0], s.Inode)
+		if s.Inode != 0 {
+			borrow.fill(s)
+		}
+		listed, err := v.socket(s)
+		if err != nil || !listed || !s.hasKeepalive() {
+			return err
+		}
+		switch {
+		case s.Inode == 0:
+			missing.noFile++
+		case len(s.Owners) == 0:
+			missing.owners++
+		}
+		switch {
+		case !s.ValuesKnown:
+			missing.values++
+		case s.origin() == FromUnknown:
+			missing.origins++
+		}
+		if s.Keepalive == Unknown {
+			missing.keepalive++
+		}
+		return nil
+	})
+	if err != nil {
+		return report, err
+	}
+	const (
+		ptrace = "CAP_SYS_PTRACE would show them (sudo)"
+		walk   = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH would show them (sudo)"
+		byBPF  = "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
+	)
+	gap := func(what string, n int, why, remedy string) {
+		if n > 0 {
+			report.Incomplete = append(report.Incomplete, Gap{what, n, why, remedy})
+		}
+	}
+	if unreadable > 0 {
+		gap("the owners", missing.owners, "the descriptors of other users' processes cannot be read", walk)
+	} else {
+		gap("the owners", missing.owners, "held by the kernel, by processes of another PID namespace, or in transit", "")
+	}
+	why, remedy := "no process lends a descriptor", byBPF
+	switch {
+	case borrow.old:
+		why = "the kernel has no pidfd_getfd: " + unix.ENOSYS.Error()
+	case borrow.denied > 0:
+		why, remedy = "their processes do not lend descriptors to this user", ptrace
+	case unreadable > 0:
+		why, remedy = "their owners are not known", walk
+	case missing.values == missing.noFile:
+		why = "no process holds them"
+	}
+	gap("the keepalive values", missing.values, why, remedy)
+	gap("whether keepalive is on", missing.keepalive, "neither the values nor the timer tell", remedy)
+	gap("the origin of values that equal the sysctl", missing.origins, "no interface but BPF shows it", byBPF)
+	return report, nil
+}
+
+// hasKeepalive reports whether s is a socket that could have keepalive at all:
+// not what is left of one, and not the request for one.
+func (s *Socket) hasKeepalive() bool {
+	return s.Timer != TimerTimeWait && s.State != SynRecv
+}
