@@ -148,5 +148,5 @@ func ExampleKernel_Warnings() {
 	for _, w := range calc.DefaultKernel().Warnings(uto(60, 10, 6, 30*s)) {
 		fmt.Println(w.Text)
 	}
-	// Output: the user timeout (30s) drops the connection after one lost probe; probes (6) is not looked at
+	// Output: the user timeout (30 s) drops the connection after one lost probe; probes (6) is not looked at
 }

@@ -2,6 +2,8 @@ package calc
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -24,7 +26,7 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 	case s.Time < 0:
 		warn("time_negative", "time is negative: no probe is sent for months; keepalive is off in effect")
 	case !probing:
-		warn("probes_zero", "probes is 0: a healthy connection is dropped after %s of silence, without a single probe", s.Time)
+		warn("probes_zero", "probes is 0: a healthy connection is dropped after %s of silence, without a single probe", text(s.Time))
 	case s.Probes == 0:
 		warn("probes_zero", "probes is 0: as soon as the user timeout is switched off, healthy connections are dropped without a single probe")
 	}
@@ -33,7 +35,7 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 		case !k.IdlePeerAlive(s).Never:
 			warn("time_zero", "time and intvl are 0: probes follow each other faster than a peer answers, so healthy connections are dropped within a fraction of a second")
 		case s.Intvl > 0:
-			warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on, and then every %s", s.Intvl)
+			warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on, and then every %s", text(s.Intvl))
 		default:
 			warn("time_zero", "time is 0: every connection is probed as soon as keepalive is switched on")
 		}
@@ -45,9 +47,9 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 		case s.Intvl == 0:
 			warn("intvl_zero", "intvl is 0: all probes go out one tick of the kernel after the other, so a healthy connection is dropped where an answer takes longer than all of them")
 		case s.Intvl > k.longestTimer():
-			warn("intvl_beyond_timer", "intvl is more than a timer of the kernel can last: probes follow each other every %s", k.longestTimer())
+			warn("intvl_beyond_timer", "intvl is more than a timer of the kernel can last: probes follow each other every %s", text(k.longestTimer()))
 		case s.Intvl > s.Time:
-			warn("intvl_above_time", "intvl is larger than time: an idle connection is probed every intvl (%s), not every time (%s)", s.Intvl, s.Time)
+			warn("intvl_above_time", "intvl is larger than time: an idle connection is probed every intvl (%s), not every time (%s), and once a probe was answered a dead peer is noticed that much later", text(s.Intvl), text(s.Time))
 		}
 	}
 	if s.UserTimeout > 0 && s.Time >= 0 && s.Intvl >= 0 {
@@ -67,24 +69,31 @@ func (k Kernel) warnUserTimeout(s keepalive.Settings, warn func(id, format strin
 	switch {
 	case s.Probes <= 1 && sent <= 1:
 	case sent == 1:
-		warn("user_timeout_one_probe", "the user timeout (%s) drops the connection after one lost probe; probes (%d) is not looked at", s.UserTimeout, s.Probes)
+		warn("user_timeout_one_probe", "the user timeout (%s) drops the connection after one lost probe; probes (%d) is not looked at", text(s.UserTimeout), s.Probes)
 	case sent < s.Probes:
-		warn("user_timeout_cuts_probes", "the user timeout (%s) drops the connection after %d unanswered probes; probes (%d) is not looked at", s.UserTimeout, sent, s.Probes)
+		warn("user_timeout_cuts_probes", "the user timeout (%s) drops the connection after %d unanswered probes; probes (%d) is not looked at", text(s.UserTimeout), sent, s.Probes)
 	case sent > s.Probes && s.Probes > 0:
-		warn("user_timeout_outlasts_probes", "the user timeout (%s) keeps the connection for %d unanswered probes; probes (%d) is not looked at", s.UserTimeout, sent, s.Probes)
+		warn("user_timeout_outlasts_probes", "the user timeout (%s) keeps the connection for %d unanswered probes; probes (%d) is not looked at", text(s.UserTimeout), sent, s.Probes)
 	}
 }
 
-// beyondSocket names the settings outside the range of the socket options, if
-// no other warning speaks of them.
+// beyondSocket names the settings above the range of the socket options. Those
+// below it have warnings of their own.
 func beyondSocket(s keepalive.Settings) string {
-	switch {
-	case s.Time > keepalive.MaxSocketTime:
-		return fmt.Sprintf("time is more than %d s", keepalive.MaxSocketTime/time.Second)
-	case s.Intvl > keepalive.MaxSocketIntvl:
-		return fmt.Sprintf("intvl is more than %d s", keepalive.MaxSocketIntvl/time.Second)
-	case s.Probes > keepalive.MaxSocketProbes:
-		return fmt.Sprintf("probes is more than %d", keepalive.MaxSocketProbes)
+	var beyond []string
+	if s.Time > keepalive.MaxSocketTime {
+		beyond = append(beyond, "time is more than "+text(keepalive.MaxSocketTime))
 	}
-	return ""
+	if s.Intvl > keepalive.MaxSocketIntvl {
+		beyond = append(beyond, "intvl is more than "+text(keepalive.MaxSocketIntvl))
+	}
+	if s.Probes > keepalive.MaxSocketProbes {
+		beyond = append(beyond, fmt.Sprintf("probes is more than %d", keepalive.MaxSocketProbes))
+	}
+	return strings.Join(beyond, ", ")
+}
+
+// text is a time as the settings are given: in seconds.
+func text(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
 }

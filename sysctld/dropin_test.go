@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -197,4 +199,48 @@ func snapshot(t *testing.T, root rootfs.FS) tree {
 		t.Fatal(err)
 	}
 	return tr
+}
+
+func TestWithDropInIsWhatWouldBe(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"usr/lib/sysctl.d/99-tcpka.conf": "net.ipv4.tcp_keepalive_time = 1\n",
+		"etc/sysctl.d/50-other.conf":     "net.ipv4.tcp_keepalive_time = 2\nnet.ipv4.tcp_keepalive_intvl = 3\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := rootfs.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := Merge(nil, map[string]string{"net.ipv4.tcp_keepalive_time": "600"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	would := before.WithDropIn(content)
+	if err := ReplaceDropIn(root, nil, content); err != nil {
+		t.Fatal(err)
+	}
+	after, err := Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []string{"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl"}
+	for _, r := range Readers() {
+		if got, want := would.Resolve(r, keys...), after.Resolve(r, keys...); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, once written %v", r, got, want)
+		}
+		if a := before.Resolve(r, keys[0])[0]; a.Value != "1" {
+			t.Errorf("%s: the files before say %q", r, a.Value)
+		}
+	}
 }

@@ -101,3 +101,12 @@ func read(root rootfs.FS, name string) (string, error) {
 func leadsNowhere(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
 }
+
+// WithDropIn returns the files as they are once [DropIn] has this content.
+func (f *Files) WithDropIn(content []byte) *Files {
+	name := path.Base(DropIn)
+	others := slices.DeleteFunc(slices.Clone(f.dropIns), func(f file) bool { return f.name == name })
+	g := &Files{dropIns: append(others, file{name, DropIn, string(content)}), main: f.main}
+	slices.SortFunc(g.dropIns, func(a, b file) int { return strings.Compare(a.name, b.name) })
+	return g
+}

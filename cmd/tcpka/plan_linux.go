@@ -19,7 +19,7 @@ import (
 
 // plan is what set is about to do: gathered and computed, nothing written.
 type plan struct {
-	root    rootfs.FS
+	where
 	hz      int // of the kernel that the boot files are for
 	runtime []*runtimeChange
 	boot    *bootChange
@@ -148,7 +148,7 @@ func common(changes []report.Change) *report.OldNew {
 	if len(changes) == 0 {
 		return nil
 	}
-	return &changes[0].Detection
+	return changes[0].Detection
 }
 
 func equal(a, b *report.Seconds) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -171,7 +171,7 @@ func (r *runtimeChange) report() []report.Change {
 		changes = append(changes, report.Change{
 			Target: report.TargetSysctl, Netns: new(r.ns.Name), Key: v.Key,
 			Old: new(strconv.Itoa(numbers(r.old)[v.Key])), New: new(strconv.Itoa(v.N)),
-			Applied: r.applied && v.N != numbers(r.old)[v.Key], Detection: times,
+			Applied: r.applied && v.N != numbers(r.old)[v.Key], Detection: &times,
 		})
 	}
 	return changes
@@ -188,7 +188,7 @@ func (b *bootChange) report(root rootfs.FS) []report.Change {
 		}
 		c := report.Change{
 			Target: report.TargetBootfile, Path: new(root.Path(sysctld.DropIn)), Key: key,
-			New: new(value), Detection: times,
+			New: new(value), Detection: &times,
 		}
 		if v, ok := old[key]; ok {
 			c.Old = &v
@@ -205,9 +205,9 @@ func (p *plan) unaffected() []string {
 	if len(p.runtime) == 0 || !p.root.Live() {
 		return nil
 	}
-	lines := []string{
-		"sockets with keepalive off, or with values of their own (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)",
-		"other network namespaces: a container has settings of its own, which start at the kernel's defaults",
+	lines := []string{"sockets with keepalive off, or with values of their own (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)"}
+	if !p.all {
+		lines = append(lines, "other network namespaces: a container has settings of its own, which start at the kernel's defaults")
 	}
 	var longest time.Duration
 	for _, r := range p.runtime {
@@ -218,7 +218,7 @@ func (p *plan) unaffected() []string {
 	if longest > 0 {
 		lines = append(lines, fmt.Sprintf("timers that already run: a connection that is idle now is probed at its old time, up to %s from now, and by the new one from then on", report.Seconds(longest).Both()))
 	}
-	if p.boot == nil {
+	if p.boot == nil && p.namespaces[0].here {
 		lines = append(lines, "the next boot: --persist writes it to "+sysctld.DropIn+", too")
 	}
 	return lines
@@ -352,6 +352,7 @@ func (p *plan) beaten() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	files = files.WithDropIn(p.boot.new) // it may not be written yet
 	var lines []string
 	for _, reader := range sysctld.Readers() {
 		settings, deciding := atBoot(files, reader, p.hz)

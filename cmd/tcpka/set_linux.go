@@ -56,6 +56,9 @@ func (s *session) set(c *cli.Context) error {
 			withHint("TCP_USER_TIMEOUT is an option of each socket; tcpka explain --user-timeout shows what it does")
 	}
 	persist, persistOnly := givenBool(c, "persist"), givenBool(c, "persist-only")
+	if persist && persistOnly {
+		return misuse("--persist and --persist-only exclude each other")
+	}
 	if _, named := given(c, "netns"); named && (persist || persistOnly) {
 		return misuse("--persist and --netns exclude each other: the boot file is for the whole machine")
 	}
@@ -68,7 +71,7 @@ func (s *session) set(c *cli.Context) error {
 		return err
 	}
 	gather := func() (*plan, report.Set, error) {
-		p := &plan{root: w.root, hz: hzOf(w.root)}
+		p := &plan{where: w, hz: hzOf(w.root)}
 		if !persistOnly {
 			if err := p.addRuntime(w, ch); err != nil {
 				return nil, report.Set{}, s.advise(err, ch)
@@ -112,6 +115,13 @@ func (s *session) set(c *cli.Context) error {
 		d.Undo = &id
 	}
 	return s.finish(c, p, d, err)
+}
+
+func namespaces(n int) string {
+	if n == 1 {
+		return "1 namespace"
+	}
+	return fmt.Sprintf("%d namespaces", n)
 }
 
 // carryOut makes the changes between two records in the journal: what is about
@@ -159,12 +169,13 @@ func (s *session) finish(c *cli.Context, p *plan, d report.Set, err error) error
 	if err != nil {
 		return &failure{err: err, status: statusPartly, hint: "the rest was done"}
 	}
-	if p.boot == nil || d.DryRun {
-		return nil
-	}
 	lines, err := p.beaten()
 	if err != nil || len(lines) == 0 {
 		return err
+	}
+	if d.DryRun {
+		s.notice("%s would not be in force at the next boot: %s", p.root.Path(sysctld.DropIn), strings.Join(lines, "; "))
+		return nil
 	}
 	return &failure{
 		err:    fmt.Errorf("%s is written, but not in force at the next boot: %s", p.root.Path(sysctld.DropIn), strings.Join(lines, "; ")),
@@ -213,12 +224,12 @@ func (s *session) confirm(c *cli.Context, w where, p *plan, d report.Set) error 
 		}
 	}
 	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
-		return misuse("this changes %d namespaces, and there is no terminal to ask", n).withHint("add --yes, or --dry-run to see what would change")
+		return misuse("this changes %s, and there is no terminal to ask", namespaces(n)).withHint("add --yes, or --dry-run to see what would change")
 	}
 	if err := report.Table(s.stderr, d, s.style()); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.stderr, "\nChange %d namespaces? [y/N] ", n)
+	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", namespaces(n))
 	answer, err := bufio.NewReader(s.stdin).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); err != nil || a != "y" && a != "yes" {
 		return failed(errors.New("not confirmed, nothing was changed"))

@@ -96,6 +96,10 @@ func describe(ns netns.Namespace, snap snapshot) report.Namespace {
 	identify(&n, ns)
 	p := report.NewPrediction(snap.kernel.IdlePeerGone(snap.settings))
 	n.Detection, n.DetectionEarliest, n.DetectionLatest = p.Seconds, p.Earliest, p.Latest
+	// What was last heard may have been the answer to a probe.
+	if answered := report.NewPrediction(snap.kernel.IdleAfterAnsweredProbe(snap.settings)); p.Latest != nil && *answered.Latest > *p.Latest {
+		n.DetectionLatest = answered.Latest
+	}
 	if period, _, ok := snap.kernel.Refresh(snap.settings); ok {
 		n.Refresh = new(report.Seconds(period))
 	}

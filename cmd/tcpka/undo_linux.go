@@ -21,11 +21,11 @@ func (s *session) undoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "undo",
 		Usage:     "take back a change",
-		UsageText: "tcpka undo [-n] [ID]\n   tcpka undo --list",
+		UsageText: "tcpka undo [-n] [ID]\ntcpka undo --list",
 		ArgsUsage: "[ID]",
 		Description: `Takes back the newest command that was not taken back yet, whole; again goes
-further back; ID takes back that one. What someone else has changed since is left
-alone, and so is what the last reboot took back by itself.`,
+further back; ID takes back that one. It refuses a command whose values someone
+else has changed since, and passes over what the last reboot took back by itself.`,
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing", DisableDefaultText: true},
@@ -163,6 +163,10 @@ func listed(log journal.Log, boot string) report.Journal {
 			r.State = "interrupted"
 		}
 		for _, c := range e.Changes {
+			if c.Kind == journal.Bootfile {
+				r.Changes = append(r.Changes, ofFile(c.Path, c.Old, c.New)...)
+				continue
+			}
 			r.Changes = append(r.Changes, recorded(c))
 		}
 		d.Entries = append(d.Entries, r)
@@ -264,7 +268,7 @@ func (u *undoing) addSysctl(c journal.Change) error {
 		return nil
 	}
 	return failed(fmt.Errorf("%s is %d: someone has changed it since, from the %s it was set to", c.Key, now, *c.New)).
-		withHint("to set the old value all the same: tcpka set %s %s", flagOf(c.Key), *c.Old)
+		withHint("to set the old value all the same: tcpka set %s %s; an older command can be taken back by its ID, see tcpka undo --list", flagOf(c.Key), *c.Old)
 }
 
 // comeback returns the namespace of a change, opened once.
@@ -336,25 +340,31 @@ func (u *undoing) addFile(c journal.Change) error {
 		return nil
 	case !sameContent(content(now), c.New):
 		return failed(fmt.Errorf("%s: someone has changed it since", u.root.Path(sysctld.DropIn))).
-			withHint("edit it by hand, or set the values anew with tcpka set --persist-only")
+			withHint("edit it by hand; an older command can be taken back by its ID, see tcpka undo --list")
 	}
 	u.file = &c
-	oldValues, newValues := valuesOf(c.Old), valuesOf(c.New)
+	u.changes = append(u.changes, ofFile(u.root.Path(sysctld.DropIn), c.New, c.Old)...)
+	return nil
+}
+
+// ofFile are the keys that differ between two contents of the boot file.
+func ofFile(path string, old, new *string) []report.Change {
+	var changes []report.Change
+	oldValues, newValues := valuesOf(old), valuesOf(new)
 	for _, key := range keys() {
-		o, n := oldValues[key], newValues[key]
-		if o == n {
+		if oldValues[key] == newValues[key] {
 			continue
 		}
-		r := report.Change{Target: report.TargetBootfile, Path: new(u.root.Path(sysctld.DropIn)), Key: key}
-		if n != "" {
-			r.Old = &n
+		c := report.Change{Target: report.TargetBootfile, Path: &path, Key: key, Applied: true}
+		if v, ok := oldValues[key]; ok {
+			c.Old = &v
 		}
-		if o != "" {
-			r.New = &o
+		if v, ok := newValues[key]; ok {
+			c.New = &v
 		}
-		u.changes = append(u.changes, r)
+		changes = append(changes, c)
 	}
-	return nil
+	return changes
 }
 
 func valuesOf(file *string) map[string]string {

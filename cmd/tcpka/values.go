@@ -91,6 +91,9 @@ func refuse(name, text string, err error, ch keepalive.Change, surface keepalive
 // harm says what a value outside the range would do.
 func harm(name string, ch keepalive.Change) string {
 	s := ch.Apply(keepalive.Defaults())
+	if s.Probes < 0 || s.UserTimeout < 0 {
+		return "it cannot be negative"
+	}
 	for _, w := range calc.DefaultKernel().Warnings(s) {
 		if strings.HasPrefix(w.ID, name+"_") && !strings.HasSuffix(w.ID, "_above_time") {
 			return w.Text

@@ -189,5 +189,5 @@ func (s *session) permission(err error) error {
 	if os.Geteuid() != 0 {
 		return failed(err).withHint("%s", s.sudo())
 	}
-	return failed(err).withHint("this root lacks CAP_NET_ADMIN over the network namespace, as in an unprivileged container: run it outside")
+	return failed(err).withHint("this root may not, as in a container or a user namespace: run it outside")
 }

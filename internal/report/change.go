@@ -37,7 +37,7 @@ type Change struct {
 	Old       *string `json:"old"`
 	New       *string `json:"new"`
 	Applied   bool    `json:"applied"`
-	Detection OldNew  `json:"detection_seconds"`
+	Detection *OldNew `json:"detection_seconds"` // null in what undo tells
 }
 
 // OldNew is when a dead peer of an idle connection is noticed before and after
@@ -53,9 +53,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 		fmt.Fprintln(w, "\nNothing to change.")
 		return
 	}
-	if d.Detection != nil {
-		fmt.Fprintf(w, "\nA dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
-	}
+	d.detections(w)
 	if d.DryRun {
 		fmt.Fprintln(w, "Dry run: nothing was written.")
 	}
@@ -68,6 +66,28 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	writeWarnings(w, s, d.Warnings)
 	if d.Undo != nil {
 		fmt.Fprintf(w, "\nTo take it back: tcpka undo %s\n", *d.Undo)
+	}
+}
+
+// detections says when a dead peer is noticed, once if that is the same
+// everywhere.
+func (d Set) detections(w *bufio.Writer) {
+	fmt.Fprintln(w)
+	if d.Detection != nil {
+		fmt.Fprintf(w, "A dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
+		return
+	}
+	where := ""
+	for _, c := range d.Changes {
+		if c.where() == where || c.Detection == nil {
+			continue
+		}
+		where = c.where()
+		subject := Escape(where)
+		if c.Path != nil {
+			subject = "from the next boot on"
+		}
+		fmt.Fprintf(w, "A dead peer of an idle connection is noticed, %s, %s%s.\n", subject, orNever(c.Detection.New, "after "), c.Detection.before())
 	}
 }
 
@@ -87,7 +107,7 @@ func writeChanges(w *bufio.Writer, changes []Change) {
 	}
 	where := ""
 	for _, c := range changes {
-		if c.where() != where && (several || c.Path != nil) {
+		if c.where() != where && (several || !c.own()) {
 			where = c.where()
 			fmt.Fprintf(w, "# %s\n", Escape(where))
 		}
@@ -103,6 +123,12 @@ func writeChanges(w *bufio.Writer, changes []Change) {
 		}
 		fmt.Fprintf(w, "%-40s # %s\n", Escape(now), Escape(was))
 	}
+}
+
+// own reports whether a change is to the namespace that is meant where none is
+// named.
+func (c Change) own() bool {
+	return c.Path == nil && c.Netns != nil && (*c.Netns == "host" || *c.Netns == "current")
 }
 
 func (c Change) where() string {
@@ -132,6 +158,10 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 	}
 	if d.DryRun {
 		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
+		return
+	}
+	if len(d.Changes) == 0 && len(d.Left) > 0 {
+		fmt.Fprintf(w, "\nNothing was left to take back of %s (%s).\n", d.ID, Escape(d.Command))
 		return
 	}
 	fmt.Fprintf(w, "\nTaken back: %s (%s).\n", d.ID, Escape(d.Command))

@@ -136,7 +136,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "  %s\n", d.formula(s))
 	if p := d.Detection; !p.Never {
-		fmt.Fprintf(w, "  measured: between %s and %s s, as the kernel's timers are late (HZ %d), never early\n", p.Earliest, p.Latest, d.Kernel.HZ)
+		fmt.Fprintf(w, "  measured: between %s and %s s, as the kernel's timers are late (HZ %d)\n", p.Earliest, p.Latest, d.Kernel.HZ)
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {

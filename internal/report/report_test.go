@@ -177,9 +177,9 @@ func TestShow(t *testing.T) {
 func TestSetAndUndo(t *testing.T) {
 	old, now := Seconds(s(7875)), Seconds(s(1275))
 	changes := []Change{
-		{Target: TargetSysctl, Netns: new("host"), Key: "net.ipv4.tcp_keepalive_time", Old: new("7200"), New: new("600"), Applied: true, Detection: OldNew{&old, &now}},
-		{Target: TargetSysctl, Netns: new("host"), Key: "net.ipv4.tcp_keepalive_probes", Old: new("9"), New: new("9"), Detection: OldNew{&old, &now}},
-		{Target: TargetBootfile, Path: new("/etc/sysctl.d/99-tcpka.conf"), Key: "net.ipv4.tcp_keepalive_time", New: new("600"), Applied: true, Detection: OldNew{&old, &now}},
+		{Target: TargetSysctl, Netns: new("host"), Key: "net.ipv4.tcp_keepalive_time", Old: new("7200"), New: new("600"), Applied: true, Detection: &OldNew{&old, &now}},
+		{Target: TargetSysctl, Netns: new("host"), Key: "net.ipv4.tcp_keepalive_probes", Old: new("9"), New: new("9"), Detection: &OldNew{&old, &now}},
+		{Target: TargetBootfile, Path: new("/etc/sysctl.d/99-tcpka.conf"), Key: "net.ipv4.tcp_keepalive_time", New: new("600"), Applied: true, Detection: &OldNew{&old, &now}},
 	}
 	for name, d := range map[string]Document{
 		"set": Set{

@@ -44,7 +44,7 @@ func SVG(w io.Writer, d Explain) error {
 	}
 	settings := fmt.Sprintf("time %s s, intvl %s s, probes %d", d.Settings.Time, d.Settings.Intvl, d.Settings.Probes)
 	if d.Settings.UserTimeout > 0 {
-		settings += fmt.Sprintf(", user timeout %d ms", d.Settings.UserTimeout)
+		settings += ", user timeout " + Seconds(d.settings.UserTimeout).Both()
 	}
 	formula := d.formula(Style{Unicode: true})
 	fmt.Fprintf(b, svgHead, svgWidth, svgHeight, svgWidth, svgHeight,
@@ -56,7 +56,7 @@ func SVG(w io.Writer, d Explain) error {
 	text(svgLeft, 70, "dim", "start", settings)
 	text(svgLeft, 284, "ink mono", "start", formula)
 	if d.Detection.Seconds != nil {
-		text(svgLeft, 304, "dim", "start", fmt.Sprintf("Kernel timers are late, never early: measured between %s s and %s s (HZ %d).",
+		text(svgLeft, 304, "dim", "start", fmt.Sprintf("The kernel's timers are late (the last band): measured between %s s and %s s (HZ %d).",
 			d.Detection.Earliest, d.Detection.Latest, d.Kernel.HZ))
 	}
 	d.svgTimeline(b, text)
