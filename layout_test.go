@@ -22,6 +22,7 @@ var plan = map[string][]string{
 	"sockopt":          {"keepalive"},
 	"netns":            {},
 	"sysctld":          {"internal/rootfs"},
+	"sshconf":          {},
 	"middlebox":        {"internal/rootfs", "internal/nearest"},
 	"journal":          {"internal/rootfs"},
 	"internal/report":  {"keepalive", "calc"},

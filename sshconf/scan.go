@@ -1,0 +1,258 @@
+package sshconf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// A Setting is what the files say about one keyword.
+type Setting struct {
+	Keyword Keyword
+	Value   string // as written, without quotes; empty where no file sets it
+	File    string // the file and line that decide; 0 is none
+	Line    int
+
+	// Unsure says why another line may decide, "Match exec in /etc/ssh/ssh_config
+	// line 3". Empty is sure.
+	Unsure string
+}
+
+// Source is the place that decides, "/etc/ssh/sshd_config:12", and empty where
+// none does.
+func (s Setting) Source() string {
+	if s.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
+}
+
+// The most that is read. Nobody has such files by intention.
+const (
+	maxFile     = 1 << 20 // bytes
+	maxFiles    = 500
+	maxIncludes = 16 // levels below the main file, as in OpenSSH
+)
+
+// truth is whether something holds; that it does not is the zero value.
+type truth int
+
+const (
+	no truth = iota
+	unsure
+	yes
+)
+
+func truthOf(b bool) truth {
+	if b {
+		return yes
+	}
+	return no
+}
+
+func (t truth) not() truth     { return yes - t }
+func both(a, b truth) truth    { return min(a, b) }
+func (t truth) String() string { return [...]string{"no", "unsure", "yes"}[t] }
+
+// scan is one walk through the files, or several with the same findings.
+type scan struct {
+	aliases map[string]Keyword // keywords by their lower-case names
+	found   map[Keyword]Setting
+
+	// block evaluates a line that begins a block: "match", or host.
+	block func(keyword string, args []string) truth
+	// host is "host", the keyword that begins a block too; sshd has none.
+	host string
+	// include is the directory that a relative Include is below; empty refuses.
+	include string
+	// home is what ~ stands for in an Include; empty refuses.
+	home string
+
+	files int // read so far
+}
+
+// position is where a walk is.
+type position struct {
+	file string
+	line int
+}
+
+// scope is what holds for the lines being read.
+type scope struct {
+	active truth
+	never  truth // whether no block below can hold, as an outer one does not
+	// matchOnly is sshd's walk through the Match blocks alone, before the first
+	// of this file.
+	matchOnly bool
+}
+
+// read walks through one file. What is set there already stays.
+func (s *scan) read(path string, sc scope, depth int) (scope, error) {
+	if depth > maxIncludes {
+		return sc, fmt.Errorf("%s: more than %d levels of Include", path, maxIncludes)
+	}
+	if s.files++; s.files > maxFiles {
+		return sc, fmt.Errorf("%s: more than %d files", path, maxFiles)
+	}
+	content, err := readFile(path)
+	if err != nil {
+		return sc, err
+	}
+	number := 0
+	for line := range bytes.Lines(content) {
+		number++
+		keyword, args, err := splitLine(string(line))
+		if err != nil {
+			return sc, fmt.Errorf("%s line %d: %w", path, number, err)
+		}
+		at := position{path, number}
+		switch keyword {
+		case "":
+		case "match", s.host:
+			sc.active = both(s.block(keyword, args), sc.never.not())
+			sc.matchOnly = false
+		case "include":
+			if err := s.includeAll(at, args, sc, depth); err != nil {
+				return sc, err
+			}
+		default:
+			s.set(keyword, args, at, sc.active)
+		}
+	}
+	return sc, nil
+}
+
+// set takes the value of a keyword, if it is the first.
+func (s *scan) set(keyword string, args []string, at position, active truth) {
+	k, wanted := s.aliases[keyword]
+	if !wanted || active == no || len(args) == 0 {
+		return
+	}
+	now := s.found[k]
+	if now.Line != 0 {
+		return
+	}
+	if k == ServerAliveInterval && args[0] == "none" { // the same as not being there
+		return
+	}
+	if active == unsure {
+		if now.Unsure == "" {
+			now.Unsure = fmt.Sprintf("%s line %d may apply or not", at.file, at.line)
+		}
+		now.Keyword = k
+		s.found[k] = now
+		return
+	}
+	now.Keyword, now.Value, now.File, now.Line = k, args[0], at.file, at.line
+	s.found[k] = now
+}
+
+// doubt makes everything unsure that is not decided yet.
+func (s *scan) doubt(why string) {
+	for _, k := range s.aliases {
+		if now := s.found[k]; now.Line == 0 && now.Unsure == "" {
+			now.Keyword, now.Unsure = k, why
+			s.found[k] = now
+		}
+	}
+}
+
+// includeAll reads what an Include names, each file as if it stood there. A block
+// that begins in one ends with it.
+func (s *scan) includeAll(at position, args []string, sc scope, depth int) error {
+	inner := sc
+	if !sc.matchOnly {
+		inner.never = max(sc.never, sc.active.not())
+	}
+	for _, arg := range args {
+		pattern := arg
+		switch {
+		case strings.ContainsAny(arg, `[\%$`):
+			s.doubt(fmt.Sprintf("Include %s in %s line %d is not followed", arg, at.file, at.line))
+			continue
+		case strings.HasPrefix(arg, "~/") && s.home != "":
+			pattern = s.home + arg[1:]
+		case strings.HasPrefix(arg, "~"):
+			s.doubt(fmt.Sprintf("Include %s in %s line %d is not followed", arg, at.file, at.line))
+			continue
+		case !strings.HasPrefix(arg, "/"):
+			pattern = s.include + "/" + arg
+		}
+		for _, path := range glob(pattern) {
+			_, err := s.read(path, inner, depth+1)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// glob is glob(3) in the order of bytes: unlike Go's, * and ? do not match the dot
+// that a name begins with.
+func glob(pattern string) []string {
+	if !strings.ContainsAny(pattern, "*?") {
+		return []string{pattern}
+	}
+	all, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil
+	}
+	var visible []string
+	want := strings.Split(filepath.Clean(pattern), "/")
+	for _, path := range all {
+		parts := strings.Split(path, "/")
+		hidden := false
+		for i, part := range parts {
+			hidden = hidden || strings.HasPrefix(part, ".") && i < len(want) && !strings.HasPrefix(want[i], ".")
+		}
+		if !hidden {
+			visible = append(visible, path)
+		}
+	}
+	return visible
+}
+
+// readFile reads a configuration file within bounds.
+func readFile(path string) ([]byte, error) {
+	// A FIFO must not block, and what was looked at must be what is read.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(content) > maxFile:
+		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxFile)
+	case bytes.IndexByte(content, 0) >= 0:
+		return nil, fmt.Errorf("%s: has NUL bytes", path)
+	}
+	return content, nil
+}
+
+// settings lists the findings in the order of keywords.
+func (s *scan) settings(keywords []Keyword) []Setting {
+	var all []Setting
+	for _, k := range keywords {
+		found := s.found[k]
+		found.Keyword = k
+		all = append(all, found)
+	}
+	return all
+}

@@ -1,0 +1,100 @@
+package sshconf
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Connection is one that sshd has accepted, for its Match blocks. An empty field
+// is not known.
+type Connection struct {
+	User      string
+	Host      string // name of the client, or its address where UseDNS is off
+	Addr      string // address of the client
+	LocalAddr string
+	LocalPort int
+}
+
+// Server is a configuration of sshd.
+type Server struct {
+	File string // normally /etc/ssh/sshd_config
+	Dir  string // what a relative Include is below; empty is /etc/ssh
+	Connection
+}
+
+// ScanServer looks up [ServerKeywords] in the files of sshd. The first line
+// outside every Match block decides, unless a Match block that applies has the
+// keyword: then the first of those does, wherever it stands.
+//
+// Where a criterion is not known here, or the connection is not, the setting is
+// unsure.
+func ScanServer(v Server) ([]Setting, error) {
+	dir := v.Dir
+	if dir == "" {
+		dir = systemDir
+	}
+	aliases := map[string]Keyword{
+		"clientaliveinterval": ClientAliveInterval, "clientalivecountmax": ClientAliveCountMax,
+		"tcpkeepalive": TCPKeepAlive, "keepalive": TCPKeepAlive,
+	}
+	// sshd reads its files when it starts, with no connection to match, and again
+	// for every connection, then only what is in Match blocks. Source: servconf.c,
+	// parse_server_config, parse_server_match_config.
+	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir}
+	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
+	if _, err := global.read(v.File, scope{active: yes}, 0); err != nil {
+		return nil, err
+	}
+	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir}
+	matched.block = func(_ string, args []string) truth { return v.match(args) }
+	if _, err := matched.read(v.File, scope{matchOnly: true}, 0); err != nil {
+		return nil, err
+	}
+	for k, set := range matched.found {
+		before := global.found[k]
+		switch {
+		case k == TCPKeepAlive: // is not allowed in a Match block
+		case set.Line != 0:
+			global.found[k] = set
+		case set.Unsure != "" && before.Unsure == "":
+			before.Unsure = set.Unsure
+			global.found[k] = before
+		}
+	}
+	return global.settings(ServerKeywords), nil
+}
+
+func isAll(args []string) bool { return len(args) == 1 && strings.EqualFold(args[0], "all") }
+
+// match is a line Match. Source: servconf.c, match_cfg_line.
+func (c Connection) match(args []string) truth {
+	if isAll(args) {
+		return yes
+	}
+	result := yes
+	for len(args) > 0 {
+		criterion := strings.ToLower(args[0])
+		if len(args) == 1 || strings.Contains(criterion, "=") {
+			return unsure
+		}
+		arg := args[1]
+		args = args[2:]
+		holds := unsure
+		switch {
+		case criterion == "user" && c.User != "":
+			holds = truthOf(matchList(c.User, arg))
+		case criterion == "host" && c.Host != "":
+			holds = truthOf(matchHostname(c.Host, arg))
+		case criterion == "address" && c.Addr != "":
+			holds = matchAddress(c.Addr, arg)
+		case criterion == "localaddress" && c.LocalAddr != "":
+			holds = matchAddress(c.LocalAddr, arg)
+		case criterion == "localport" && c.LocalPort != 0:
+			if port, err := strconv.Atoi(arg); err == nil {
+				holds = truthOf(port == c.LocalPort)
+			}
+		}
+		result = both(result, holds)
+	}
+	return result
+}
