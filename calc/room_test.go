@@ -21,15 +21,13 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
-// TCP states: as tcpi_state, and as /proc/net/tcp writes them. Source:
-// include/net/tcp_states.h.
+// TCP states. Source: include/net/tcp_states.h.
 const (
 	tcpSynSent   = 2
+	tcpSynRecv   = 3
+	tcpFinWait1  = 4
 	tcpFinWait2  = 5
 	tcpCloseWait = 8
-
-	synRecv  = "03"
-	finWait1 = "04"
 )
 
 // A room is a network namespace and the kernel that predicts what happens in it.
@@ -37,15 +35,16 @@ const (
 // open until the process ends, so that no other row gets their numbers.
 type room struct {
 	calc.Kernel
-	deaf      unix.Sockaddr // the listener that does not answer
-	diagWorks bool
+	deaf    unix.Sockaddr // the listener that does not answer
+	netlink int           // the socket of sock_diag, if it is not 0
 }
 
 // A result is what became of a row.
 type result struct {
 	run
 	skip, fail    string
-	took          time.Duration
+	took          time.Duration // until it was seen to have ended
+	still         time.Duration // when it was last seen not to have
 	ended         bool
 	errno         string
 	probes, kills int // TCPKeepAlive and TCPAbortOnTimeout of the namespace
@@ -90,28 +89,24 @@ func (r *room) watch(res *result) {
 	if res.predicted.Never {
 		until = clock() + patience
 	}
-	if res.state != "" && !res.loose { // looking is not cheap
-		time.Sleep(res.from + res.predicted.Earliest - 50*ms - clock())
-	}
-	for {
-		if res.state != "" {
-			res.ended = !r.anyIn(res.state)
-		} else {
+	for !res.ended && fineClock() < until {
+		res.still = fineClock() - res.from
+		if res.state == 0 {
 			res.ended = r.ready(res.fd, until)
-		}
-		now := fineClock()
-		res.took = now - res.from
-		if res.ended || now > until {
-			break
-		}
-		if res.state != "" {
+		} else {
+			_, state := r.diag(res.id)
+			res.ended = state != res.state
 			time.Sleep(2 * ms)
 		}
+		res.took = fineClock() - res.from
 	}
-	if res.ended && res.state == "" {
-		n, err := unix.GetsockoptInt(res.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		r.must(err)
-		res.errno = unix.ErrnoName(unix.Errno(n))
+	if res.state == 0 { // poll tells at once
+		res.still = res.took
+		if res.ended {
+			n, err := unix.GetsockoptInt(res.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			r.must(err)
+			res.errno = unix.ErrnoName(unix.Errno(n))
+		}
 	}
 }
 
@@ -222,18 +217,6 @@ func (r *room) counters() (probes, kills int) {
 	return probes, kills
 }
 
-// anyIn reports whether the namespace has an IPv4 socket in a state.
-func (r *room) anyIn(state string) bool {
-	b, err := os.ReadFile("/proc/thread-self/net/tcp")
-	r.must(err)
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) > 3 && f[3] == state {
-			return true
-		}
-	}
-	return false
-}
-
 // switchOn is keepalive with the values of the sysctls.
 func switchOn(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1) }
 
@@ -340,16 +323,27 @@ func (r *room) lastHeard(fd int) time.Duration {
 	return now - idleOf(r.info(fd))
 }
 
-// gone is a socket whose peer was just made deaf.
-func (r *room) gone(fd int, v keepalive.Settings) run {
-	p := r.IdlePeerGone(v)
-	return run{predicted: p, from: r.lastHeard(fd), fd: fd, probes: p.Probes}
+// silent is an idle socket whose peer has just stopped to answer.
+func (r *room) silent(fd int, p calc.Prediction) run {
+	from := r.lastHeard(fd)
+	unanswered := int(r.info(fd).Probes)
+	sent, _ := r.counters()
+	return run{predicted: p, from: from, fd: fd, probes: sent - unanswered + p.Probes}
+}
+
+// answeredProbe waits until a probe was answered on a connection whose time is a
+// second at least.
+func (r *room) answeredProbe(fd int) {
+	r.wait(func() bool {
+		probes, _ := r.counters()
+		return probes > 0 && idleOf(r.info(fd)) < s/2
+	})
 }
 
 // dies predicts what becomes of a socket as it is now.
 func (r *room) dies(fd int, v keepalive.Settings) run {
 	from := clock()
-	live := r.diag(r.identity(fd))
+	live, _ := r.diag(r.identity(fd))
 	live.Settings = v
 	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
 	r.must(err)
@@ -393,7 +387,11 @@ func (r *room) identity(fd int) diagIdentity {
 		remote, err = r.deaf, nil
 	}
 	r.must(err)
-	id := diagIdentity{cookie: [2]uint32{^uint32(0), ^uint32(0)}}
+	return identity(local, remote)
+}
+
+func identity(local, remote unix.Sockaddr) diagIdentity {
+	id := diagIdentity{cookie: [2]uint32{^uint32(0), ^uint32(0)}} // any
 	put := func(at unix.Sockaddr, port *[2]byte, addr *[16]byte) {
 		in4 := at.(*unix.SockaddrInet4)
 		binary.BigEndian.PutUint16(port[:], uint16(in4.Port))
@@ -404,35 +402,40 @@ func (r *room) identity(fd int) diagIdentity {
 	return id
 }
 
-// diag asks sock_diag(7) for a socket.
-func (r *room) diag(id diagIdentity) calc.Live {
-	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		panic(skipped{"this kernel has no sock_diag"})
+// diag asks sock_diag(7) for a socket and its state, which is 0 if there is no
+// such socket.
+func (r *room) diag(id diagIdentity) (live calc.Live, state uint8) {
+	if r.netlink == 0 {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+		if errors.Is(err, unix.EPROTONOSUPPORT) {
+			panic(skipped{"this kernel has no sock_diag"})
+		}
+		r.must(err)
+		r.netlink = fd
+		one, _ := r.pair(unix.AF_INET, nil)
+		if _, state := r.diag(r.identity(one)); state == 0 {
+			panic(skipped{"this kernel has no tcp_diag"})
+		}
 	}
-	r.must(err)
-	defer unix.Close(nl)
 	req := diagRequest{
 		family: unix.AF_INET, protocol: unix.IPPROTO_TCP,
 		extensions: 1 << (inetDiagInfo - 1), states: ^uint32(0), id: id,
 	}
 	req.header = unix.NlMsghdr{Len: uint32(unsafe.Sizeof(req)), Type: unix.SOCK_DIAG_BY_FAMILY, Flags: unix.NLM_F_REQUEST}
-	r.must(unix.Sendto(nl, unsafe.Slice((*byte)(unsafe.Pointer(&req)), unsafe.Sizeof(req)), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
+	r.must(unix.Sendto(r.netlink, unsafe.Slice((*byte)(unsafe.Pointer(&req)), unsafe.Sizeof(req)), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}))
 	buf := make([]byte, 8192)
-	n, _, err := unix.Recvfrom(nl, buf, 0)
+	n, _, err := unix.Recvfrom(r.netlink, buf, 0)
 	r.must(err)
 	buf = buf[:n]
-	header := (*unix.NlMsghdr)(unsafe.Pointer(&buf[0]))
-	if header.Type == unix.NLMSG_ERROR {
+	if header := (*unix.NlMsghdr)(unsafe.Pointer(&buf[0])); header.Type == unix.NLMSG_ERROR {
 		errno := unix.Errno(-*(*int32)(unsafe.Pointer(&buf[unix.NLMSG_HDRLEN])))
-		if errno == unix.ENOENT && !r.diagWorks {
-			panic(skipped{"no tcp_diag, or no such socket"})
+		if errno == unix.ENOENT {
+			return calc.Live{}, 0
 		}
 		r.must(fmt.Errorf("sock_diag: %w", errno))
 	}
-	r.diagWorks = true
 	msg := (*diagMessage)(unsafe.Pointer(&buf[unix.NLMSG_HDRLEN]))
-	live := calc.Live{
+	live = calc.Live{
 		Timer:      calc.Timer(msg.timer),
 		Expires:    time.Duration(msg.expires) * ms,
 		Unanswered: int(msg.retrans),
@@ -447,7 +450,7 @@ func (r *room) diag(id diagIdentity) calc.Live {
 		}
 		attrs = attrs[min(len(attrs), (int(a.Len)+3)&^3):]
 	}
-	return live
+	return live, msg.state
 }
 
 // stalls are the times at which this process did not run when it should have.

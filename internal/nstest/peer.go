@@ -51,14 +51,6 @@ func DropAll(fd int) error {
 	return nil
 }
 
-// HearAgain takes back [DropAll].
-func HearAgain(fd int) error {
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); err != nil {
-		return fmt.Errorf("SO_DETACH_FILTER: %w", err)
-	}
-	return nil
-}
-
 // Forget closes a connected TCP socket without a FIN or a RST, as a reboot does:
 // the peer learns of it when it sends something and gets a RST. It needs
 // CAP_NET_ADMIN in the socket's namespace. See tcp(7), TCP_REPAIR.
