@@ -27,13 +27,14 @@ var plan = map[string][]string{
 	"journal":          {"internal/rootfs"},
 	"internal/report":  {"keepalive", "calc"},
 	"internal/nearest": {},
+	"internal/snippet": {"keepalive", "calc", "internal/nearest"},
 	"sockets/bpf":      {},
 	"sockets":          {"keepalive", "sockets/bpf"},
 	"internal/nstest":  {},
 	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "journal", "middlebox",
-		"internal/rootfs", "internal/report",
+		"internal/rootfs", "internal/report", "internal/snippet",
 	},
 }
 

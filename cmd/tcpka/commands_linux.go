@@ -6,6 +6,7 @@ func (s *session) commands() []*cli.Command {
 	return []*cli.Command{
 		s.showCommand(),
 		s.explainCommand(),
+		s.planCommand(),
 		s.setCommand(),
 		s.undoCommand(),
 	}

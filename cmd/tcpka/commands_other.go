@@ -15,7 +15,7 @@ import (
 // commands are what works without a Linux kernel: arithmetic. The others are
 // there to say so.
 func (s *session) commands() []*cli.Command {
-	all := []*cli.Command{s.explainCommand()}
+	all := []*cli.Command{s.explainCommand(), s.planCommand()}
 	for _, name := range []string{"show", "set", "undo"} {
 		stub := &cli.Command{
 			Name:            name,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/tcpka/tcpka/internal/snippet"
 	"github.com/tcpka/tcpka/middlebox"
 )
 
@@ -96,6 +97,7 @@ var (
 	flagValues = map[string][]string{
 		"output": {"table", "json"}, "o": {"table", "json"}, "netns": {"all"},
 		"side": {"client", "server"}, "tcp-keepalive": {"yes", "no"},
+		"behind": middlebox.Names(), "for": append(snippet.Names(), "all"),
 	}
 	argumentValues = map[string][]string{"completion": shells, "paths": middlebox.Names()}
 )

@@ -44,7 +44,7 @@ func fold(s string) string {
 func distance(typed, name string) (score int, ok bool) {
 	slips := edits(typed, name)
 	switch {
-	case slips <= 1+len(typed)/4:
+	case slips <= 1+len(typed)/4 && slips < max(len(typed), 1):
 		return slips, true
 	case typed != "" && strings.Contains(name, typed):
 		return 10 + slips, true

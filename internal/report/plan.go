@@ -1,0 +1,230 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// Plan is the answer of tcpka plan. What does not apply is null: the settings
+// and their times where TCP keepalive cannot help, ssh where SSH cannot.
+type Plan struct {
+	Schema   string    `json:"schema"`
+	Goal     PlanGoal  `json:"goal"`
+	Settings *Settings `json:"settings"` // a user timeout of 0 is none
+	SSH      *PlanSSH  `json:"ssh"`
+
+	// From the moment the peer dies: an answered probe may just have gone out.
+	Detection       *Seconds `json:"detection_seconds"`
+	DetectionLatest *Seconds `json:"detection_latest_seconds"`
+
+	// The same with data in flight, and what it would be without a user timeout.
+	InFlight              *Seconds `json:"in_flight_seconds"`
+	InFlightLatest        *Seconds `json:"in_flight_latest_seconds"`
+	InFlightDefault       *Seconds `json:"in_flight_default_seconds"`
+	InFlightDefaultLatest *Seconds `json:"in_flight_default_latest_seconds"`
+
+	Refresh          *Seconds `json:"refresh_seconds"`
+	RefreshLatest    *Seconds `json:"refresh_latest_seconds"`
+	RefreshAfterLoss *Seconds `json:"refresh_after_loss_seconds"` // the latest, with the probes lost that may be
+
+	Cost     *PlanCost         `json:"cost"`
+	Feasible bool              `json:"feasible"`
+	Reasons  []string          `json:"reasons"` // why it is not feasible
+	Notes    []string          `json:"notes"`   // why the settings are what they are, and what else to know
+	Snippets map[string]string `json:"snippets"`
+	Commands []string          `json:"commands"`
+
+	// Targets are the snippets in the order they were asked for.
+	Targets []PlanTarget `json:"-"`
+}
+
+// PlanGoal is what was asked for.
+type PlanGoal struct {
+	Behind         []PlanBox `json:"behind"`
+	PathTimeout    *Seconds  `json:"path_timeout_seconds"`     // the smallest that TCP keepalive has to beat
+	SSHPathTimeout *Seconds  `json:"ssh_path_timeout_seconds"` // and that SSH has to, or the application
+	DetectWithin   *Seconds  `json:"detect_within_seconds"`
+	SurviveLoss    int       `json:"survive_loss"`
+	HZ             int       `json:"hz"`
+}
+
+// PlanBox is a middlebox on the path.
+type PlanBox struct {
+	Name      string  `json:"name"`
+	Title     string  `json:"title"`
+	Idle      Seconds `json:"idle_seconds"`
+	Refreshes bool    `json:"tcp_keepalive_refreshes"`
+}
+
+// PlanSSH are the settings of either end of an SSH connection for the same goal.
+type PlanSSH struct {
+	Interval  Seconds `json:"interval_seconds"`
+	CountMax  int     `json:"count_max"`
+	Detection Seconds `json:"detection_seconds"`
+}
+
+// PlanCost is what one idle connection sends in an hour, and 10,000 do. Each
+// probe is answered by a packet of the same size.
+type PlanCost struct {
+	Probes       float64 `json:"probes_per_hour"`
+	ProbesOfMany float64 `json:"probes_per_hour_10000"`
+}
+
+// PlanTarget is a snippet with its heading.
+type PlanTarget struct {
+	Name, Title, Text string
+}
+
+// SetTCP puts settings and what k predicts for them into the plan. With loss
+// probes may be lost.
+func (d *Plan) SetTCP(s keepalive.Settings, k calc.Kernel, loss int) {
+	d.Settings = &Settings{Seconds(s.Time), Seconds(s.Intvl), s.Probes, s.UserTimeout.Milliseconds()}
+	end := k.IdleAfterAnsweredProbe(s)
+	d.Detection, d.DetectionLatest = new(Seconds(end.Exact)), new(Seconds(end.Latest))
+	flight, without := k.DataInFlight(s.UserTimeout, 0), k.DataInFlight(0, 0)
+	d.InFlight, d.InFlightLatest = new(Seconds(flight.Exact)), new(Seconds(flight.Latest))
+	d.InFlightDefault, d.InFlightDefaultLatest = new(Seconds(without.Exact)), new(Seconds(without.Latest))
+	if period, latest, ok := k.Refresh(s); ok {
+		d.Refresh, d.RefreshLatest = new(Seconds(period)), new(Seconds(latest))
+		after, _ := k.RefreshAfterLoss(s, loss)
+		d.RefreshAfterLoss = new(Seconds(after))
+		hourly := float64(time.Hour) / float64(period)
+		d.Cost = &PlanCost{hundredths(hourly), hundredths(10_000 * hourly)}
+	}
+}
+
+func hundredths(f float64) float64 { return math.Round(f*100) / 100 }
+
+// SetSSH puts the settings of SSH into the plan.
+func (d *Plan) SetSSH(s calc.SSH) {
+	d.SSH = &PlanSSH{Seconds(s.Interval), s.CountMax, Seconds(s.Detection().Exact)}
+}
+
+func (d Plan) table(w *bufio.Writer, s Style) {
+	heading := func(text string) { fmt.Fprintf(w, "%s\n", s.paint(bold, text)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+	}
+	heading("Goal")
+	d.Goal.rows(row)
+	if !d.Feasible {
+		fmt.Fprintln(w)
+		heading("No settings meet it")
+		bullets(w, d.Reasons)
+	}
+	if d.Settings != nil {
+		fmt.Fprintln(w)
+		heading("Settings")
+		row("time", "%s", d.Settings.Time.Both())
+		row("intvl", "%s", d.Settings.Intvl.Both())
+		row("probes", "%d", d.Settings.Probes)
+		if uto := d.Settings.UserTimeout; uto > 0 {
+			row("user timeout", "%s, sockets only", Seconds(time.Duration(uto)*time.Millisecond).Both())
+		}
+		fmt.Fprintln(w)
+		heading("What they do")
+		d.times(row)
+	}
+	if d.SSH != nil {
+		fmt.Fprintln(w)
+		heading("SSH's own probes, for the same goal")
+		row("interval", "%s", d.SSH.Interval.Both())
+		row("count", "%d", d.SSH.CountMax)
+		row("noticed", "after %s = %s x (%d + 1)", d.SSH.Detection.Both(), d.SSH.Interval, d.SSH.CountMax)
+	}
+	if len(d.Notes) > 0 {
+		fmt.Fprintln(w)
+		heading("Why, and what else to know")
+		bullets(w, d.Notes)
+	}
+	for _, t := range d.Targets {
+		fmt.Fprintf(w, "\n%s (%s)\n\n", s.paint(bold, t.Name), t.Title)
+		for line := range strings.Lines(t.Text) {
+			if line != "\n" {
+				fmt.Fprint(w, "    ")
+			}
+			fmt.Fprint(w, line)
+		}
+	}
+	if len(d.Commands) > 0 {
+		fmt.Fprintln(w)
+		heading("Next")
+		for _, c := range d.Commands {
+			fmt.Fprintf(w, "  %s\n", c)
+		}
+	}
+}
+
+func bullets(w *bufio.Writer, lines []string) {
+	for _, l := range lines {
+		fmt.Fprintf(w, "- %s\n", Escape(l))
+	}
+}
+
+func (g PlanGoal) rows(row func(name, format string, args ...any)) {
+	name := "path"
+	for _, b := range g.Behind {
+		passes := ""
+		if !b.Refreshes {
+			passes = "; TCP keepalive does not help"
+		}
+		row(name, "%s forgets after %s%s", b.Name, b.Idle.Both(), passes)
+		name = ""
+	}
+	if g.PathTimeout != nil && !g.named(*g.PathTimeout) {
+		row(name, "forgets after %s", g.PathTimeout.Both())
+	}
+	if g.DetectWithin != nil {
+		row("notice within", "%s", g.DetectWithin.Both())
+	}
+	if g.SurviveLoss == 0 {
+		row("survive", "no lost probe")
+	} else {
+		row("survive", "%s in a row", plural(uint64(g.SurviveLoss), "lost probe"))
+	}
+}
+
+// named reports whether one of the middleboxes is what limits TCP keepalive.
+func (g PlanGoal) named(timeout Seconds) bool {
+	for _, b := range g.Behind {
+		if b.Refreshes && b.Idle == timeout {
+			return true
+		}
+	}
+	return false
+}
+
+func (d Plan) times(row func(name, format string, args ...any)) {
+	if d.Refresh != nil {
+		lost := ""
+		if n := d.Goal.SurviveLoss; n > 0 {
+			lost = fmt.Sprintf("; with %s %s s", plural(uint64(n), "lost probe"), d.RefreshAfterLoss.brief())
+		}
+		row("refreshed", "every %s, at the latest %s s%s", d.Refresh.Both(), d.RefreshLatest.brief(), lost)
+	}
+	row("noticed", "after %s, at the latest %s s", d.Detection.Both(), d.DetectionLatest.brief())
+	without := fmt.Sprintf("%s, at the latest %s s", d.InFlightDefault.brief().Both(), d.InFlightDefaultLatest.brief())
+	if d.Settings.UserTimeout > 0 {
+		row("data in flight", "after %s, at the latest %s s", d.InFlight.brief().Both(), d.InFlightLatest.brief())
+		row("", "without the user timeout: after %s", without)
+	} else {
+		row("data in flight", "after %s", without)
+	}
+	if d.Cost != nil {
+		row("cost", "%s probes an hour for an idle connection, %s for 10,000", decimal(d.Cost.Probes), decimal(math.Round(d.Cost.ProbesOfMany)))
+	}
+}
+
+func decimal(f float64) string {
+	if f >= 100 {
+		f = math.Round(f)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}

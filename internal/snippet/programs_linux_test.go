@@ -1,0 +1,186 @@
+package snippet
+
+import (
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// These tests give the text to the program it is for. Where the program can tell,
+// the values are read back from it.
+
+func snippetOf(t *testing.T, name string) string {
+	t.Helper()
+	target, err := Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target.Render(twoMinutes())
+}
+
+// output runs a program in dir and returns what it prints.
+func output(t *testing.T, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(nstest.Program(t, program), args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
+	}
+	return string(out)
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// readBack is what a socket holds: SO_KEEPALIVE, idle, intvl, cnt, user timeout.
+const readBack = "1 86 10 3 115000"
+
+func TestPython(t *testing.T) {
+	got := output(t, t.TempDir(), "python3", "-c", snippetOf(t, "python")+`
+s = socket.socket()
+set_keepalive(s)
+print(s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *(s.getsockopt(socket.IPPROTO_TCP, o) for o in (
+    socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)))
+`)
+	if got != readBack+"\n" {
+		t.Errorf("the socket holds %q, want %s", got, readBack)
+	}
+}
+
+func TestC(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "main.c", snippetOf(t, "c")+`
+#include <stdio.h>
+static int get(int fd, int level, int name) {
+	int value = -1;
+	socklen_t size = sizeof value;
+	getsockopt(fd, level, name, &value, &size);
+	return value;
+}
+int main(void) {
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (set_keepalive(fd))
+		return 1;
+	printf("%d %d %d %d %d", get(fd, SOL_SOCKET, SO_KEEPALIVE), get(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+	       get(fd, IPPROTO_TCP, TCP_KEEPINTVL), get(fd, IPPROTO_TCP, TCP_KEEPCNT), get(fd, IPPROTO_TCP, TCP_USER_TIMEOUT));
+}
+`)
+	output(t, dir, "gcc", "-Wall", "-Wextra", "-Werror", "-o", "main", "main.c")
+	if got := output(t, dir, dir+"/main"); got != readBack {
+		t.Errorf("the socket holds %q, want %s", got, readBack)
+	}
+}
+
+// TestGo checks the types against the standard library's source; unix is a
+// stand-in.
+func TestGo(t *testing.T) {
+	src := "package p\nimport (\"net\"; \"syscall\"; \"time\")\nvar unix struct {\n\tSetsockoptInt func(fd, level, opt, value int) error\n\tIPPROTO_TCP, TCP_USER_TIMEOUT int\n}\nfunc f() {\n" +
+		snippetOf(t, "go") + "_ = dialer\n}\n"
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "main.go", src, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain, whose library the types are checked against")
+	}
+	if _, err := (&types.Config{Importer: importer.ForCompiler(fset, "source", nil)}).Check("p", fset, []*ast.File{file}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNginx(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) { // its port is its own there
+		dir := t.TempDir()
+		paths := ""
+		for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+			paths += fmt.Sprintf("    %s_temp_path %s/%s;\n", kind, dir, kind)
+		}
+		write(t, dir, "nginx.conf", fmt.Sprintf("user root root;\nerror_log stderr;\npid %s/pid;\nevents {}\nhttp {\n    access_log off;\n%s    server {\n%s    }\n}\n",
+			dir, paths, snippetOf(t, "nginx")))
+		if out := output(t, dir, "nginx", "-t", "-q", "-p", dir, "-c", dir+"/nginx.conf"); strings.Contains(out, "[emerg]") || strings.Contains(out, "keepalive") {
+			t.Errorf("nginx says: %s", out)
+		}
+	})
+}
+
+func TestHAProxy(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "haproxy.cfg", snippetOf(t, "haproxy")+`    mode tcp
+    timeout connect 5s
+    timeout client 1m
+    timeout server 1m
+frontend f
+    bind 127.0.0.1:18443 tcp-ut 115s
+    default_backend b
+backend b
+    server s 127.0.0.1:1
+`)
+	if out := output(t, dir, "haproxy", "-c", "-f", "haproxy.cfg"); strings.Contains(out, "WARNING") || strings.Contains(out, "ALERT") {
+		t.Errorf("haproxy says: %s", out)
+	}
+}
+
+func TestSystemd(t *testing.T) {
+	dir := t.TempDir()
+	socket := write(t, dir, "tcpkatest.socket", snippetOf(t, "systemd")+"ListenStream=127.0.0.1:18022\nAccept=no\n")
+	write(t, dir, "tcpkatest.service", "[Service]\nExecStart=/bin/true\n")
+	cmd := exec.Command(nstest.Program(t, "systemd-analyze"), "verify", "--man=no", socket)
+	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":")
+	out, err := cmd.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "tcpkatest") { // the machine's own units may be broken
+			t.Errorf("systemd-analyze says: %s", line)
+		}
+	}
+	t.Logf("%v %s", err, out)
+}
+
+func TestSSH(t *testing.T) {
+	dir := t.TempDir()
+	got := output(t, dir, "ssh", "-G", "-F", write(t, dir, "config", snippetOf(t, "ssh")), "example.net")
+	for _, want := range []string{"serveraliveinterval 29", "serveralivecountmax 3"} {
+		if !strings.Contains(strings.ToLower(got), want+"\n") {
+			t.Errorf("ssh -G does not say %q", want)
+		}
+	}
+}
+
+func TestSSHD(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		// A directory of its own is where an installed sshd insists on one.
+		if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir("/run/sshd", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		output(t, dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", dir+"/key")
+		got := output(t, dir, "sshd", "-T", "-f", write(t, dir, "config", snippetOf(t, "sshd")), "-h", dir+"/key")
+		for _, want := range []string{"clientaliveinterval 29", "clientalivecountmax 3"} {
+			if !strings.Contains(strings.ToLower(got), want+"\n") {
+				t.Errorf("sshd -T does not say %q", want)
+			}
+		}
+	})
+}
