@@ -445,18 +445,25 @@ func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdTmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 1, "tmpfs DIR")
-	ts.Check(unix.Mount("tmpfs", ts.MkAbs(args[0]), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"))
+	mount(ts, "tmpfs", ts.MkAbs(args[0]), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755")
 }
 
 func cmdBind(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 2, "bind FROM TO")
-	ts.Check(unix.Mount(ts.MkAbs(args[0]), ts.MkAbs(args[1]), "", unix.MS_BIND, ""))
+	mount(ts, ts.MkAbs(args[0]), ts.MkAbs(args[1]), "", unix.MS_BIND, "")
 }
 
 // cmdReadonly is what container runtimes do to /proc/sys.
 func cmdReadonly(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 1, "readonly DIR")
 	dir := ts.MkAbs(args[0])
-	ts.Check(unix.Mount(dir, dir, "", unix.MS_BIND, ""))
+	mount(ts, dir, dir, "", unix.MS_BIND, "")
 	ts.Check(unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
+}
+
+// mount mounts until the end of the script: its directory is removed then, and
+// what is mounted in it is not to be.
+func mount(ts *testscript.TestScript, from, to, kind string, flags uintptr, options string) {
+	ts.Check(unix.Mount(from, to, kind, flags, options))
+	ts.Defer(func() { unix.Unmount(to, unix.MNT_DETACH) })
 }
