@@ -37,12 +37,12 @@ bench: build ## start-up beside sysctl -n, and as root sockets beside ss -tnop (
 	bin/bench $(BENCH) bin/tcpka
 
 generate: ## compile the BPF programs again; wants clang-19 and libbpf-dev
-	$(GO) generate ./sockets/bpf
+	$(GO) generate ./...
 
-check-generate: ## fail if the committed BPF object is not what the source compiles to
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp sockets/bpf/*_bpfel.* "$$dir" && \
-	$(GO) generate ./sockets/bpf && \
-	for f in "$$dir"/*; do cmp "$$f" "sockets/bpf/$${f##*/}" || exit 1; done
+check-generate: ## fail if a committed BPF object is not what its source compiles to
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp --parents */bpf/*_bpfel.* "$$dir" && \
+	$(GO) generate ./... && cd "$$dir" && \
+	for f in */bpf/*; do cmp "$$f" "$(CURDIR)/$$f" || exit 1; done
 
 cover: ## test coverage, the tests in private namespaces included
 	@rm -rf cover && mkdir cover

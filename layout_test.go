@@ -24,6 +24,8 @@ var plan = map[string][]string{
 	"sysctld":          {"internal/rootfs"},
 	"sshconf":          {},
 	"middlebox":        {"internal/rootfs", "internal/nearest"},
+	"launch":           {"keepalive", "launch/bpf"},
+	"launch/bpf":       {},
 	"journal":          {"internal/rootfs"},
 	"internal/report":  {"keepalive", "calc"},
 	"internal/nearest": {},
@@ -33,7 +35,7 @@ var plan = map[string][]string{
 	"internal/nstest":  {},
 	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
-		"keepalive", "calc", "procfs", "netns", "sysctld", "journal", "middlebox",
+		"keepalive", "calc", "procfs", "netns", "sysctld", "journal", "middlebox", "launch",
 		"internal/rootfs", "internal/report", "internal/snippet",
 	},
 }
@@ -43,8 +45,8 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "sockets", "sockets/bpf", "internal/rootfs", "internal/nstest", "internal/bench", "cmd/tcpka"},
-	"github.com/cilium/ebpf":             {"sockets/bpf"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "internal/nstest", "internal/bench", "cmd/tcpka"},
+	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},

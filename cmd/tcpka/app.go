@@ -101,8 +101,19 @@ func unite(commands []*cli.Command) {
 			c.CustomHelpTemplate = cli.SubcommandHelpTemplate
 		}
 		c.Before = onlyOwn(c)
+		if verbatim(c) {
+			setApart(c)
+		}
 		unite(c.Subcommands)
 	}
+}
+
+// setApart has all errors of a command pass through apart.
+func setApart(c *cli.Command) {
+	usage, before, action := c.OnUsageError, c.Before, c.Action
+	c.OnUsageError = func(ctx *cli.Context, err error, sub bool) error { return apart(usage(ctx, err, sub)) }
+	c.Before = func(ctx *cli.Context) error { return apart(before(ctx)) }
+	c.Action = func(ctx *cli.Context) error { return apart(action(ctx)) }
 }
 
 const description = `Linux notices a dead peer of an idle TCP connection by keepalive probes, by
@@ -110,7 +121,7 @@ default after more than two hours. tcpka shows the settings of the kernel, says
 what they really lead to, and changes them safely.
 
 Exit status: 0 done, 1 failed, 2 misuse and nothing done, 3 partly done or
-written but not in force.`
+written but not in force; tcpka run passes on its program's.`
 
 func names(commands []*cli.Command) string {
 	var names []string

@@ -9,14 +9,15 @@ import (
 
 // reorder puts the flags of a command before its arguments. The flag package
 // under cli stops at the first argument and would take --dry-run after it for
-// another one. Everything after "--" stays where it is; "help X" becomes
-// "X --help".
+// another one. Everything after "--" stays where it is, and so does what belongs
+// to another program; "help X" becomes "X --help".
 func reorder(app *cli.App, args []string) []string {
 	if len(args) > 0 && args[0] == "help" {
 		args = append(slices.Clone(args[1:]), "--help")
 	}
 	var out, flags, rest []string
 	level, commands := app.Flags, app.Commands
+	var command *cli.Command
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		if a == "--" {
@@ -33,8 +34,13 @@ func reorder(app *cli.App, args []string) []string {
 		}
 		if k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(a) }); k >= 0 && len(rest) == 0 {
 			out = append(append(out, flags...), a)
-			flags, level, commands = nil, commands[k].Flags, commands[k].Subcommands
+			command = commands[k]
+			flags, level, commands = nil, command.Flags, command.Subcommands
 			continue
+		}
+		if verbatim(command) {
+			rest = args[i:]
+			break
 		}
 		rest = append(rest, a)
 	}
@@ -44,6 +50,12 @@ func reorder(app *cli.App, args []string) []string {
 	}
 	return append(out, rest...)
 }
+
+// commandLine is the ArgsUsage of a command that runs another program: from the
+// first argument on, everything belongs to that program, as with env and nice.
+const commandLine = "CMD [ARG...]"
+
+func verbatim(c *cli.Command) bool { return c != nil && c.ArgsUsage == commandLine }
 
 func isFlag(a string) bool { return len(a) > 1 && a[0] == '-' }
 

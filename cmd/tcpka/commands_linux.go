@@ -8,6 +8,7 @@ func (s *session) commands() []*cli.Command {
 		s.explainCommand(),
 		s.planCommand(),
 		s.setCommand(),
+		s.runCommand(),
 		s.undoCommand(),
 	}
 }

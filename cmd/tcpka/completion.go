@@ -71,6 +71,8 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		if k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) }); k >= 0 {
 			command = commands[k]
 			flags, commands = command.Flags, command.Subcommands
+		} else if verbatim(command) { // the rest is for the program's own completion
+			return
 		}
 	}
 	var candidates []string

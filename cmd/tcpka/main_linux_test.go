@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 		"container":         containerMain,
 		"tenant":            tenantMain,
 		"neighbour-process": neighbourMain,
+		"signalled":         signalledMain,
+		"connecting":        connectingMain,
 	})
 }
 
