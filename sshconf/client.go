@@ -50,8 +50,8 @@ const (
 )
 
 // ScanClient looks up [ClientKeywords] in the files of ssh. The first line that
-// applies decides. Files that are not there are no error; a file that ssh would
-// refuse is not always one either, because only [Programs.Client] knows every
+// applies decides. Files that are not there, or may not be read, are no error, as
+// for ssh; a file that ssh would refuse is not always one either, because only [Programs.Client] knows every
 // keyword.
 //
 // No command is run: where a Match exec, or another criterion that is not known
@@ -90,10 +90,8 @@ func ScanClient(c Client) ([]Setting, error) {
 			}
 			s.include, s.home = f.include, f.home
 			_, err := s.read(f.path, scope{active: yes}, 0)
-			switch {
-			case errors.Is(err, fs.ErrPermission): // ssh reads on without it, but may be another user
-				s.doubt(f.path + " cannot be read")
-			case err != nil && !errors.Is(err, fs.ErrNotExist):
+			// ssh says nothing, either, of a file that it cannot open.
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 				return err
 			}
 		}
