@@ -54,7 +54,7 @@ func TestLocalOfAnImage(t *testing.T) {
 func TestLocalFollowsTheNamespace(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
 		if _, err := os.Stat("/proc/sys/" + strings.ReplaceAll(conntrackKey, ".", "/")); err != nil {
-			t.Skip("this kernel has no conntrack")
+			nstest.Missing(t, "this kernel has no conntrack")
 		}
 		nstest.Sysctl(t, conntrackKey, "77")
 		var got *Limit

@@ -73,6 +73,18 @@ func (f *Files) Writes(r Reader, key string) []Assignment {
 	return writes(settings, names(settings), r, key)
 }
 
+// Exclusion returns the last line that says of a key, by its name, that r does
+// not set it ("-key" without a value). Its Path is empty where none does.
+func (f *Files) Exclusion(r Reader, key string) Assignment {
+	last := Assignment{Reader: r, Key: key}
+	for _, s := range f.settings(r) {
+		if path, ok := expand(s.key, procPath(key)); ok && s.exclude && !isPattern(s.key) && path != "" {
+			last.Path, last.Line = s.path, s.line
+		}
+	}
+	return last
+}
+
 // settings returns what the files tell r, in the order r acts on it.
 func (f *Files) settings(r Reader) []setting {
 	switch r {

@@ -97,8 +97,11 @@ func (s *session) set(c *cli.Context) error {
 	var j *journal.Journal
 	if !givenBool(c, "no-journal") {
 		if j, err = openJournal(w.root); err != nil {
-			return failed(fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)).
-				withHint("--no-journal changes it all the same")
+			err = fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)
+			if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
+				return s.permission(err)
+			}
+			return failed(err).withHint("--no-journal changes it all the same")
 		}
 		defer j.Close()
 		// From here on no other tcpka makes changes; one may have just before.
@@ -112,9 +115,21 @@ func (s *session) set(c *cli.Context) error {
 	}
 	d = p.document()
 	if id != "" {
-		d.Undo = &id
+		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
 	}
 	return s.finish(c, p, d, err)
+}
+
+// undoCommandLine is what takes the command back, as it has to be typed.
+func (s *session) undoCommandLine(c *cli.Context, id string) string {
+	words := []string{"tcpka", "undo", id}
+	if dir, ok := given(c, "root"); ok {
+		words = append(words, "--root", dir)
+	}
+	if os.Getenv("SUDO_UID") != "" {
+		words = append([]string{"sudo"}, words...)
+	}
+	return shellJoin(words)
 }
 
 func namespaces(n int) string {
@@ -163,7 +178,9 @@ func holdSignals() (release func()) {
 // finish renders the answer. err is what could not be done of it: exit 3, as
 // for a boot file that another one beats.
 func (s *session) finish(c *cli.Context, p *plan, d report.Set, err error) error {
-	if rerr := s.render(c, d); rerr != nil {
+	if rerr := s.render(c, d); rerr != nil && d.Undo != nil {
+		return &failure{err: rerr, status: statusPartly, hint: "the change was made; to take it back: " + d.UndoCommand}
+	} else if rerr != nil {
 		return rerr
 	}
 	if err != nil {

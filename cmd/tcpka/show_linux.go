@@ -88,7 +88,7 @@ func describe(ns netns.Namespace, snap snapshot) report.Namespace {
 		Counters: report.Counters{
 			ProbesSent: snap.counters.KeepaliveProbesSent, AbortedOnTimeout: snap.counters.AbortedOnTimeout,
 		},
-		HZ:       snap.kernel.HZ,
+		HZ:       new(snap.kernel.HZ),
 		Assumed:  append([]string{}, snap.assumed...),
 		Boot:     []report.Boot{},
 		Warnings: append([]calc.Warning{}, snap.kernel.Warnings(snap.settings)...),
@@ -195,15 +195,16 @@ func numbers(s keepalive.Settings) map[string]int {
 // sysctl: its first word, decimal, octal after a 0, or hexadecimal after 0x. ok
 // is false for what it refuses. Source: kernel/sysctl.c, proc_get_long.
 func kernelTakes(key, text string, hz int) (n int, ok bool) {
-	words := strings.Fields(text)
-	if len(words) == 0 {
-		return 0, false
-	}
-	digits := strings.ToLower(strings.TrimPrefix(words[0], "-"))
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	word, _, _ = strings.Cut(word, "\t")
+	digits, negative := strings.CutPrefix(strings.ToLower(word), "-")
 	if strings.HasPrefix(digits, "0b") || strings.HasPrefix(digits, "0o") || strings.ContainsAny(digits, "_+-") {
 		return 0, false // Go's own ways to write a number
 	}
-	v, err := strconv.ParseInt(words[0], 0, 32)
+	if negative && key == procfs.KeyProbes { // an unsigned byte, not even -0
+		return 0, false
+	}
+	v, err := strconv.ParseInt(word, 0, 32)
 	if err != nil {
 		return 0, false
 	}

@@ -28,6 +28,7 @@ further back; ID takes back that one. It refuses a command whose values someone
 else has changed since, and passes over what the last reboot took back by itself.`,
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "forget", Usage: "mark ID as taken back, and change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing", DisableDefaultText: true},
 			&cli.StringFlag{Name: "root", Usage: "work on the files under `DIR` instead of /"},
 		}, outputFlags()),
@@ -39,10 +40,12 @@ func (s *session) undo(c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
-	list, dryRun, id := givenBool(c, "list"), givenBool(c, "dry-run"), c.Args().First()
+	list, dryRun, forget, id := givenBool(c, "list"), givenBool(c, "dry-run"), givenBool(c, "forget"), c.Args().First()
 	switch {
 	case c.NArg() > 1:
 		return misuse("undo takes one ID: %q", c.Args().Get(1))
+	case forget && (dryRun || list || id == ""):
+		return misuse("--forget takes an ID, and goes with neither --list nor --dry-run")
 	case list && (dryRun || c.Args().Present()):
 		return misuse("--list goes with neither --dry-run nor an ID")
 	case c.Args().Present() && id == "": // as from an empty variable
@@ -93,6 +96,10 @@ func (s *session) undo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if forget {
+		s.notice("%s (%s) is marked as taken back; nothing was changed", e.ID, e.Command)
+		return j.Undone(e.ID)
+	}
 	if err := u.gather(e, boot); err != nil {
 		return s.permission(err)
 	}
@@ -101,15 +108,27 @@ func (s *session) undo(c *cli.Context) error {
 		return s.permission(err)
 	}
 	if rerr := s.render(c, u.document(e, false)); rerr != nil {
-		return rerr
-	}
-	if err == nil && len(u.left) > 0 {
-		err = errors.New("not everything could be taken back")
+		return &failure{err: rerr, status: statusPartly, hint: "what could be taken back was"}
 	}
 	if err != nil {
 		return &failure{err: err, status: statusPartly}
 	}
-	return nil
+	return u.rest(e, done)
+}
+
+// rest is the error that says what was not taken back.
+func (u *undoing) rest(e journal.Entry, done bool) error {
+	if len(u.left) == 0 {
+		return nil
+	}
+	f := &failure{err: errors.New("not everything could be taken back"), status: statusPartly}
+	if u.open {
+		f.hint = "where it no longer exists: tcpka undo --forget " + e.ID
+	}
+	if !done {
+		f.err, f.status = errors.New("nothing could be taken back"), statusFailed
+	}
+	return f
 }
 
 // takeBack writes the old values. done says that something was written.
@@ -117,6 +136,9 @@ func (s *session) takeBack(u *undoing, j *journal.Journal, e journal.Entry) (don
 	defer holdSignals()()
 	if done, err = u.apply(); err != nil {
 		return done, err
+	}
+	if u.open { // to be tried again
+		return len(u.changes) > 0, nil
 	}
 	return true, j.Undone(e.ID)
 }
@@ -147,7 +169,15 @@ func choose(log journal.Log, id, boot string) (journal.Entry, error) {
 // gone reports whether an entry changed nothing but the kernel of an earlier
 // boot.
 func gone(e journal.Entry, boot string) bool {
-	return e.BootID != boot && !slices.ContainsFunc(e.Changes, func(c journal.Change) bool { return c.Kind == journal.Bootfile })
+	return e.BootID != boot && !slices.ContainsFunc(e.Changes, func(c journal.Change) bool {
+		return c.Kind != journal.Sysctl || inFile(c)
+	})
+}
+
+// inFile reports whether a reboot leaves a change as it is: a file, one that
+// stands for a sysctl in an image included.
+func inFile(c journal.Change) bool {
+	return c.Kind == journal.Bootfile || c.Netns != nil && c.Netns.Inode == 0
 }
 
 func listed(log journal.Log, boot string) report.Journal {
@@ -192,6 +222,7 @@ type undoing struct {
 	runtime []*comeback
 	file    *journal.Change // the boot file; nil is not changed
 	left    []string        // what stays, and why
+	open    bool            // some of that may still be in force
 	changes []report.Change
 }
 
@@ -214,7 +245,7 @@ func (u *undoing) gather(e journal.Entry, boot string) error {
 	for _, c := range slices.Backward(e.Changes) {
 		switch c.Kind {
 		case journal.Sysctl:
-			if e.BootID != boot {
+			if e.BootID != boot && !inFile(c) {
 				u.left = append(u.left, fmt.Sprintf("%s of the running kernel: the machine was rebooted since", c.Key))
 				continue
 			}
@@ -226,6 +257,7 @@ func (u *undoing) gather(e journal.Entry, boot string) error {
 				return err
 			}
 		default:
+			u.open = true
 			u.left = append(u.left, fmt.Sprintf("a change of kind %q, which this version does not know", c.Kind))
 		}
 	}
@@ -242,7 +274,8 @@ func (u *undoing) addSysctl(c journal.Change) error {
 	}
 	b, err := u.comeback(*c.Netns)
 	if errors.Is(err, os.ErrNotExist) {
-		u.left = append(u.left, fmt.Sprintf("%s: namespace %s is gone", c.Key, c.Netns.Name))
+		u.open = true
+		u.left = append(u.left, fmt.Sprintf("%s: namespace %s is not found from here", c.Key, c.Netns.Name))
 		return nil
 	}
 	if err != nil {
@@ -267,8 +300,17 @@ func (u *undoing) addSysctl(c journal.Change) error {
 		u.note(c, *c.New)
 		return nil
 	}
-	return failed(fmt.Errorf("%s is %d: someone has changed it since, from the %s it was set to", c.Key, now, *c.New)).
-		withHint("to set the old value all the same: tcpka set %s %s; an older command can be taken back by its ID, see tcpka undo --list", flagOf(c.Key), *c.Old)
+	f := failed(fmt.Errorf("%s is %d: someone has changed it since, from the %s it was set to", c.Key, now, *c.New))
+	words := []string{"tcpka", "set", flagOf(c.Key), *c.Old}
+	switch {
+	case old < 1:
+		return f.withHint("an older command can be taken back by its ID, see tcpka undo --list")
+	case b.ns == nil:
+		words = append(words, "--root", u.root.Path("/"))
+	case !b.ns.Current:
+		words = append(words, "--netns", b.ns.Name)
+	}
+	return f.withHint("to set the old value all the same: %s; an older command can be taken back by its ID, see tcpka undo --list", shellJoin(words))
 }
 
 // comeback returns the namespace of a change, opened once.

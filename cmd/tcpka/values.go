@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 	"github.com/xhit/go-str2duration/v2"
 
-	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/keepalive"
 )
 
@@ -88,16 +87,22 @@ func refuse(name, text string, err error, ch keepalive.Change, surface keepalive
 	return misuse("--%s %q: %s; accepted are whole numbers from %s", name, text, reason, accepted)
 }
 
-// harm says what a value outside the range would do.
+// harm says what a value outside the range would do, or that the kernel would
+// not have it.
 func harm(name string, ch keepalive.Change) string {
-	s := ch.Apply(keepalive.Defaults())
-	if s.Probes < 0 || s.UserTimeout < 0 {
-		return "it cannot be negative"
-	}
-	for _, w := range calc.DefaultKernel().Warnings(s) {
-		if strings.HasPrefix(w.ID, name+"_") && !strings.HasSuffix(w.ID, "_above_time") {
-			return w.Text
-		}
+	zero := func(d *time.Duration) bool { return d != nil && *d == 0 }
+	negative := func(d *time.Duration) bool { return d != nil && *d < 0 }
+	switch {
+	case name == "time" && zero(ch.Time):
+		return "0 would probe every connection as soon as keepalive is switched on"
+	case name == "time" && negative(ch.Time):
+		return "a negative time would switch keepalive off in effect"
+	case name == "intvl" && zero(ch.Intvl):
+		return "0 would drop healthy connections whose answer takes longer than some milliseconds"
+	case name == "intvl" && negative(ch.Intvl):
+		return "a negative intvl would send one probe, and the next months later"
+	case name == "probes" && *ch.Probes == 0:
+		return "0 would drop healthy idle connections without a single probe"
 	}
 	return "the kernel refuses it"
 }

@@ -19,6 +19,8 @@ type Set struct {
 	Warnings  []calc.Warning `json:"warnings"`
 
 	Unaffected []string `json:"unaffected"` // what the change does not reach
+
+	UndoCommand string `json:"-"` // the whole command line
 }
 
 // The targets of a [Change].
@@ -65,7 +67,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	}
 	writeWarnings(w, s, d.Warnings)
 	if d.Undo != nil {
-		fmt.Fprintf(w, "\nTo take it back: tcpka undo %s\n", *d.Undo)
+		fmt.Fprintf(w, "\nTo take it back: %s\n", Escape(d.UndoCommand))
 	}
 }
 
@@ -161,7 +163,6 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 		return
 	}
 	if len(d.Changes) == 0 && len(d.Left) > 0 {
-		fmt.Fprintf(w, "\nNothing was left to take back of %s (%s).\n", d.ID, Escape(d.Command))
 		return
 	}
 	fmt.Fprintf(w, "\nTaken back: %s (%s).\n", d.ID, Escape(d.Command))

@@ -3,7 +3,6 @@ package report
 import (
 	"bufio"
 	"fmt"
-	"strconv"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/keepalive"
@@ -165,14 +164,20 @@ func (d Explain) formula(s Style) string {
 		return "never: a negative time is months away for the kernel, no probe is sent"
 	case p.Never:
 		return "never: after one probe a negative intvl is months away for the kernel"
-	case p.DecidedBy == calc.ByUserTimeout:
-		n := strconv.Itoa(p.ProbesSent)
-		return fmt.Sprintf("time + n %s intvl = %s + %s %s %s = %s, the first from n = 1 not before the user timeout, %s s",
-			mul, v.Time, n, mul, v.Intvl, p.Seconds.Both(), Seconds(d.settings.UserTimeout))
-	case v.Intvl == 0 && v.Probes > 0:
-		return fmt.Sprintf("time + probes %s one tick of the kernel, as intvl is 0 = %s", mul, p.Seconds.Both())
 	}
-	return fmt.Sprintf("time + probes %s intvl = %s + %d %s %s = %s", mul, v.Time, v.Probes, mul, v.Intvl, p.Seconds.Both())
+	// What the kernel's timers make of an interval of 0, or one beyond their
+	// reach, is another.
+	intvl, note := v.Intvl, ""
+	if p.ProbesSent > 0 {
+		if real := (*p.Seconds - v.Time) / Seconds(p.ProbesSent); real != intvl {
+			intvl, note = real, ", with intvl as the kernel's timers have it"
+		}
+	}
+	if p.DecidedBy == calc.ByUserTimeout {
+		return fmt.Sprintf("time + n %s intvl = %s + %d %s %s = %s, the first from n = 1 not before the user timeout, %s s%s",
+			mul, v.Time, p.ProbesSent, mul, intvl, p.Seconds.Both(), Seconds(d.settings.UserTimeout), note)
+	}
+	return fmt.Sprintf("time + probes %s intvl = %s + %d %s %s = %s%s", mul, v.Time, v.Probes, mul, intvl, p.Seconds.Both(), note)
 }
 
 func (x Situation) row() []string {

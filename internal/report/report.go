@@ -6,8 +6,9 @@ package report
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/xhit/go-str2duration/v2"
@@ -54,7 +55,13 @@ func (s Seconds) MarshalJSON() ([]byte, error) { return []byte(s.String()), nil 
 
 // String is the number alone: "7875", "8024.504".
 func (s Seconds) String() string {
-	return strconv.FormatFloat(time.Duration(s).Seconds(), 'f', -1, 64)
+	whole, rest := time.Duration(s)/time.Second, (time.Duration(s) % time.Second).Abs()
+	sign := ""
+	if s < 0 && whole == 0 {
+		sign = "-"
+	}
+	text := fmt.Sprintf("%s%d.%09d", sign, whole, rest)
+	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
 }
 
 // whole is s in whole seconds.

@@ -141,7 +141,7 @@ func show() Show {
 		Detection: new(Seconds(s(7875))), DetectionEarliest: new(Seconds(s(7875))), DetectionLatest: new(Seconds(8024504 * time.Millisecond)),
 		Refresh:  new(Seconds(s(7200))),
 		Counters: Counters{ProbesSent: new(uint64(1)), AbortedOnTimeout: new(uint64(2))},
-		HZ:       250, Assumed: []string{}, Warnings: []calc.Warning{{ID: "x", Text: "mind \x1b[31mthis"}},
+		HZ:       new(250), Assumed: []string{}, Warnings: []calc.Warning{{ID: "x", Text: "mind \x1b[31mthis"}},
 		Boot: []Boot{
 			{Key: "net.ipv4.tcp_keepalive_time", Reader: "systemd-sysctl", Value: new("600"), Source: &boot},
 			{Key: "net.ipv4.tcp_keepalive_time", Reader: "procps", Value: new("300"), Source: new("/etc/sysctl.conf:1")},
@@ -183,7 +183,7 @@ func TestSetAndUndo(t *testing.T) {
 	}
 	for name, d := range map[string]Document{
 		"set": Set{
-			Schema: "tcpka/set/v1", Changed: true, Changes: changes, Detection: &OldNew{&old, &now}, Undo: new("1ng1a6t0"),
+			Schema: "tcpka/set/v1", Changed: true, Changes: changes, Detection: &OldNew{&old, &now}, Undo: new("1ng1a6t0"), UndoCommand: "sudo tcpka undo 1ng1a6t0",
 			Warnings: []calc.Warning{{ID: "x", Text: "mind this"}}, Unaffected: []string{"sockets with keepalive off"},
 		},
 		"set_nothing": Set{Schema: "tcpka/set/v1", Changes: changes[1:2], Detection: &OldNew{&old, &old}, Warnings: []calc.Warning{}, Unaffected: []string{}},
@@ -272,6 +272,9 @@ func TestHumanTimes(t *testing.T) {
 		{s(86400), "86400", "86400 s (1d)"},
 		{s(-100), "-100", "-100 s (-1m40s)"},
 		{0, "0", "0 s"},
+		{-500 * time.Millisecond, "-0.5", "-0.5 s"},
+		{5512 * time.Millisecond, "5.512", "5.512 s"},
+		{1<<63 - 1, "9223372036.854775807", "9223372036.854775807 s (15250w1d23h47m16s854ms775us807ns)"},
 	} {
 		if got := Seconds(row.d); got.String() != row.raw || got.Both() != row.human {
 			t.Errorf("%v: %s and %s, want %s and %s", row.d, got, got.Both(), row.raw, row.human)

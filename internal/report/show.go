@@ -36,7 +36,7 @@ type Namespace struct {
 	Refresh           *Seconds `json:"refresh_seconds"` // null: no probes go out
 
 	Counters Counters       `json:"counters"`
-	HZ       int            `json:"hz"`
+	HZ       *int           `json:"hz"`
 	Assumed  []string       `json:"assumed"` // what was not read, but taken as the kernel's default
 	Boot     []Boot         `json:"boot"`
 	Warnings []calc.Warning `json:"warnings"`

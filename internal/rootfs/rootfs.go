@@ -7,6 +7,7 @@
 package rootfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrLiveProc is returned by [Open] for a directory whose proc is the procfs of
-// the running kernel: what looks like an image would change this machine.
+// ErrLiveProc is returned for what belongs to the procfs of the running kernel,
+// found under a root: what looks like an image would change this machine.
 var ErrLiveProc = errors.New("its proc is the live /proc of this machine, not an image")
 
 // MaxFile is the largest file [FS.ReadFile] reads. Every file tcpka reads this
@@ -49,19 +50,13 @@ func Open(dir string) (FS, error) {
 	}
 	r := FS{dir: abs}
 	fd, err := r.open("/proc", unix.O_PATH, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
-	}
-	if err != nil {
-		return FS{}, fmt.Errorf("root: %w", err)
-	}
-	defer unix.Close(fd)
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil {
-		return FS{}, fmt.Errorf("root: %s: %w", r.Path("/proc"), err)
-	}
-	if st.Type == unix.PROC_SUPER_MAGIC {
+	switch {
+	case err == nil:
+		unix.Close(fd)
+	case errors.Is(err, ErrLiveProc):
 		return FS{}, fmt.Errorf("root %s: %w", dir, ErrLiveProc)
+	case !errors.Is(err, fs.ErrNotExist):
+		return FS{}, fmt.Errorf("root: %w", err)
 	}
 	return r, nil
 }
@@ -109,7 +104,16 @@ func (f FS) openInRoot(name string, flags int, mode uint32) (int, error) {
 	if err == unix.ENOSYS {
 		return -1, fmt.Errorf("openat2: %w: a root needs Linux 5.6 or later", err)
 	}
-	return fd, err
+	if err != nil {
+		return -1, err
+	}
+	// The procfs of this machine may be mounted anywhere in an image.
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil || st.Type == unix.PROC_SUPER_MAGIC {
+		unix.Close(fd)
+		return -1, cmp.Or(err, ErrLiveProc)
+	}
+	return fd, nil
 }
 
 // retry repeats a call that a signal interrupted, or that openat2 gave up on

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
 )
 
 // tree makes an image beside a file that nothing may reach.
@@ -173,6 +175,29 @@ func TestOpenRefusesTheLiveProc(t *testing.T) {
 	if _, err := Open(file); !errors.Is(err, unix.ENOTDIR) {
 		t.Errorf("a file: %v", err)
 	}
+}
+
+func TestNothingUnderARootIsTheLiveProc(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		root, dir, _ := tree(t)
+		put(t, filepath.Join(dir, "proc/sys/x"), "")
+		if err := unix.Mount("/proc/sys", filepath.Join(dir, "proc/sys"), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			t.Fatal(err)
+		}
+		// Before the directory is removed, and what it holds.
+		t.Cleanup(func() {
+			if err := unix.Unmount(filepath.Join(dir, "proc/sys"), 0); err != nil {
+				panic(err)
+			}
+		})
+		const name = "/proc/sys/net/ipv4/tcp_keepalive_time"
+		if b, err := root.ReadFile(name); !errors.Is(err, ErrLiveProc) {
+			t.Errorf("read: %q, %v", b, err)
+		}
+		if f, err := root.OpenFile(name, os.O_WRONLY, 0); !errors.Is(err, ErrLiveProc) {
+			t.Errorf("open for writing: %v, %v", f, err)
+		}
+	})
 }
 
 func TestTheZeroFSIsTheLiveTree(t *testing.T) {

@@ -358,10 +358,22 @@ func (p *plan) beaten() ([]string, error) {
 		settings, deciding := atBoot(files, reader, p.hz)
 		for _, key := range keys() {
 			if want, ok := p.boot.values[key]; ok && strconv.Itoa(numbers(settings)[key]) != want {
-				a := deciding[key]
-				lines = append(lines, fmt.Sprintf("%s: %s:%d sets %s = %s after it", reader, p.root.Path(a.Path), a.Line, key, a.Value))
+				lines = append(lines, fmt.Sprintf("%s: %s", reader, p.culprit(files, reader, key, deciding)))
 			}
 		}
 	}
 	return lines, nil
+}
+
+// culprit is the line that keeps ours from being in force for a key.
+func (p *plan) culprit(files *sysctld.Files, reader sysctld.Reader, key string, deciding map[string]sysctld.Assignment) string {
+	if a, ok := deciding[key]; ok {
+		return fmt.Sprintf("%s:%d sets %s = %s after it", p.root.Path(a.Path), a.Line, key, a.Value)
+	}
+	if all := files.Writes(reader, key); len(all) > 0 {
+		a := all[len(all)-1]
+		return fmt.Sprintf("%s:%d sets %s = %s after it, which the kernel refuses", p.root.Path(a.Path), a.Line, key, a.Value)
+	}
+	a := files.Exclusion(reader, key)
+	return fmt.Sprintf("%s:%d takes %s out of what is set", p.root.Path(a.Path), a.Line, key)
 }
