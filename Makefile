@@ -12,7 +12,7 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldfla
 .PHONY: help build test lint fuzz bench generate check-generate cover install clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 build: ## build bin/tcpka, one static binary
 	$(BUILD) -o bin/tcpka ./cmd/tcpka
@@ -50,7 +50,10 @@ cover: ## test coverage, the tests in private namespaces included
 	$(GO) tool covdata textfmt -i=cover -o cover.out
 	@$(GO) tool cover -func=cover.out | tail -1
 
-install: build ## install the binary and the completions under DESTDIR/PREFIX
+bin/tcpka:
+	$(MAKE) build
+
+install: bin/tcpka ## install bin/tcpka and the completions under DESTDIR/PREFIX
 	install -Dm755 bin/tcpka $(DESTDIR)$(PREFIX)/bin/tcpka
 	install -Dm644 cmd/tcpka/completion/tcpka.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpka
 	install -Dm644 cmd/tcpka/completion/tcpka.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tcpka

@@ -46,11 +46,11 @@ const testOnly = "internal/nstest"
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
 	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "internal/nstest", "internal/bench", "cmd/tcpka"},
-	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
 	"github.com/google/renameio/v2":      {"internal/rootfs"},
+	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf"},
 	"github.com/xhit/go-str2duration/v2": {"internal/report", "cmd/tcpka"},
 }
 
