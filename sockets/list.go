@@ -84,7 +84,7 @@ func List(q Query, visit func(*Socket) error) (Report, error) {
 	if q.Source == Diag {
 		return listDiag(q, visit)
 	}
-	iterators, err := bpf.Load(q.bpfQuery(), q.Loader)
+	iterators, err := bpf.Load(q.Filter.query(), q.Loader)
 	if err == nil {
 		defer iterators.Close()
 		return listBPF(q, iterators, visit)

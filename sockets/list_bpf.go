@@ -14,15 +14,6 @@ import (
 	"github.com/tcpka/tcpka/sockets/bpf"
 )
 
-func (q *Query) bpfQuery() bpf.Query {
-	b := q.Filter.query()
-	var st unix.Stat_t
-	if unix.Stat("/proc/thread-self/ns/net", &st) == nil {
-		b.NetNS = uint32(st.Ino) // else the owners of other namespaces only take room
-	}
-	return b
-}
-
 // buffers is how many buffers of rows are read ahead, 32 KiB and 341 sockets
 // each, while the owners are read.
 const buffers = 64

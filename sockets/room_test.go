@@ -114,7 +114,7 @@ func set(t *testing.T, fd, i int) (own [3]bool) {
 		if value == 0 {
 			return false
 		}
-		if err := unix.SetsockoptInt(fd, level, option, value); err != nil && err != unix.EOPNOTSUPP {
+		if err := unix.SetsockoptInt(fd, level, option, value); err != nil && err != unix.ENOPROTOOPT { // MPTCP has no user timeout
 			t.Fatalf("setsockopt %d %d: %v", level, option, err)
 		}
 		return true
@@ -205,6 +205,7 @@ func furnish(t *testing.T, n int) []held {
 			if err := unix.Shutdown(client, unix.SHUT_WR); err != nil {
 				t.Fatal(err)
 			}
+			await(t, client, sockets.FinWait2)
 			continue
 		}
 		put(client, sockets.Established)
@@ -217,6 +218,22 @@ func furnish(t *testing.T, n int) []held {
 		put(fd, sockets.Listen)
 	}
 	return all
+}
+
+// await waits until a socket is in a state.
+func await(t *testing.T, fd int, state sockets.State) {
+	t.Helper()
+	for range 5000 {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sockets.State(info.State) == state {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("the socket does not come to %v", state)
 }
 
 // listing is what List gave, by cookie.

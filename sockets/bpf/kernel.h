@@ -24,8 +24,6 @@ typedef long long __s64;
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
-#define IPPROTO_TCP 6
-#define IPPROTO_MPTCP 262
 
 /* include/net/tcp_states.h */
 #define TCP_SYN_RECV 3
@@ -74,12 +72,6 @@ struct timer_list {
 	unsigned long expires;   /* jiffies */
 };
 
-struct net {
-	struct {
-		unsigned int inum;
-	} ns;
-};
-
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
@@ -93,9 +85,6 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
-	struct {
-		struct net *net;
-	} skc_net;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 	unsigned long skc_flags;
 };
@@ -115,8 +104,6 @@ struct sock {
 	struct timer_list tcp_retransmit_timer; /* this one's namesake since 6.19 */
 	struct socket *sk_socket;               /* NULL: no file, or not any more */
 	unsigned long sk_ino;                   /* since 6.18 */
-	__u16 sk_protocol;
-	__u16 sk_type;
 	struct {
 		struct cgroup *cgroup;
 	} sk_cgrp_data;
@@ -165,8 +152,13 @@ struct tcp_request_sock {
 	} req;
 };
 
+struct proto_ops {
+	int family;
+};
+
 struct socket {
-	struct sock *sk;
+	short type;
+	const struct proto_ops *ops;
 };
 
 struct socket_alloc {

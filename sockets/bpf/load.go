@@ -36,7 +36,6 @@ const MaxPorts = 8
 // Query says which sockets to leave out in the kernel already.
 type Query struct {
 	States uint32 // bit n: sockets in state n, as include/net/tcp_states.h numbers them
-	NetNS  uint32 // owners: of sockets in the network namespace with this inode number; 0 is any
 
 	// Of each list that is not empty, a socket must have a port. No port is 0.
 	Ports, Local, Remote []uint16
@@ -44,12 +43,12 @@ type Query struct {
 
 // query is Query as sockets.c has it.
 type query struct {
-	states, netns, pidns uint32
-	ports                [3][MaxPorts]uint16
+	states, pidns uint32
+	ports         [3][MaxPorts]uint16
 }
 
 func (q Query) compile() (query, error) {
-	c := query{states: q.States, netns: q.NetNS}
+	c := query{states: q.States}
 	if !initialPIDNamespace() {
 		c.pidns = 1
 	}
@@ -96,9 +95,15 @@ func Load(q Query, by Loader) (*Iterators, error) {
 	if err != nil {
 		return nil, err
 	}
+	return load(c, by, _SocketsBytes)
+}
+
+// load loads object, or by the library the object of this package.
+func load(c query, by Loader, object []byte) (*Iterators, error) {
+	var err error
 	it := &Iterators{Loader: ByKernel}
 	if by != ByLibrary {
-		it.rows, it.owners, err = loadByKernel(_SocketsBytes, c)
+		it.rows, it.owners, err = loadByKernel(object, c)
 		if err == nil {
 			return it, nil
 		}
@@ -144,8 +149,8 @@ func (it *Iterators) Close() error {
 func (it *Iterators) Rows() (*Reader[Row], error) { return open[Row](it.rows) }
 
 // Owners begins a walk over the open files of all processes in the PID namespace
-// of the calling thread, and gives those that are TCP or MPTCP sockets. Threads
-// that share a file table come once.
+// of the calling thread, and gives those that are stream sockets of IPv4 and IPv6,
+// of all network namespaces. Threads that share a file table come once.
 func (it *Iterators) Owners() (*Reader[Owner], error) { return open[Owner](it.owners) }
 
 // A Reader reads the records of a walk.

@@ -34,7 +34,8 @@ const (
 	Full
 )
 
-// Owner is a descriptor that is a TCP socket: struct owner in sockets.c.
+// Owner is a descriptor that is a stream socket of IPv4 or IPv6: struct owner in
+// sockets.c.
 type Owner struct {
 	Inode uint32
 	PID   uint32 // of the process, in the PID namespace of the reader

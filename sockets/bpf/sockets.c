@@ -23,7 +23,6 @@ char _license[] SEC("license") nodebug = "Dual MIT/GPL";
  * removes the branches that cannot be taken. Go: query. */
 struct {
 	__u32 states; /* bit n: sockets in state n */
-	__u32 netns;  /* owners: inode of the network namespace; 0: of any */
 	__u32 pidns;  /* owners: 0: the reader is in the initial PID namespace */
 	__u16 ports[3][8]; /* at either end, local, remote; 0 ends a list, an empty one is any */
 } const volatile query nodebug;
@@ -66,6 +65,12 @@ struct owner {
 	char comm[16];
 };
 
+#define at(type, member) __builtin_offsetof(struct type, member)
+_Static_assert(sizeof(struct row) == 96 && at(row, local) == 24 && at(row, local_port) == 56 &&
+	at(row, time) == 64 && at(row, probes) == 88, "bpf_test.go has other numbers");
+_Static_assert(sizeof(struct owner) == 32 && at(owner, fd) == 8 && at(owner, comm) == 16,
+	"bpf_test.go has other numbers");
+
 #define listed(list, port)                                                       \
 	((list)[0] == (port) || (list)[1] == (port) || (list)[2] == (port) ||    \
 	 (list)[3] == (port) || (list)[4] == (port) || (list)[5] == (port) ||    \
@@ -84,16 +89,12 @@ static __always_inline int wanted(__u8 state, __u16 local, __u16 remote)
 	return 1;
 }
 
-/* The inode number of a socket's file; 0 without one. Programs may not load past
- * the end of struct socket, so where sk_ino does not exist a helper has to. */
-static __always_inline __u32 inode(struct inet_sock *inet, struct socket *socket)
+/* The inode number of a socket's file. A helper has to read it: programs may not
+ * load past the end of struct socket. */
+static __always_inline __u32 inode(struct socket *socket)
 {
 	unsigned long ino = 0;
 
-	if (!socket)
-		return 0;
-	if (bpf_core_field_exists(inet->sk.sk_ino))
-		return inet->sk.sk_ino;
 	bpf_probe_read_kernel(&ino, sizeof(ino), (void *)socket +
 		bpf_core_field_offset(struct socket_alloc, vfs_inode.i_ino) -
 		bpf_core_field_offset(struct socket_alloc, socket));
@@ -154,7 +155,8 @@ static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u6
 	__u32 data, ack;
 
 	r->flags = FULL;
-	r->inode = inode(inet, inet->sk.sk_socket);
+	if (inet->sk.sk_socket)
+		r->inode = bpf_core_field_exists(inet->sk.sk_ino) ? inet->sk.sk_ino : inode(inet->sk.sk_socket);
 	if (inet->sk.__sk_common.skc_flags >> SOCK_KEEPOPEN & 1)
 		r->flags |= KEEPALIVE;
 	timers(r, tp, now);
@@ -254,7 +256,10 @@ static __always_inline __u32 pid_in_namespace(struct task_struct *task)
 	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
 	int nr = 0;
 
-	bpf_probe_read_kernel(&nr, sizeof(nr), &pid->numbers[level].nr);
+	/* Not &pid->numbers[level].nr: the compiler would take the size of struct
+	 * upid from kernel.h. */
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)&pid->numbers +
+		level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr));
 	return nr;
 }
 
@@ -263,26 +268,23 @@ int owners(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct inet_sock *inet;
-	struct socket *socket;
+	struct socket_alloc *alloc;
+	__u16 family;
 	struct owner o = {};
 
 	if (!task || !file) /* the call after the last file */
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
+	/* All that is known of a socket is in struct sock, but to look there would
+	 * cost the most of this program. What is a stream socket of the internet
+	 * here and not TCP or MPTCP is never looked for. */
+	alloc = (void *)bpf_sock_from_file(file);
+	if (!alloc || alloc->socket.type != SOCK_STREAM)
 		return 0;
-	inet = (void *)((struct socket_alloc *)socket)->socket.sk;
-	if (!inet || inet->sk.sk_type != SOCK_STREAM)
-		return 0;
-	if (inet->sk.sk_protocol != IPPROTO_TCP && inet->sk.sk_protocol != IPPROTO_MPTCP)
-		return 0;
-	if (inet->sk.__sk_common.skc_family != AF_INET && inet->sk.__sk_common.skc_family != AF_INET6)
-		return 0;
-	if (query.netns && inet->sk.__sk_common.skc_net.net->ns.inum != query.netns)
+	family = alloc->socket.ops->family;
+	if (family != AF_INET && family != AF_INET6)
 		return 0;
 
-	o.inode = inode(inet, socket);
+	o.inode = inode((void *)alloc);
 	o.pid = query.pidns ? pid_in_namespace(task) : (__u32)task->tgid;
 	o.fd = ctx->fd;
 	__builtin_memcpy(o.comm, &task->comm, sizeof(o.comm));

@@ -1,0 +1,279 @@
+package bpf
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+const allStates = 1<<12 - 1
+
+func TestRootLoaders(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		for i := range 300 { // more than a buffer of rows
+			if _, _, err := nstest.Pair(unix.AF_INET, nil); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		for _, by := range []Loader{ByKernel, ByLibrary} {
+			it, err := Load(Query{States: allStates}, by)
+			if err != nil {
+				t.Fatalf("%v: %+v", by, err)
+			}
+			if it.Loader != by || it.Why != nil {
+				t.Errorf("%v: loaded by %v, %v", by, it.Loader, it.Why)
+			}
+			for range 2 { // as often as one likes
+				rows := count(t, it.Rows)
+				owners := count(t, it.Owners)
+				if rows != 600 || owners < 600 {
+					t.Errorf("%v: %d rows and %d owners, want 600", by, rows, owners)
+				}
+			}
+			if err := it.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func count[T Row | Owner](t *testing.T, open func() (*Reader[T], error)) (n int) {
+	t.Helper()
+	r, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	buf := Buffer[T]()
+	for {
+		records, err := r.Read(buf)
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(records)
+	}
+}
+
+func TestRootFallback(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		broken := bytes.Clone(_SocketsBytes)
+		o, err := parseObject(broken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The last instruction of rows becomes one that does not exist.
+		code := o.programs[socketsProgRows].code
+		at := bytes.Index(broken, code) + len(code) - instruction
+		broken[at] = 0xff
+
+		it, err := load(query{states: allStates}, Auto, broken)
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		defer it.Close()
+		if it.Loader != ByLibrary || it.Why == nil || !strings.Contains(it.Why.Error(), "load program rows") {
+			t.Errorf("loaded by %v, because: %v", it.Loader, it.Why)
+		}
+		if it, err := load(query{}, ByKernel, broken); err == nil {
+			it.Close()
+			t.Error("by force the broken object was loaded")
+		} else if r := new(rejected); !errors.As(err, &r) || !strings.Contains(fmt.Sprintf("%+v", r), "\n") {
+			t.Errorf("no log: %+v", err)
+		}
+	})
+}
+
+func TestQueryCompiles(t *testing.T) {
+	q, err := Query{States: 2, Ports: []uint16{22, 80}, Remote: []uint16{1, 2, 3, 4, 5, 6, 7, 8}}.compile()
+	want := [3][MaxPorts]uint16{{22, 80, 80, 80, 80, 80, 80, 80}, {}, {1, 2, 3, 4, 5, 6, 7, 8}}
+	if err != nil || q.states != 2 || q.ports != want {
+		t.Errorf("%+v, %v", q, err)
+	}
+	if _, err := (Query{Local: make([]uint16, MaxPorts+1)}).compile(); err == nil {
+		t.Error("9 ports fit into 8")
+	}
+}
+
+// A buffer that the kernel could fill to the last byte would make it run the
+// program twice for one socket.
+func TestBufferHoldsWholeRecords(t *testing.T) {
+	if n := len(Buffer[Row]()) * 96; n >= 32<<10 || n < 32<<10-96 {
+		t.Errorf("%d bytes of rows", n)
+	}
+	if n := len(Buffer[Owner]()) * 32; n >= 32<<10 || n < 32<<10-32 {
+		t.Errorf("%d bytes of owners", n)
+	}
+}
+
+func objectTypes(t *testing.T) *btf.Spec {
+	t.Helper()
+	spec, err := btf.LoadSpecFromReader(bytes.NewReader(_SocketsBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+// The compiler checks the same numbers in sockets.c.
+func TestRecordsAreThoseOfTheObject(t *testing.T) {
+	var r Row
+	var o Owner
+	got := []uintptr{
+		unsafe.Sizeof(r), unsafe.Offsetof(r.Local), unsafe.Offsetof(r.LocalPort), unsafe.Offsetof(r.Time), unsafe.Offsetof(r.Probes),
+		unsafe.Sizeof(o), unsafe.Offsetof(o.FD), unsafe.Offsetof(o.Comm),
+	}
+	if want := []uintptr{96, 24, 56, 64, 88, 32, 8, 16}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// What the short way of loading needs of the object.
+func TestObjectKeepsTheRules(t *testing.T) {
+	o, err := parseObject(_SocketsBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var q query
+	if len(o.rodata) != len(q.bytes()) {
+		t.Errorf("%d bytes of constants, want %d", len(o.rodata), len(q.bytes()))
+	}
+	spec, err := loadSockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range spec.Maps {
+		if name != ".rodata" {
+			t.Errorf("a map %s", name)
+		}
+	}
+	for name, p := range spec.Programs {
+		if programSections[name] != p.SectionName {
+			t.Errorf("program %s is in section %s", name, p.SectionName)
+		}
+	}
+	if len(spec.Programs) != len(programSections) {
+		t.Errorf("%d programs, want %d", len(spec.Programs), len(programSections))
+	}
+}
+
+// The kernel remembers where it found the types that a program names, in 31
+// slots. Two names in one slot evict each other at every load, which costs half a
+// millisecond each time: that is why sockets.c reaches some members by way of an
+// outer struct. Source: kernel/bpf/btf.c, hash_cands, VMLINUX_CAND_CACHE_SIZE.
+func TestTypeNamesHaveSlotsOfTheirOwn(t *testing.T) {
+	o, err := parseObject(_SocketsBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := objectTypes(t)
+	slots := map[uint32]string{}
+	for _, p := range o.programs {
+		for r := p.relocs; len(r) > 0; r = r[p.relocSize:] {
+			id := btf.TypeID(binary.LittleEndian.Uint32(r[4:])) // struct bpf_core_relo
+			typ, err := spec.TypeByID(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := typ.TypeName()
+			slot := jhash(name) % 31
+			if other, taken := slots[slot]; taken && other != name {
+				t.Errorf("%s and %s share slot %d", name, other, slot)
+			}
+			slots[slot] = name
+		}
+	}
+	if len(slots) < 5 {
+		t.Errorf("only %d types", len(slots))
+	}
+	if a, b := jhash("inode")%31, jhash("net")%31; a != b {
+		t.Errorf("inode is in slot %d and net in %d: they were seen to share one", a, b)
+	}
+}
+
+// jhash is include/linux/jhash.h, jhash, from 0.
+func jhash(name string) uint32 {
+	le := binary.LittleEndian.Uint32
+	k := []byte(name)
+	a := 0xdeadbeef + uint32(len(k))
+	b, c := a, a
+	rot := bits.RotateLeft32
+	for ; len(k) > 12; k = k[12:] {
+		a, b, c = a+le(k), b+le(k[4:]), c+le(k[8:])
+		for _, n := range []int{4, 6, 8, 16, 19, 4} { // __jhash_mix
+			a, b, c = b, c+b, (a-c)^rot(c, n)
+		}
+	}
+	k = append(k, make([]byte, 12-len(k))...)
+	a, b, c = a+le(k), b+le(k[4:]), c+le(k[8:])
+	for _, n := range []int{14, 11, 25, 16, 4, 14, 24} { // __jhash_final
+		a, b, c = b, (c^b)-rot(b, n), a
+	}
+	return b
+}
+
+// kernel.h has the number of this flag, because to relocate it would cost a slot.
+func TestKernelNumbers(t *testing.T) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		nstest.Missing(t, fmt.Sprintf("no type information: %v", err))
+	}
+	var flags *btf.Enum
+	if err := kernel.TypeByName("sock_flags", &flags); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range flags.Values {
+		if v.Name == "SOCK_KEEPOPEN" && v.Value != 3 {
+			t.Errorf("SOCK_KEEPOPEN is %d", v.Value)
+		}
+	}
+}
+
+func TestPIDNamespaceIsTold(t *testing.T) {
+	if link, err := os.Readlink("/proc/self/ns/pid"); err == nil && initialPIDNamespace() != (link == "pid:[4026531836]") {
+		t.Errorf("initial: %v, of %s", initialPIDNamespace(), link)
+	}
+}
+
+func FuzzExtRecords(f *testing.F) {
+	file, err := elf.NewFile(bytes.NewReader(_SocketsBytes))
+	if err != nil {
+		f.Fatal(err)
+	}
+	ext, err := file.Section(".BTF.ext").Data()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(ext, 8)
+	f.Add(ext[:200], 24)
+	f.Fuzz(func(t *testing.T, ext []byte, at int) {
+		if at < 0 || at > 1<<10 {
+			return
+		}
+		r, err := extRecords(ext, at)
+		if err != nil {
+			return
+		}
+		for _, s := range r.sections {
+			if r.size == 0 && len(s.data) != 0 || r.size != 0 && len(s.data)%int(r.size) != 0 {
+				t.Errorf("%d bytes of records of %d", len(s.data), r.size)
+			}
+		}
+	})
+}

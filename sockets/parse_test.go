@@ -1,0 +1,355 @@
+package sockets
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets/bpf"
+)
+
+// message is a netlink message with a payload, aligned.
+func message(kind, flags uint16, sequence uint32, payload []byte) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.NLMSG_HDRLEN+len(payload)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = binary.NativeEndian.AppendUint16(b, flags)
+	b = binary.NativeEndian.AppendUint32(b, sequence)
+	b = binary.NativeEndian.AppendUint32(b, 0)
+	b = append(b, payload...)
+	return append(b, make([]byte, align4(len(b))-len(b))...)
+}
+
+func attribute(kind uint16, value []byte) []byte {
+	b := binary.NativeEndian.AppendUint16(nil, uint16(unix.SizeofNlAttr+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	return append(b, make([]byte, align4(len(b))-len(b))...)
+}
+
+// One socket as Linux 6.18 sends it: a connection of an IPv6 socket with
+// keepalive on, with attributes that nobody asked for.
+func diagSocket() []byte {
+	m := diagMessage{
+		family: unix.AF_INET6, state: uint8(Established), timer: 2, retrans: 3,
+		sport: [2]byte{0x15, 0x38}, dport: [2]byte{0xc3, 0x50},
+		src: netip.MustParseAddr("fe80::1").As16(), dst: netip.MustParseAddr("fe80::2").As16(),
+		cookie: [2]uint32{0x1f, 1}, expires: 5321400, uid: 1000, inode: 1234,
+	}
+	info := unix.TCPInfo{Rto: 204000, Last_data_recv: 1878600, Last_ack_recv: 2000000}
+	b := append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), diagMessageLen)...)
+	b = append(b, attribute(8, []byte{0})...) // INET_DIAG_SHUTDOWN: its length is not a multiple of 4
+	b = append(b, attribute(inetDiagInfo, unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)))...)
+	b = append(b, attribute(99, []byte("from a newer kernel"))...)
+	return append(b, attribute(inetDiagCgroupID, binary.NativeEndian.AppendUint64(nil, 77))...)
+}
+
+func TestDiagParse(t *testing.T) {
+	want := Socket{
+		State: Established, Local: netip.MustParseAddrPort("[fe80::1]:5432"), Remote: netip.MustParseAddrPort("[fe80::2]:50000"),
+		UID: 1000, Inode: 1234, Cookie: 0x1_0000_001f, CgroupID: 77,
+		Keepalive: On, Timer: TimerKeepalive, Left: 5321400 * time.Millisecond, Unanswered: 3,
+		Idle: 1878600 * time.Millisecond, IdleKnown: true, RTO: 204 * time.Millisecond,
+	}
+	var got []Socket
+	d := diagDump{sequence: 7, visit: func(s *Socket) error { got = append(got, *s); return nil }}
+	b := message(tcpdiagGetsock, unix.NLM_F_MULTI, 7, diagSocket())
+	b = append(b, message(tcpdiagGetsock, unix.NLM_F_MULTI, 6, diagSocket())...) // of a dump before
+	b = append(b, message(unix.NLMSG_NOOP, 0, 7, nil)...)
+	b = append(b, message(tcpdiagGetsock, unix.NLM_F_MULTI, 7, diagSocket()[:diagMessageLen])...)
+	if err := d.parse(b); err != nil || d.done || d.interrupted {
+		t.Fatalf("%v, done %v, interrupted %v", err, d.done, d.interrupted)
+	}
+	bare := want
+	bare.CgroupID, bare.Idle, bare.IdleKnown, bare.RTO = 0, 0, false, 0
+	if !reflect.DeepEqual(got, []Socket{want, bare}) {
+		t.Errorf("got %+v\nwant %+v", got, []Socket{want, bare})
+	}
+
+	err := d.parse(message(unix.NLMSG_DONE, unix.NLM_F_MULTI|unix.NLM_F_DUMP_INTR, 7, make([]byte, 4)))
+	if err != nil || !d.done || !d.interrupted {
+		t.Errorf("at the end: %v, done %v, interrupted %v", err, d.done, d.interrupted)
+	}
+}
+
+func TestDiagParseRefuses(t *testing.T) {
+	minusEPERM := binary.NativeEndian.AppendUint32(nil, ^uint32(unix.EPERM)+1)
+	short := message(tcpdiagGetsock, 0, 1, diagSocket())
+	binary.NativeEndian.PutUint32(short, 8)
+	long := message(tcpdiagGetsock, 0, 1, diagSocket())
+	binary.NativeEndian.PutUint32(long, 1<<31)
+	attr := append(diagSocket()[:diagMessageLen:diagMessageLen], 200, 0, 1, 0)
+	for _, row := range []struct {
+		name string
+		b    []byte
+		want error
+	}{
+		{"half a header", make([]byte, 10), errShort},
+		{"a length below the header's", short, errShort},
+		{"a length beyond the end", long, errShort},
+		{"half a socket", message(tcpdiagGetsock, 0, 1, make([]byte, 71)), errShort},
+		{"an attribute beyond the end", message(tcpdiagGetsock, 0, 1, attr), errShort},
+		{"an end without status", message(unix.NLMSG_DONE, 0, 1, nil), errShort},
+		{"the kernel's refusal", message(unix.NLMSG_ERROR, 0, 1, minusEPERM), unix.EPERM},
+	} {
+		d := diagDump{sequence: 1, visit: func(*Socket) error { return nil }}
+		if err := d.parse(row.b); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v, want %v", row.name, err, row.want)
+		}
+	}
+}
+
+func FuzzDiagParse(f *testing.F) {
+	f.Add(message(tcpdiagGetsock, 0, 1, diagSocket()))
+	f.Add(append(message(tcpdiagGetsock, 0, 1, diagSocket()), message(unix.NLMSG_DONE, 0, 1, make([]byte, 4))...))
+	f.Add(message(unix.NLMSG_ERROR, 0, 1, []byte{0xff, 0xff, 0xff, 0xff}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := 0
+		d := diagDump{sequence: 1, visit: func(s *Socket) error {
+			n++
+			if s.Left < -1<<31*time.Millisecond || s.Idle < 0 || s.RTO < 0 || !s.Local.IsValid() {
+				t.Errorf("%+v", s)
+			}
+			return nil
+		}}
+		d.parse(b)
+		if n > len(b)/diagMessageLen {
+			t.Errorf("%d sockets in %d bytes", n, len(b))
+		}
+	})
+}
+
+func FuzzRow(f *testing.F) {
+	f.Add(make([]byte, unsafe.Sizeof(bpf.Row{})), int64(250))
+	f.Fuzz(func(t *testing.T, b []byte, hz int64) {
+		if hz < 1 || hz > 1<<20 {
+			return
+		}
+		var r bpf.Row
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&r)), unsafe.Sizeof(r)), b)
+		var s Socket
+		d := decoder{hz: hz, sysctl: keepalive.Defaults()}
+		d.row(&s, &r)
+		_, _ = s.State.String(), s.Timer.String()
+		if s.ValuesKnown != (r.Flags&bpf.Full != 0) || s.ValuesKnown && (s.Time < 0 || s.Intvl < 0 || s.Idle < 0 || s.RTO < 0 || s.UserTimeout < 0) || !s.Local.IsValid() {
+			t.Errorf("%+v of %+v", s, r)
+		}
+	})
+}
+
+func TestRow(t *testing.T) {
+	var local, remote [16]byte
+	copy(local[:], []byte{10, 0, 0, 5})
+	copy(remote[:], []byte{10, 0, 0, 9})
+	r := bpf.Row{
+		Cookie: 0x1f, Cgroup: 77, Inode: 1234, UID: 1000,
+		Local: local, Remote: remote, LocalPort: 22, RemotePort: 51514,
+		Family: unix.AF_INET, State: uint8(CloseWait), Timer: 2, Flags: bpf.Full | bpf.Keepalive,
+		Time: 150_000, Probes: 9, UserTimeout: 1500, Expires: -25, Idle: 250, RTO: 50, Unanswered: 2,
+	}
+	want := Socket{
+		State: CloseWait, Local: netip.MustParseAddrPort("10.0.0.5:22"), Remote: netip.MustParseAddrPort("10.0.0.9:51514"),
+		UID: 1000, Inode: 1234, Cookie: 0x1f, CgroupID: 77, Keepalive: On,
+		Settings:    keepalive.Settings{Time: 600 * time.Second, Intvl: 75 * time.Second, Probes: 9, UserTimeout: 1500 * time.Millisecond},
+		ValuesKnown: true, UserTimeoutKnown: true,
+		TimeFrom: FromSocket, IntvlFrom: FromSysctl, ProbesFrom: FromSocket, // 9 as the sysctl, and its own
+		Timer: TimerKeepalive, Left: -100 * time.Millisecond, Unanswered: 2,
+		Idle: time.Second, IdleKnown: true, RTO: 200 * time.Millisecond,
+	}
+	d := decoder{hz: 250, sysctl: keepalive.Defaults()}
+	var got Socket
+	d.row(&got, &r)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+
+	r.Flags, r.State, r.Timer = 0, uint8(TimeWait), uint8(TimerTimeWait)
+	d.row(&got, &r)
+	if got.ValuesKnown || got.IdleKnown || got.Keepalive != Off || got.TimeFrom != FromUnknown {
+		t.Errorf("what is left of a socket has no values: %+v", got)
+	}
+}
+
+// The work for one socket makes no garbage.
+func TestNothingIsAllocatedForASocket(t *testing.T) {
+	var table ownerTable
+	table.add(1, []byte("one"), 10, 3)
+	table.add(2, []byte("two"), 10, 4)
+	table.index()
+	q := Query{Filter: Filter{Ports: []uint16{22}, PIDs: []int{2}, Local: []Endpoint{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}}}}
+	listed := 0
+	v := visitor{query: &q, visit: func(*Socket) error { listed++; return nil }}
+	d := decoder{hz: 250, sysctl: keepalive.Defaults()}
+	r := bpf.Row{Family: unix.AF_INET, State: 1, LocalPort: 22, Inode: 10, Flags: bpf.Full, Local: [16]byte{10}}
+	var s Socket
+	once := func() {
+		d.row(&s, &r)
+		s.Owners = table.find(s.Owners[:0], s.Inode)
+		if _, err := v.socket(&s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once()
+	if n := testing.AllocsPerRun(100, once); n != 0 || listed != 102 {
+		t.Errorf("BPF: %v allocations; %d listed", n, listed)
+	}
+
+	b := message(tcpdiagGetsock, unix.NLM_F_MULTI, 7, diagSocket())
+	dump := diagDump{sequence: 7, visit: v.visit}
+	if n := testing.AllocsPerRun(100, func() { dump.parse(b) }); n != 0 {
+		t.Errorf("sock_diag: %v allocations", n)
+	}
+}
+
+func TestOwnerTable(t *testing.T) {
+	var table ownerTable
+	table.index()
+	if got := table.find(nil, 1); got != nil {
+		t.Errorf("an empty table finds %v", got)
+	}
+	table = ownerTable{}
+	const n = 3 * chunkLen
+	for pid := 3; pid > 0; pid-- { // not in the order of the numbers
+		for i := range uint32(n) {
+			table.add(pid, []byte("p"), i+1, i+3)
+		}
+	}
+	table.add(1, []byte("p"), 5, 7) // seen twice
+	table.add(9, []byte("other"), 5, 0)
+	table.index()
+	for i := range uint32(n) {
+		want := []Owner{{1, int(i + 3), "p"}, {2, int(i + 3), "p"}, {3, int(i + 3), "p"}}
+		if i == 4 {
+			want = append(want, Owner{9, 0, "other"})
+		}
+		if got := table.find(nil, i+1); !reflect.DeepEqual(got, want) {
+			t.Fatalf("inode %d: %v, want %v", i+1, got, want)
+		}
+	}
+	for _, inode := range []uint32{0, n + 1, 1 << 31} {
+		if got := table.find(nil, inode); got != nil {
+			t.Errorf("inode %d: %v, want none", inode, got)
+		}
+	}
+}
+
+func TestCookieSet(t *testing.T) {
+	var s cookieSet
+	for i := uint64(1); i < 20_000; i++ {
+		if c := i * i << 7; !s.add(c) || s.add(c) {
+			t.Fatalf("%d", c)
+		}
+	}
+	for range 2 {
+		if !s.add(0) {
+			t.Error("0 is no cookie, and never there")
+		}
+	}
+}
+
+func TestSocketLinks(t *testing.T) {
+	for in, want := range map[string]uint32{"socket:[1]": 1, "socket:[4294967295]": 1<<32 - 1} {
+		if got, ok := parseSocketLink([]byte(in)); !ok || got != want {
+			t.Errorf("%s: %d, %v", in, got, ok)
+		}
+	}
+	for _, in := range []string{"", "socket:[]", "socket:[1", "socket:1]", "socket:[4294967296]", "socket:[-1]", "pipe:[1]", "/tmp/socket:[1]", "socket:[1] (deleted)"} {
+		if got, ok := parseSocketLink([]byte(in)); ok {
+			t.Errorf("%s: %d", in, got)
+		}
+	}
+}
+
+func FuzzDirents(f *testing.F) {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer dir.Close()
+	b := make([]byte, 4096)
+	n, err := unix.Getdents(int(dir.Fd()), b)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b[:n])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for rest := b; ; {
+			name, next := nextDirent(rest)
+			if name == nil {
+				return
+			}
+			if name[len(name)-1] != 0 || len(next) >= len(rest) {
+				t.Fatalf("%q, and %d of %d bytes left", name, len(next), len(rest))
+			}
+			parseDigits(name[:len(name)-1])
+			rest = next
+		}
+	})
+}
+
+func TestCgroup2Mount(t *testing.T) {
+	for line, want := range map[string]string{
+		"33 24 0:28 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw": "/sys/fs/cgroup",
+		"33 24 0:28 / /sys/fs/cgroup/unified rw - cgroup2 none rw":            "/sys/fs/cgroup/unified",
+		`33 24 0:28 / /a\040b\134040c rw - cgroup2 none rw`:                   `/a b\040c`,
+		"34 24 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory":     "",
+		"35 24 0:30 / /mnt/cgroup2 rw - ext4 cgroup2 rw":                      "",
+		"36 24 - cgroup2": "",
+		"":                "",
+	} {
+		if got := cgroup2Mount([]byte(line)); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// A descriptor may be another file by the time that it is borrowed.
+func TestBorrowedDescriptorMustBeTheSocket(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	b := borrower{sysctl: keepalive.Defaults()}
+	defer b.close()
+	right := Socket{Inode: uint32(st.Ino), Owners: []Owner{{PID: 1 << 30, FD: 0}, {PID: os.Getpid(), FD: 1 << 20}, {PID: os.Getpid(), FD: fd}}}
+	b.fill(&right)
+	if right.Keepalive != On || !right.ValuesKnown {
+		t.Errorf("the third owner has it: %+v", right)
+	}
+	wrong := Socket{Inode: uint32(st.Ino) + 1, Owners: []Owner{{PID: os.Getpid(), FD: fd}}}
+	before := wrong
+	b.fill(&wrong)
+	if !reflect.DeepEqual(wrong, before) || b.denied != 0 {
+		t.Errorf("of another socket: %+v", wrong)
+	}
+}
+
+func TestGap(t *testing.T) {
+	g := Gap{"the owners", 1, "they are hidden", ""}
+	if got := g.String(); got != "the owners of 1 socket: they are hidden" {
+		t.Error(got)
+	}
+	g.Sockets, g.Remedy = 2, "root sees them"
+	if got := g.String(); got != "the owners of 2 sockets: they are hidden; root sees them" {
+		t.Error(got)
+	}
+	if !strings.Contains(Auto.String()+BPF.String()+Diag.String(), "bpf") {
+		t.Error("the sources have no names")
+	}
+}
