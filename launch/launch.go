@@ -41,7 +41,8 @@ type Group struct {
 // that are nil in change stay the program's.
 //
 // New fails with a [*keepalive.RangeError] for values that a socket does not
-// accept, with [ErrNoCgroup], and with [os.ErrPermission].
+// accept, with [ErrNoCgroup], with [os.ErrPermission], and with
+// [errors.ErrUnsupported] on a kernel that lacks what it needs.
 //
 // It also removes the empty groups that killed callers have left in the same
 // cgroup.
