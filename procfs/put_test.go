@@ -250,13 +250,13 @@ func testPutWithoutPrivilege(t *testing.T) {
 	}
 }
 
-// stubborn is an image whose tcp_keepalive_time is another kernel file, one that
+// stubborn puts another kernel file in the place of tcp_keepalive_time, one that
 // holds 100 and takes 0 for another number: the timer slack of proc(5).
 func stubborn(t *testing.T) FS {
-	fs, dir := image(t, three("1\n", "75\n", "9\n"))
-	path := filepath.Join(dir, ipv4, "tcp_keepalive_time")
+	const path = "/proc/sys/net/ipv4/tcp_keepalive_time"
 	check(t, unix.Mount("/proc/self/timerslack_ns", path, "", unix.MS_BIND, ""))
 	t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) })
+	fs := FS{}
 	check(t, fs.Put(Value{KeyTime, 100}))
 	return fs
 }
