@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -63,12 +64,15 @@ type SSHVersion struct{ Major, Minor int }
 
 // A release as ssh -V, sshd -V, the banner on the wire and package managers
 // write it; what a distribution adds comes after the number.
-var sshVersion = regexp.MustCompile(`^(?:SSH-2\.0-)?(?:OpenSSH_(?:for_Windows_)?)?(\d{1,3})\.(\d{1,3})(?:\.\d+)?(?:p\d+)?(?:[-+ ,_].*)?$`)
+// It is compiled when it is first wanted, and most commands never do.
+var sshVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:SSH-2\.0-)?(?:OpenSSH_(?:for_Windows_)?)?(\d{1,3})\.(\d{1,3})(?:\.\d+)?(?:p\d+)?(?:[-+ ,_].*)?$`)
+})
 
 // ParseSSHVersion reads the release from "9.2", "9.2p1", or a longer form such as
 // "OpenSSH_9.2p1 Debian-2+deb12u7, OpenSSL 3.0.17 1 Jul 2025".
 func ParseSSHVersion(text string) (SSHVersion, error) {
-	m := sshVersion.FindStringSubmatch(text)
+	m := sshVersion().FindStringSubmatch(text)
 	if m == nil {
 		return SSHVersion{}, fmt.Errorf("%q is no OpenSSH release such as 9.2 or OpenSSH_9.2p1", text)
 	}

@@ -63,7 +63,7 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		}
 		if takesValue(flags, word) {
 			if i++; i == len(words) { // the value itself is asked for
-				printMatches(w, cursor, flagValues[strings.TrimLeft(word, "-")])
+				printMatches(w, cursor, flagValues(strings.TrimLeft(word, "-")))
 				return
 			}
 			continue
@@ -87,22 +87,42 @@ func complete(w io.Writer, app *cli.App, words []string) {
 			candidates = append(candidates, c.Name)
 		}
 		if command != nil {
-			candidates = append(candidates, argumentValues[command.Name]...)
+			candidates = append(candidates, argumentValues(command.Name)...)
 		}
 	}
 	printMatches(w, cursor, candidates)
 }
 
-// flagValues and argumentValues are the words that a flag, or the argument of a
-// command, accepts; what accepts anything is not here.
-var (
-	flagValues = map[string][]string{
-		"output": {"table", "json"}, "o": {"table", "json"}, "netns": {"all"},
-		"side": {"client", "server"}, "tcp-keepalive": {"yes", "no"},
-		"behind": middlebox.Names(), "for": append(snippet.Names(), "all"),
+// flagValues are the words that a flag accepts; none where it accepts anything.
+func flagValues(flag string) []string {
+	switch flag {
+	case "output", "o":
+		return []string{"table", "json"}
+	case "netns":
+		return []string{"all"}
+	case "side":
+		return []string{"client", "server"}
+	case "tcp-keepalive":
+		return []string{"yes", "no"}
+	case "behind":
+		return middlebox.Names()
+	case "for":
+		return append(snippet.Names(), "all")
 	}
-	argumentValues = map[string][]string{"completion": shells, "paths": middlebox.Names()}
-)
+	return nil
+}
+
+// argumentValues are the words that the argument of a command accepts; none
+// where it accepts anything.
+func argumentValues(command string) []string {
+	switch command {
+	case "completion":
+		return shells
+	case "paths":
+		return middlebox.Names()
+	}
+	return nil
+}
 
 func printMatches(w io.Writer, cursor string, candidates []string) {
 	for _, c := range candidates {
