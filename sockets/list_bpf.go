@@ -16,10 +16,10 @@ import (
 
 // buffers is how many buffers of rows are read ahead, 32 KiB and 341 sockets
 // each, while the owners are read.
-const buffers = 64
+const buffers = 48
 
 // listBPF reads the owners and the rows at the same time, and joins them by the
-// inode. Up to 20,000 sockets neither waits for the other.
+// inode. Up to some 16,000 sockets neither waits for the other.
 func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, error) {
 	report := Report{Source: BPF}
 	jiffies, err := hz()
