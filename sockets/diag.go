@@ -55,12 +55,22 @@ func dumpSockets(states States, visit func(*Socket) error) error {
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("sock_diag: %w", err)
 	}
-	var seen cookieSet
 	buf := make([]byte, 64<<10) // the kernel fills 32 KiB at a time
-	for sequence := uint32(1); ; sequence++ {
-		again, err := dumpOnce(fd, sequence, states, buf, func(s *Socket) error {
-			// A bucket that changes during the walk can come twice, and a
-			// walk that is begun again does.
+	return untilWhole(visit, func(sequence uint32, visit func(*Socket) error) (bool, error) {
+		return dumpOnce(fd, sequence, states, buf, visit)
+	})
+}
+
+// maxDumps is how often a dump is begun again at most.
+const maxDumps = 100
+
+// untilWhole dumps again as long as the dump says that it missed something, and
+// calls visit once for each socket: a walk that is begun again repeats them, and
+// in one walk a bucket that changes meanwhile can come twice.
+func untilWhole(visit func(*Socket) error, dump func(sequence uint32, visit func(*Socket) error) (again bool, err error)) error {
+	var seen cookieSet
+	for sequence := uint32(1); sequence <= maxDumps; sequence++ {
+		again, err := dump(sequence, func(s *Socket) error {
 			if !seen.add(s.Cookie) {
 				return nil
 			}
@@ -69,10 +79,8 @@ func dumpSockets(states States, visit func(*Socket) error) error {
 		if err != nil || !again {
 			return err
 		}
-		if sequence == 100 {
-			return errors.New("sock_diag: the sockets change faster than they can be read")
-		}
 	}
+	return errors.New("sock_diag: the sockets change faster than they can be read")
 }
 
 // dumpOnce reports whether the kernel says that something may have been missed.

@@ -1,10 +1,6 @@
 package sockets
 
-import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // listDiag reads the owners first and asks for values while the sockets come.
 func listDiag(q Query, visit func(*Socket) error) (Report, error) {
@@ -16,7 +12,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	borrow := borrower{sysctl: q.Sysctl}
 	defer borrow.close()
 	v := visitor{query: &q, visit: visit}
-	var missing struct{ owners, values, keepalive, origins, noFile int }
+	missing := missing{}
 	err = dumpSockets(q.Filter.states(), func(s *Socket) error {
 		if !q.Filter.matchEnds(s) {
 			return nil // before it costs system calls
@@ -49,36 +45,53 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	if err != nil {
 		return report, err
 	}
+	missing.unreadable, missing.denied, missing.old = unreadable, borrow.denied, borrow.old
+	report.Incomplete = missing.gaps()
+	return report, nil
+}
+
+// missing counts the sockets of which something is not known, and says why.
+type missing struct {
+	owners, values, keepalive, origins int
+
+	noFile     int  // of those without values, the ones without a file
+	unreadable int  // processes whose descriptors cannot be read
+	denied     int  // sockets that no owner may lend
+	old        bool // no owner can: the kernel has no pidfd_getfd
+}
+
+func (m missing) gaps() []Gap {
 	const (
 		ptrace = "CAP_SYS_PTRACE would show them (sudo)"
 		walk   = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH would show them (sudo)"
 		byBPF  = "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
 	)
+	var gaps []Gap
 	gap := func(what string, n int, why, remedy string) {
 		if n > 0 {
-			report.Incomplete = append(report.Incomplete, Gap{what, n, why, remedy})
+			gaps = append(gaps, Gap{what, n, why, remedy})
 		}
 	}
-	if unreadable > 0 {
-		gap("the owners", missing.owners, "the descriptors of other users' processes cannot be read", walk)
+	if m.unreadable > 0 {
+		gap("the owners", m.owners, "the descriptors of other users' processes cannot be read", walk)
 	} else {
-		gap("the owners", missing.owners, "held by the kernel, by processes of another PID namespace, or in transit", "")
+		gap("the owners", m.owners, "held by the kernel, by processes of another PID namespace, or in transit", "")
 	}
 	why, remedy := "no process lends a descriptor", byBPF
 	switch {
-	case borrow.old:
-		why = "the kernel has no pidfd_getfd: " + unix.ENOSYS.Error()
-	case borrow.denied > 0:
+	case m.old:
+		why = "the kernel has no pidfd_getfd, which came with Linux 5.6"
+	case m.denied > 0:
 		why, remedy = "their processes do not lend descriptors to this user", ptrace
-	case unreadable > 0:
-		why, remedy = "their owners are not known", walk
-	case missing.values == missing.noFile:
+	case m.values == m.noFile:
 		why = "no process holds them"
+	case m.unreadable > 0:
+		why, remedy = "their owners are not known", walk
 	}
-	gap("the keepalive values", missing.values, why, remedy)
-	gap("whether keepalive is on", missing.keepalive, "neither the values nor the timer tell", remedy)
-	gap("the origin of values that equal the sysctl", missing.origins, "no interface but BPF shows it", byBPF)
-	return report, nil
+	gap("the keepalive values", m.values, why, remedy)
+	gap("whether keepalive is on", m.keepalive, "neither the values nor the timer tell", remedy)
+	gap("the origin of values that equal the sysctl", m.origins, "no interface but BPF shows it", byBPF)
+	return gaps
 }
 
 // hasKeepalive reports whether s is a socket that could have keepalive at all:

@@ -163,6 +163,12 @@ func withoutAFile(t *testing.T, readers ...sockets.Query) {
 	await(t, second, sockets.CloseWait)
 	unix.Close(second)
 
+	// In FIN-WAIT-2 for no longer than TIME-WAIT lasts: what is left is as small.
+	third, fourth := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	smallPort := port(third)
+	unix.Close(third)
+	await(t, fourth, sockets.CloseWait)
+
 	// Connected and not accepted.
 	waiting, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
@@ -193,11 +199,11 @@ func withoutAFile(t *testing.T, readers ...sockets.Query) {
 	for range 5000 {
 		arrived := 0
 		for _, s := range list(t, sockets.Query{Source: sockets.Diag, Filter: sockets.Filter{States: sockets.AllStates}}).sockets {
-			if s.State == sockets.TimeWait || s.State == sockets.SynRecv {
+			if s.State == sockets.SynRecv || s.Timer == sockets.TimerTimeWait {
 				arrived++
 			}
 		}
-		if arrived == 2 {
+		if arrived == 3 {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -231,6 +237,10 @@ func withoutAFile(t *testing.T, readers ...sockets.Query) {
 		s := find(sockets.TimeWait, waitPort, 0)
 		if s.Inode != 0 || s.Timer != sockets.TimerTimeWait || s.Left <= 0 || s.Left > 2*time.Minute || s.Keepalive != sockets.Off || s.ValuesKnown {
 			t.Errorf("%v: in TIME-WAIT: %+v", q.Source, s)
+		}
+		s = find(sockets.FinWait2, smallPort, 0)
+		if s.Inode != 0 || s.Timer != sockets.TimerTimeWait || s.Left <= 0 || s.Left > 2*time.Minute || s.Keepalive != sockets.Off || s.ValuesKnown || s.IdleKnown {
+			t.Errorf("%v: in FIN-WAIT-2: %+v", q.Source, s)
 		}
 		s = find(sockets.Established, 0, waitingPort)
 		if s.Inode != 0 || s.Keepalive != sockets.On || s.Timer != sockets.TimerKeepalive || s.ValuesKnown != full {
@@ -355,9 +365,10 @@ func filters(t *testing.T, readers ...sockets.Query) {
 		return []sockets.Endpoint{e}
 	}
 	port := sockets.Endpoint{Port: server}
-	many := make([]uint16, 20)
+	many, manyEnds := make([]uint16, 20), make([]sockets.Endpoint, 20)
 	for i := range many {
 		many[i] = server - uint16(i)
+		manyEnds[i].Port = many[i]
 	}
 	for _, row := range []struct {
 		name   string
@@ -370,6 +381,9 @@ func filters(t *testing.T, readers ...sockets.Query) {
 		{"any of two ports", sockets.Filter{Ports: []uint16{1, client}}, func(h held) bool { return h.local.Port() == client || h.remote.Port() == client }},
 		{"more ports than the kernel takes", sockets.Filter{Ports: many}, func(h held) bool {
 			return h.state != sockets.Listen && (h.local.Port()+20 > server && h.local.Port() <= server || h.remote.Port()+20 > server && h.remote.Port() <= server)
+		}},
+		{"more local ports than the kernel takes", sockets.Filter{Local: manyEnds}, func(h held) bool {
+			return h.state != sockets.Listen && h.local.Port()+20 > server && h.local.Port() <= server
 		}},
 		{"a local port", sockets.Filter{Local: []sockets.Endpoint{port}}, func(h held) bool { return h.state != sockets.Listen && h.local.Port() == server }},
 		{"a remote port", sockets.Filter{Remote: []sockets.Endpoint{port}}, func(h held) bool { return h.remote.Port() == server }},

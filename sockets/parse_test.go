@@ -340,6 +340,58 @@ func TestBorrowedDescriptorMustBeTheSocket(t *testing.T) {
 	}
 }
 
+// The second dump repeats what the first had.
+func TestInterruptedDumpIsBegunAgain(t *testing.T) {
+	dump := func(dumps int) (cookies []uint64, err error) {
+		err = untilWhole(func(s *Socket) error {
+			cookies = append(cookies, s.Cookie)
+			return nil
+		}, func(sequence uint32, visit func(*Socket) error) (bool, error) {
+			for c := range uint64(sequence) + 2 {
+				if err := visit(&Socket{Cookie: 1000 - c}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return int(sequence) < dumps, nil
+		})
+		return cookies, err
+	}
+	if got, err := dump(2); err != nil || !reflect.DeepEqual(got, []uint64{1000, 999, 998, 997}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := dump(1 << 20); err == nil || len(got) != maxDumps+2 {
+		t.Errorf("for ever: %d sockets, %v", len(got), err)
+	}
+}
+
+func TestGaps(t *testing.T) {
+	const (
+		walk  = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH would show them (sudo)"
+		byBPF = "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
+	)
+	for _, row := range []struct {
+		name    string
+		missing missing
+		want    []Gap
+	}{
+		{"nothing", missing{unreadable: 3, denied: 1}, nil},
+		{"owners out of reach", missing{owners: 2, unreadable: 1}, []Gap{{"the owners", 2, "the descriptors of other users' processes cannot be read", walk}}},
+		{"owners nowhere", missing{owners: 2}, []Gap{{"the owners", 2, "held by the kernel, by processes of another PID namespace, or in transit", ""}}},
+		{"not dumpable, or Yama", missing{values: 2, denied: 2}, []Gap{{"the keepalive values", 2, "their processes do not lend descriptors to this user", "CAP_SYS_PTRACE would show them (sudo)"}}},
+		{"an old kernel", missing{values: 2, old: true}, []Gap{{"the keepalive values", 2, "the kernel has no pidfd_getfd, which came with Linux 5.6", byBPF}}},
+		{"no file", missing{values: 2, noFile: 2, unreadable: 9}, []Gap{{"the keepalive values", 2, "no process holds them", byBPF}}},
+		{"hidden timer", missing{values: 2, keepalive: 1, unreadable: 1}, []Gap{
+			{"the keepalive values", 2, "their owners are not known", walk},
+			{"whether keepalive is on", 1, "neither the values nor the timer tell", walk},
+		}},
+		{"origins", missing{origins: 1}, []Gap{{"the origin of values that equal the sysctl", 1, "no interface but BPF shows it", byBPF}}},
+	} {
+		if got := row.missing.gaps(); !reflect.DeepEqual(got, row.want) {
+			t.Errorf("%s:\n%v\nwant\n%v", row.name, got, row.want)
+		}
+	}
+}
+
 func TestGap(t *testing.T) {
 	g := Gap{"the owners", 1, "they are hidden", ""}
 	if got := g.String(); got != "the owners of 1 socket: they are hidden" {
