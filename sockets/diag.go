@@ -259,35 +259,3 @@ func (s *Socket) keepaliveByTimer() OnOff {
 }
 
 func align4(n int) int { return (n + 3) &^ 3 }
-
-// cookieSet is a set of socket cookies; 0, which is none, is in no set. The zero
-// value is empty.
-type cookieSet struct {
-	slots []uint64
-	n     int
-}
-
-// add reports whether c is new.
-func (s *cookieSet) add(c uint64) bool {
-	if c == 0 {
-		return true
-	}
-	if s.n*4 >= len(s.slots)*3 {
-		old := s.slots
-		s.slots, s.n = make([]uint64, max(1024, 2*len(old))), 0
-		for _, c := range old {
-			s.add(c)
-		}
-	}
-	mask := uint64(len(s.slots) - 1)
-	for i := c * 0x9e3779b97f4a7c15 >> 20; ; i++ {
-		switch s.slots[i&mask] {
-		case c:
-			return false
-		case 0:
-			s.slots[i&mask] = c
-			s.n++
-			return true
-		}
-	}
-}

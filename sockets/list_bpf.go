@@ -44,20 +44,15 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 	if err != nil {
 		return report, err
 	}
-	var s Socket
-	v := visitor{query: &q, visit: visit}
-	decode := decoder{hz: jiffies, sysctl: q.Sysctl}
-	ownerless := 0
+	join := joiner{
+		decode:  decoder{hz: jiffies, sysctl: q.Sysctl},
+		table:   table,
+		visitor: visitor{query: &q, visit: visit},
+	}
 	for batch := range ahead.full {
 		for i := range batch {
-			decode.row(&s, &batch[i])
-			s.Owners = table.find(s.Owners[:0], s.Inode)
-			listed, err := v.socket(&s)
-			if err != nil {
+			if err := join.row(&batch[i]); err != nil {
 				return report, err
-			}
-			if listed && s.Inode != 0 && len(s.Owners) == 0 {
-				ownerless++
 			}
 		}
 		ahead.free <- batch[:cap(batch)]
@@ -65,13 +60,37 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 	if ahead.err != nil {
 		return report, ahead.err
 	}
-	if ownerless > 0 {
+	if join.ownerless > 0 {
 		report.Incomplete = []Gap{{
-			What: "the owners", Sockets: ownerless,
+			What: "the owners", Sockets: join.ownerless,
 			Why: "held by the kernel, by processes of another PID namespace, or in transit",
 		}}
 	}
 	return report, nil
+}
+
+// joiner puts rows and owners together.
+type joiner struct {
+	decode    decoder
+	table     *ownerTable
+	visitor   visitor
+	recent    recentCookies
+	socket    Socket // of the row at hand
+	ownerless int
+}
+
+func (j *joiner) row(r *bpf.Row) error {
+	if !j.recent.add(r.Cookie) {
+		return nil
+	}
+	s := &j.socket
+	j.decode.row(s, r)
+	s.Owners = j.table.find(s.Owners[:0], s.Inode)
+	listed, err := j.visitor.socket(s)
+	if listed && s.Inode != 0 && len(s.Owners) == 0 {
+		j.ownerless++
+	}
+	return err
 }
 
 // visitor is what all readers do with a socket.

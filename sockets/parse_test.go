@@ -187,19 +187,23 @@ func TestNothingIsAllocatedForASocket(t *testing.T) {
 	q := Query{Filter: Filter{Ports: []uint16{22}, PIDs: []int{2}, Local: []Endpoint{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}}}}
 	listed := 0
 	v := visitor{query: &q, visit: func(*Socket) error { listed++; return nil }}
-	d := decoder{hz: 250, sysctl: keepalive.Defaults()}
+	join := joiner{decode: decoder{hz: 250, sysctl: keepalive.Defaults()}, table: &table, visitor: v}
 	r := bpf.Row{Family: unix.AF_INET, State: 1, LocalPort: 22, Inode: 10, Flags: bpf.Full, Local: [16]byte{10}}
-	var s Socket
 	once := func() {
-		d.row(&s, &r)
-		s.Owners = table.find(s.Owners[:0], s.Inode)
-		if _, err := v.socket(&s); err != nil {
+		r.Cookie++
+		if err := join.row(&r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	once()
-	if n := testing.AllocsPerRun(100, once); n != 0 || listed != 102 {
+	for range 2*rememberCookies + 1 { // until the tables have their size
+		once()
+	}
+	listed = 0
+	if n := testing.AllocsPerRun(20_000, once); n != 0 || listed != 20_001 {
 		t.Errorf("BPF: %v allocations; %d listed", n, listed)
+	}
+	if err := join.row(&r); err != nil || listed != 20_001 {
+		t.Errorf("the same row twice: %d listed, %v", listed, err)
 	}
 
 	b := message(tcpdiagGetsock, unix.NLM_F_MULTI, 7, diagSocket())
@@ -252,6 +256,21 @@ func TestCookieSet(t *testing.T) {
 		if !s.add(0) {
 			t.Error("0 is no cookie, and never there")
 		}
+	}
+}
+
+func TestRecentCookies(t *testing.T) {
+	var r recentCookies
+	for c := uint64(1); c < 10*rememberCookies; c++ {
+		if !r.add(c) {
+			t.Fatalf("%d is not new", c)
+		}
+		if back := c - min(c-1, rememberCookies-1); r.add(back) || r.add(c) {
+			t.Fatalf("at %d, %d is new", c, back)
+		}
+	}
+	if len(r.now.slots)+len(r.before.slots) > 4*rememberCookies {
+		t.Errorf("%d slots", len(r.now.slots)+len(r.before.slots))
 	}
 }
 
