@@ -36,7 +36,7 @@ var plan = map[string][]string{
 	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch",
-		"internal/rootfs", "internal/report", "internal/snippet",
+		"internal/rootfs", "internal/report", "internal/snippet", "internal/nearest",
 	},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/tcpka/tcpka/internal/nearest"
 	"github.com/tcpka/tcpka/internal/report"
 )
 
@@ -80,6 +81,9 @@ func (s *session) app() *cli.App {
 			hint := "the commands are " + names(c.App.Commands)
 			switch {
 			case c.Args().Present():
+				if near := nearest.Names(c.Args().First(), strings.Split(names(c.App.Commands), ", ")); len(near) > 0 {
+					hint = "did you mean " + near[0] + "? " + hint
+				}
 				return misuse("unknown command %q", c.Args().First()).withHint("%s", hint)
 			case len(s.args) > 0:
 				return misuse("no command").withHint("%s", hint)
@@ -134,13 +138,39 @@ func names(commands []*cli.Command) string {
 // usageError words the flag package's messages as ours.
 func usageError(c *cli.Context, err error, _ bool) error {
 	f := misuse("%w", err)
-	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
-		f = misuse("unknown flag -%s", name)
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		f = misuse("unknown flag %s", dashed(name))
+		if c.Command != nil {
+			if near := nearest.Names(name, flagNames(c.Command.Flags)); len(near) > 0 {
+				return f.withHint("did you mean --%s?", near[0])
+			}
+		}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
+		f = misuse("flag %s needs a value", dashed(name))
 	}
 	if c.Command != nil && c.Command.HelpName != "" {
 		return f.withHint("the flags are listed by: %s --help", c.Command.HelpName)
 	}
 	return f.withHint("the flags are listed by: tcpka --help")
+}
+
+// dashed is a flag as one types it.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+func flagNames(flags []cli.Flag) []string {
+	var names []string
+	for _, f := range flags {
+		if name := f.Names()[0]; len(name) > 1 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // onlyOwn refuses what cli would ignore: arguments of a command that takes
@@ -152,7 +182,7 @@ func onlyOwn(cmd *cli.Command) cli.BeforeFunc {
 			if len(cmd.Subcommands) > 0 {
 				return f.withHint("below %s there is: %s", cmd.Name, names(cmd.Subcommands))
 			}
-			return f
+			return f.withHint("values are given by flags, which are listed by: %s --help", c.Command.HelpName)
 		}
 		for _, outer := range c.Lineage()[1:] {
 			for _, name := range outer.LocalFlagNames() {
