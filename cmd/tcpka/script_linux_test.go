@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,7 +102,7 @@ func (p place) do(f func() error) error {
 	if p.netns == "" {
 		return f()
 	}
-	return onThread(func() error {
+	return nstest.OnThread(func() error {
 		fd, err := unix.Open(p.netns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -114,23 +113,6 @@ func (p place) do(f func() error) error {
 		}
 		return f()
 	})
-}
-
-// onThread runs f on a thread that ends with it. The first one cannot end, and is
-// what others see of the process.
-func onThread(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked, so that the thread ends
-		if unix.Gettid() == unix.Getpid() {
-			err := onThread(f)
-			runtime.UnlockOSThread()
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
 }
 
 func (p place) file(name string) string {
@@ -184,7 +166,7 @@ func cmdNetns(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
 		file := filepath.Join("/run/netns", name)
 		ts.Check(os.WriteFile(file, nil, 0o600))
-		ts.Check(onThread(func() error {
+		ts.Check(nstest.OnThread(func() error {
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return err
 			}

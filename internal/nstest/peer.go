@@ -19,19 +19,32 @@ import (
 // Whatever f starts with the go statement runs on other threads, elsewhere; open
 // sockets may be handed to it.
 func Apart(f func()) error {
-	done := make(chan error, 1)
+	return OnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("unshare the network namespace: %w", err)
+		}
+		if err := Up("lo"); err != nil {
+			return err
+		}
+		f()
+		return nil
+	})
+}
+
+// OnThread runs f on a thread of its own that ends with it, and takes to the end
+// what f made of it. It is never the process's first thread, which does not end,
+// and whose namespaces are those of the process to everyone outside.
+func OnThread(f func() error) error {
+	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with f
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err != nil {
-			err = fmt.Errorf("unshare the network namespace: %w", err)
-		} else {
-			err = Up("lo")
+		runtime.LockOSThread() // and never unlocked, so that the thread ends
+		if unix.Gettid() == unix.Getpid() {
+			err := OnThread(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
 		}
-		if err == nil {
-			f()
-		}
-		done <- err
+		done <- f()
 	}()
 	return <-done
 }
