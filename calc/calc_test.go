@@ -97,7 +97,7 @@ func TestSlack(t *testing.T) {
 		{"HZ 100: 503", 100, 5030 * ms, 80 * ms},
 		{"HZ 100: 504", 100, 5040 * ms, 640 * ms},
 		{"HZ 100: the default time", 100, 7200 * s, 327680 * ms},
-		{"HZ 100 has one level less", 100, 15 * day, 20971520 * ms},
+		{"HZ 100 has one level less", 100, 16 * day, 20971520 * ms},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := kernel(tt.hz).Slack(tt.d)

@@ -48,9 +48,7 @@ type Live struct {
 func (k Kernel) Dies(l Live) Prediction {
 	switch l.Timer {
 	case TimerKeepalive:
-		if l.Enabled { // else it is the FIN_WAIT2 timeout of a closed socket
-			return k.diesOfProbes(l)
-		}
+		return k.diesOfProbes(l)
 	case TimerRetransmit:
 		if l.Connecting {
 			return k.connecting(l.UserTimeout, l.Unanswered, max(l.Expires, 0))
@@ -73,7 +71,8 @@ func (l Live) toldTo(p Prediction) Prediction {
 
 // NextProbe is when the next keepalive probe goes out, or the socket ends, and
 // latest with the timer's slack. ok is false where the keepalive timer does not
-// run: off, or data is outstanding.
+// run: data is outstanding, or keepalive is off, and the timer that runs in its
+// name is the FIN_WAIT2 timeout of a closed socket.
 //
 // The timer is not moved by traffic: it looks how long the connection was silent
 // when it fires, and waits for the rest of time.
