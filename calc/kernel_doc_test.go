@@ -1,0 +1,63 @@
+//go:build linux
+
+package calc_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// Every test and every row that docs/kernel.md names is there.
+func TestTheKernelDocumentNamesRealTests(t *testing.T) {
+	page, err := os.ReadFile("../docs/kernel.md")
+	if errors.Is(err, fs.ErrNotExist) {
+		nstest.Missing(t, "not in the source tree")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`([a-z]+)\\.(Test\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		if !defines(t, m[1], m[2]) {
+			t.Errorf("package %s has no %s", m[1], m[2])
+		}
+	}
+	all := rows()
+	for _, m := range regexp.MustCompile("`K ([^`…]+)`").FindAllStringSubmatch(string(page), -1) {
+		if !anyRow(all, m[1]) {
+			t.Errorf("no row begins with %q", m[1])
+		}
+	}
+}
+
+func defines(t *testing.T, pkg, test string) bool {
+	files, err := filepath.Glob("../" + pkg + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\nfunc "+test+"(t *testing.T) {") {
+			return true
+		}
+	}
+	return false
+}
+
+func anyRow(all []row, prefix string) bool {
+	for _, r := range all {
+		if strings.HasPrefix(r.name, prefix) {
+			return true
+		}
+	}
+	return false
+}
