@@ -10,15 +10,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/tcpka/tcpka/internal/nstest"
 )
 
 // Every test and every row that docs/kernel.md names is there.
 func TestTheKernelDocumentNamesRealTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/kernel.md")
 	if errors.Is(err, fs.ErrNotExist) {
-		nstest.Missing(t, "not in the source tree")
+		t.Skip("not in the source tree: a test binary that was copied elsewhere")
 	}
 	if err != nil {
 		t.Fatal(err)
