@@ -109,6 +109,9 @@ func look(root rootfs.FS) (snapshot, error) {
 	fs := procfs.New(root)
 	var err error
 	if s.settings, err = fs.Keepalive(); err != nil {
+		if !root.Live() && errors.Is(err, os.ErrNotExist) {
+			return s, failed(err).withHint("what runs is read from %s; without it, tcpka set --persist-only still changes the boot file", root.Path("/proc/sys/net/ipv4/tcp_keepalive_{time,intvl,probes}"))
+		}
 		return s, err
 	}
 	related, err := fs.Related()

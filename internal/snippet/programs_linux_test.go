@@ -101,7 +101,7 @@ func TestGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no Go toolchain, whose library the types are checked against")
+		nstest.Missing(t, "no Go toolchain, whose library the types are checked against")
 	}
 	if _, err := (&types.Config{Importer: importer.ForCompiler(fset, "source", nil)}).Check("p", fset, []*ast.File{file}, nil); err != nil {
 		t.Error(err)
