@@ -35,7 +35,7 @@ var plan = map[string][]string{
 	"internal/nstest":  {},
 	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
-		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch",
+		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
 		"internal/rootfs", "internal/report", "internal/snippet", "internal/nearest",
 	},
 }
