@@ -5,29 +5,23 @@ import (
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
 )
 
 // writeTable writes rows under a header in columns without lines around them.
 // Every cell is escaped.
 func writeTable(w *bufio.Writer, header []string, rows [][]string) {
 	var b strings.Builder
-	t := tablewriter.NewTable(&b,
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithHeaderAlignment(tw.AlignLeft),
-		tablewriter.WithRowAutoWrap(tw.WrapNone),
-		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
-		tablewriter.WithTrimSpace(tw.Off),
-		// The width of a character must not depend on the user's locale.
-		tablewriter.WithEastAsian(tw.Off),
-		tablewriter.WithPadding(tw.Padding{Right: "  ", Overwrite: true}),
-		tablewriter.WithRendition(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Symbols:  tw.NewSymbols(tw.StyleNone),
-			Settings: tw.Settings{Lines: tw.LinesNone, Separators: tw.SeparatorsNone},
-		}),
-	)
-	t.Header(header)
+	t := tablewriter.NewWriter(&b)
+	t.SetAutoFormatHeaders(false)
+	t.SetAutoWrapText(false)
+	t.SetHeaderAlignment(tablewriter.ALIGN_LEFT)
+	t.SetAlignment(tablewriter.ALIGN_LEFT)
+	t.SetBorder(false)
+	t.SetHeaderLine(false)
+	t.SetColumnSeparator("")
+	t.SetNoWhiteSpace(true)
+	t.SetTablePadding("  ")
+	t.SetHeader(header)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, c := range row {
