@@ -32,7 +32,8 @@ var plan = map[string][]string{
 	"internal/snippet": {"keepalive", "calc", "internal/nearest"},
 	"sockets/bpf":      {},
 	"sockets":          {"keepalive", "sockets/bpf"},
-	"internal/nstest":  {},
+	"internal/room":    {},
+	"internal/nstest":  {"internal/room"},
 	"internal/bench":   {"keepalive", "sockets"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
@@ -45,7 +46,7 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "internal/nstest", "internal/bench", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "internal/room", "internal/nstest", "internal/bench", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},

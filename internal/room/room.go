@@ -1,4 +1,7 @@
-package nstest
+// Package room gives a thread a network namespace of its own, and makes in it the
+// ways a peer can be gone, with loopback sockets and nothing else. The tests and
+// tcpka selftest measure the kernel in such rooms.
+package room
 
 import (
 	"errors"
@@ -8,13 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ways a peer can be gone, made with loopback sockets and nothing else. They
-// take descriptors and return errors, and know nothing of testing.
-
 // Apart runs f on a thread of its own, in a network namespace of its own whose
 // loopback interface is up, and waits for it. Many can run at once. The namespace
 // is gone when f has returned and the last socket made in it is closed. It needs
-// the privilege that [Run] gives. Equivalent to: unshare -n.
+// CAP_SYS_ADMIN and CAP_NET_ADMIN over the user namespace it runs in; the root of
+// a private one has them. Equivalent to: unshare -n.
 //
 // Whatever f starts with the go statement runs on other threads, elsewhere; open
 // sockets may be handed to it.
@@ -47,6 +48,24 @@ func OnThread(f func() error) error {
 		done <- f()
 	}()
 	return <-done
+}
+
+// Up brings a network interface of this thread's namespace up.
+func Up(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr); err != nil {
+		return fmt.Errorf("bring %s up: %w", name, err)
+	}
+	return nil
 }
 
 // DropAll makes a socket deaf: everything that arrives for it is dropped before

@@ -1,4 +1,4 @@
-package nstest
+package room_test
 
 import (
 	"errors"
@@ -8,19 +8,22 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/room"
 )
 
 func TestApartIsANamespaceOfItsOwn(t *testing.T) {
-	Run(t, func(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
 		here, err := os.Stat("/proc/thread-self/ns/net")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var there os.FileInfo
 		var pairErr error
-		if err := Apart(func() {
+		if err := room.Apart(func() {
 			there, _ = os.Stat("/proc/thread-self/ns/net")
-			_, _, pairErr = Pair(unix.AF_INET6, nil) // loopback is up
+			_, _, pairErr = room.Pair(unix.AF_INET6, nil) // loopback is up
 		}); err != nil || pairErr != nil {
 			t.Fatal(err, pairErr)
 		}
@@ -31,9 +34,9 @@ func TestApartIsANamespaceOfItsOwn(t *testing.T) {
 }
 
 func TestDropAllAnswersNothing(t *testing.T) {
-	Run(t, func(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
 		client, server := pair(t)
-		if err := DropAll(server); err != nil {
+		if err := room.DropAll(server); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := unix.Write(client, []byte("x")); err != nil {
@@ -50,9 +53,9 @@ func TestDropAllAnswersNothing(t *testing.T) {
 }
 
 func TestForgetSaysNothingAndAnswersWithAReset(t *testing.T) {
-	Run(t, func(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
 		client, server := pair(t)
-		if err := Forget(server); err != nil {
+		if err := room.Forget(server); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -69,12 +72,12 @@ func TestForgetSaysNothingAndAnswersWithAReset(t *testing.T) {
 }
 
 func TestHalfOpenStaysARequest(t *testing.T) {
-	Run(t, func(t *testing.T) {
-		listener, at, err := Listen(unix.AF_INET)
+	nstest.Run(t, func(t *testing.T) {
+		listener, at, err := room.Listen(unix.AF_INET)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := HalfOpen(at); err != nil {
+		if _, err := room.HalfOpen(at); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -97,7 +100,7 @@ func TestHalfOpenStaysARequest(t *testing.T) {
 
 func pair(t *testing.T) (client, server int) {
 	t.Helper()
-	client, server, err := Pair(unix.AF_INET, nil)
+	client, server, err := room.Pair(unix.AF_INET, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
