@@ -1,22 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
-	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
-	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
 	"github.com/tcpka/tcpka/sysctld"
@@ -70,66 +61,24 @@ func (s *session) set(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	gather := func() (*plan, report.Set, error) {
-		p := &plan{where: w, hz: hzOf(w.root)}
-		if !persistOnly {
-			if err := p.addRuntime(w, ch); err != nil {
-				return nil, report.Set{}, s.advise(err, ch)
+	return s.change(c, job{
+		root: w.root,
+		gather: func() (planned, error) {
+			p := &setPlan{where: w, hz: hzOf(w.root)}
+			if !persistOnly {
+				if err := p.addRuntime(w, ch); err != nil {
+					return nil, s.advise(err, ch)
+				}
 			}
-		}
-		if persist || persistOnly {
-			if err := p.addBoot(ch); err != nil {
-				return nil, report.Set{}, s.advise(err, ch)
+			if persist || persistOnly {
+				if err := p.addBoot(ch); err != nil {
+					return nil, s.advise(err, ch)
+				}
 			}
-		}
-		return p, p.document(), nil
-	}
-	p, d, err := gather()
-	if err != nil {
-		return err
-	}
-	if d.DryRun = givenBool(c, "dry-run"); d.DryRun || !d.Changed {
-		return s.finish(c, p, d, p.failures())
-	}
-	if err := s.confirm(c, w, p, d); err != nil {
-		return err
-	}
-	var j *journal.Journal
-	if !givenBool(c, "no-journal") {
-		if j, err = openJournal(w.root); err != nil {
-			err = fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)
-			if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
-				return s.permission(err)
-			}
-			return failed(err).withHint("--no-journal changes it all the same")
-		}
-		defer j.Close()
-		// From here on no other tcpka makes changes; one may have just before.
-		if p, d, err = gather(); err != nil {
-			return err
-		}
-	}
-	id, err := s.carryOut(p, j)
-	if err != nil && !p.anyApplied() {
-		return s.advise(err, ch)
-	}
-	d = p.document()
-	if id != "" {
-		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
-	}
-	return s.finish(c, p, d, err)
-}
-
-// undoCommandLine is what takes the command back, as it has to be typed.
-func (s *session) undoCommandLine(c *cli.Context, id string) string {
-	words := []string{"tcpka", "undo", id}
-	if dir, ok := given(c, "root"); ok {
-		words = append(words, "--root", dir)
-	}
-	if os.Getenv("SUDO_UID") != "" {
-		words = append([]string{"sudo"}, words...)
-	}
-	return shellJoin(words)
+			return p, nil
+		},
+		advise: func(err error) error { return s.advise(err, ch) },
+	})
 }
 
 func namespaces(n int) string {
@@ -137,77 +86,6 @@ func namespaces(n int) string {
 		return "1 namespace"
 	}
 	return fmt.Sprintf("%d namespaces", n)
-}
-
-// carryOut makes the changes between two records in the journal: what is about
-// to be done, and what was.
-func (s *session) carryOut(p *plan, j *journal.Journal) (id string, err error) {
-	changes, applied := p.record()
-	defer holdSignals()()
-	if j != nil {
-		if id, err = j.Begin(shellJoin(s.args), changes); err != nil {
-			return "", err
-		}
-	}
-	err = p.apply()
-	if j == nil {
-		return "", err
-	}
-	if !p.anyApplied() {
-		if !p.restored() { // the record stays, so that undo knows
-			return "", failed(err).withHint("to take back what is left of it: tcpka undo %s", id)
-		}
-		return "", errors.Join(err, j.Undone(id))
-	}
-	return id, errors.Join(err, j.Done(id, applied()))
-}
-
-// holdSignals ignores, for the milliseconds a write takes, the signals that
-// would end it half-way. The function it returns lets them through again.
-func holdSignals() (release func()) {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
-	// What was ignored before, as under nohup, stays so.
-	signals = slices.DeleteFunc(signals, signal.Ignored)
-	if len(signals) == 0 { // for Ignore and Reset that means all
-		return func() {}
-	}
-	signal.Ignore(signals...)
-	return func() { signal.Reset(signals...) }
-}
-
-// finish renders the answer. err is what could not be done of it: exit 3, as
-// for a boot file that another one beats.
-func (s *session) finish(c *cli.Context, p *plan, d report.Set, err error) error {
-	if rerr := s.render(c, d); rerr != nil && d.Undo != nil {
-		return &failure{err: rerr, status: statusPartly, hint: "the change was made; to take it back: " + d.UndoCommand}
-	} else if rerr != nil {
-		return rerr
-	}
-	if err != nil {
-		return &failure{err: err, status: statusPartly, hint: "the rest was done"}
-	}
-	lines, err := p.beaten()
-	if err != nil || len(lines) == 0 {
-		return err
-	}
-	if d.DryRun {
-		s.notice("%s would not be in force at the next boot: %s", p.root.Path(sysctld.DropIn), strings.Join(lines, "; "))
-		return nil
-	}
-	return &failure{
-		err:    fmt.Errorf("%s is written, but not in force at the next boot: %s", p.root.Path(sysctld.DropIn), strings.Join(lines, "; ")),
-		status: statusPartly,
-		hint:   "change or remove those lines",
-	}
-}
-
-// openJournal opens the caller's journal for writing and locks it.
-func openJournal(root rootfs.FS) (*journal.Journal, error) {
-	dir, err := journal.Locate(root, os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	return dir.Open()
 }
 
 // wanted reads what to set, within what the kernel accepts and does no harm.
@@ -227,31 +105,6 @@ func (s *session) wanted(c *cli.Context, w where) (keepalive.Change, error) {
 		return ch, misuse("nothing to set").withHint("give at least one of --time, --intvl, --probes, or --reset")
 	}
 	return ch, nil
-}
-
-// confirm asks before several namespaces are changed.
-func (s *session) confirm(c *cli.Context, w where, p *plan, d report.Set) error {
-	if !w.all || givenBool(c, "yes") {
-		return nil
-	}
-	n := 0
-	for _, r := range p.runtime {
-		if r.err == nil && r.change.Apply(r.old) != r.old {
-			n++
-		}
-	}
-	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
-		return misuse("this changes %s, and there is no terminal to ask", namespaces(n)).withHint("add --yes, or --dry-run to see what would change")
-	}
-	if err := report.Table(s.stderr, d, s.style()); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", namespaces(n))
-	answer, err := bufio.NewReader(s.stdin).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); err != nil || a != "y" && a != "yes" {
-		return failed(errors.New("not confirmed, nothing was changed"))
-	}
-	return nil
 }
 
 // advise adds what to do about a failed write.

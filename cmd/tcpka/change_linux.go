@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/journal"
+)
+
+// planned is what a command is about to change: gathered and computed, nothing
+// written. Whatever the kind of change, all go the same way, see [session.change].
+type planned interface {
+	// document is the plan as an answer, with what was applied of it so far.
+	document() report.Set
+
+	// touches is what has to be asked about: "3 namespaces". Empty asks nothing.
+	touches() string
+
+	// record is the plan as the journal has it. applied says, when the plan was
+	// carried out, which of the changes were made: their indices. Without changes
+	// nothing is recorded.
+	record() (changes []journal.Change, applied func() []int)
+
+	// apply makes the changes, and the error is what could not be changed. A plan
+	// that takes long ends early when something comes from interrupted; one that
+	// takes milliseconds need not look.
+	apply(interrupted <-chan os.Signal) error
+
+	// anyApplied reports whether anything was changed. Where apply failed and
+	// nothing was, restored reports whether everything is as it was before.
+	anyApplied() bool
+	restored() bool
+
+	// failures is what was left out of the plan, as it cannot be changed.
+	failures() error
+
+	// beaten is a failure with exit status 3 where the change is written, or will
+	// be, and still is not in force.
+	beaten(dryRun bool) error
+}
+
+// job is a command that changes something.
+type job struct {
+	root rootfs.FS // whose journal it is
+	// gather plans the change. It is called again when it is sure that no other
+	// tcpka makes changes, because one may have just before.
+	gather func() (planned, error)
+	advise func(error) error // adds what to do about a failed write
+}
+
+// change plans, asks, records, changes and answers.
+func (s *session) change(c *cli.Context, j job) error {
+	p, err := j.gather()
+	if err != nil {
+		return err
+	}
+	d := p.document()
+	if d.DryRun = givenBool(c, "dry-run"); d.DryRun || !d.Changed {
+		return s.finish(c, p, d, p.failures())
+	}
+	if err := s.confirm(c, p, d); err != nil {
+		return err
+	}
+	var log *journal.Journal
+	if !givenBool(c, "no-journal") {
+		if log, err = openJournal(j.root); err != nil {
+			err = fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)
+			if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
+				return s.permission(err)
+			}
+			return failed(err).withHint("--no-journal changes it all the same")
+		}
+		defer log.Close()
+		// From here on no other tcpka makes changes; one may have just before.
+		if p, err = j.gather(); err != nil {
+			return err
+		}
+		if d := p.document(); !d.Changed {
+			return s.finish(c, p, d, p.failures())
+		}
+	}
+	id, err := s.carryOut(p, log)
+	if err != nil && !p.anyApplied() {
+		return j.advise(err)
+	}
+	d = p.document()
+	if id != "" {
+		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
+	}
+	return s.finish(c, p, d, err)
+}
+
+// confirm asks before something is changed that is not only the caller's matter.
+func (s *session) confirm(c *cli.Context, p planned, d report.Set) error {
+	what := p.touches()
+	if what == "" || givenBool(c, "yes") {
+		return nil
+	}
+	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
+		return misuse("this changes %s, and there is no terminal to ask", what).withHint("add --yes, or --dry-run to see what would change")
+	}
+	if err := report.Table(s.stderr, d, s.style()); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", report.Escape(what))
+	answer, err := bufio.NewReader(s.stdin).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); err != nil || a != "y" && a != "yes" {
+		return failed(errors.New("not confirmed, nothing was changed"))
+	}
+	return nil
+}
+
+// openJournal opens the caller's journal for writing and locks it.
+func openJournal(root rootfs.FS) (*journal.Journal, error) {
+	dir, err := journal.Locate(root, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return dir.Open()
+}
+
+// carryOut makes the changes between two records in the journal: what is about
+// to be done, and what was. Without a journal id is empty.
+func (s *session) carryOut(p planned, log *journal.Journal) (id string, err error) {
+	changes, applied := p.record()
+	interrupted, release := holdSignals()
+	defer release()
+	if log == nil || len(changes) == 0 {
+		return "", p.apply(interrupted)
+	}
+	if id, err = log.Begin(shellJoin(s.args), changes); err != nil {
+		return "", err
+	}
+	err = p.apply(interrupted)
+	if !p.anyApplied() {
+		if !p.restored() { // the record stays, so that undo knows
+			return "", failed(err).withHint("to take back what is left of it: tcpka undo %s", id)
+		}
+		return "", errors.Join(err, log.Undone(id))
+	}
+	return id, errors.Join(err, log.Done(id, applied()))
+}
+
+// holdSignals keeps the signals that would end the program half-way through its
+// writes. They come by the channel, for who wants to end early; release lets them
+// through again.
+func holdSignals() (interrupted <-chan os.Signal, release func()) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	// What was ignored before, as under nohup, stays so.
+	signals = slices.DeleteFunc(signals, signal.Ignored)
+	if len(signals) == 0 { // for Notify that means all
+		return nil, func() {}
+	}
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, signals...)
+	return arrived, func() { signal.Stop(arrived) }
+}
+
+// finish renders the answer. err is what could not be done of it: exit 3, as
+// for what is written and not in force.
+func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) error {
+	if rerr := s.render(c, d); rerr != nil && d.Undo != nil {
+		return &failure{err: rerr, status: statusPartly, hint: "the change was made; to take it back: " + d.UndoCommand}
+	} else if rerr != nil {
+		return rerr
+	}
+	if err != nil {
+		return &failure{err: err, status: statusPartly, hint: "the rest was done"}
+	}
+	err = p.beaten(d.DryRun)
+	if f, ok := errors.AsType[*failure](err); ok && d.DryRun {
+		s.notice("%v", f)
+		return nil
+	}
+	return err
+}
+
+// undoCommandLine is what takes the command back, as it has to be typed.
+func (s *session) undoCommandLine(c *cli.Context, id string) string {
+	words := []string{"tcpka", "undo", id}
+	if dir, ok := given(c, "root"); ok {
+		words = append(words, "--root", dir)
+	}
+	if os.Getenv("SUDO_UID") != "" {
+		words = append([]string{"sudo"}, words...)
+	}
+	return shellJoin(words)
+}

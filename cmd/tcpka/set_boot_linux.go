@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/sysctld"
+)
+
+// bootChange is what changes in our drop-in.
+type bootChange struct {
+	old, new []byte // the file; nil is none
+	values   map[string]string
+	before   keepalive.Settings // at boot, as the files are now
+	after    keepalive.Settings // and as they will be
+	applied  bool
+}
+
+func (p *setPlan) addBoot(ch keepalive.Change) error {
+	values, err := procfs.Values(ch)
+	if err != nil {
+		return err
+	}
+	b := bootChange{values: map[string]string{}}
+	for _, v := range values {
+		b.values[v.Key] = strconv.Itoa(v.N)
+	}
+	if b.old, err = sysctld.ReadDropIn(p.root); err != nil {
+		return err
+	}
+	if b.new, err = sysctld.Merge(b.old, b.values); err != nil {
+		return err
+	}
+	files, err := sysctld.Load(p.root)
+	if err != nil {
+		return err
+	}
+	b.before, _ = atBoot(files, sysctld.Systemd, p.hz)
+	b.after = ch.Apply(b.before)
+	p.boot = &b
+	return nil
+}
+
+func (b *bootChange) report(root rootfs.FS) []report.Change {
+	old := sysctld.Values(b.old)
+	times := detection(calc.DefaultKernel(), b.before, b.after)
+	var changes []report.Change
+	for _, key := range keys() {
+		value, ok := b.values[key]
+		if !ok {
+			continue
+		}
+		c := report.Change{
+			Target: report.TargetBootfile, Path: new(root.Path(sysctld.DropIn)), Key: key,
+			New: new(value), Detection: &times,
+		}
+		if v, ok := old[key]; ok {
+			c.Old = &v
+		}
+		c.Applied = b.applied && (c.Old == nil || *c.Old != value)
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+// beaten is a failure where the boot file does not decide what is set at boot.
+func (p *setPlan) beaten(dryRun bool) error {
+	if p.boot == nil {
+		return nil
+	}
+	lines, err := p.culprits()
+	if err != nil || len(lines) == 0 {
+		return err
+	}
+	is := "is written, but not"
+	if dryRun {
+		is = "would not be"
+	}
+	return &failure{
+		err:    fmt.Errorf("%s %s in force at the next boot: %s", p.root.Path(sysctld.DropIn), is, strings.Join(lines, "; ")),
+		status: statusPartly,
+		hint:   "change or remove those lines",
+	}
+}
+
+// culprits name what keeps the boot file from being in force: for a reader and a
+// key, another file that is read later and says something else.
+func (p *setPlan) culprits() ([]string, error) {
+	files, err := sysctld.Load(p.root)
+	if err != nil {
+		return nil, err
+	}
+	files = files.WithDropIn(p.boot.new) // it may not be written yet
+	var lines []string
+	for _, reader := range sysctld.Readers() {
+		settings, deciding := atBoot(files, reader, p.hz)
+		for _, key := range keys() {
+			if want, ok := p.boot.values[key]; ok && strconv.Itoa(numbers(settings)[key]) != want {
+				lines = append(lines, fmt.Sprintf("%s: %s", reader, p.culprit(files, reader, key, deciding)))
+			}
+		}
+	}
+	return lines, nil
+}
+
+// culprit is the line that keeps ours from being in force for a key.
+func (p *setPlan) culprit(files *sysctld.Files, reader sysctld.Reader, key string, deciding map[string]sysctld.Assignment) string {
+	if a, ok := deciding[key]; ok {
+		return fmt.Sprintf("%s:%d sets %s = %s after it", p.root.Path(a.Path), a.Line, key, a.Value)
+	}
+	if all := files.Writes(reader, key); len(all) > 0 {
+		a := all[len(all)-1]
+		return fmt.Sprintf("%s:%d sets %s = %s after it, which the kernel refuses", p.root.Path(a.Path), a.Line, key, a.Value)
+	}
+	a := files.Exclusion(reader, key)
+	return fmt.Sprintf("%s:%d takes %s out of what is set", p.root.Path(a.Path), a.Line, key)
+}

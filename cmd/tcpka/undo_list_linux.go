@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
+)
+
+func listed(log journal.Log, boot string) report.Journal {
+	d := report.Journal{Schema: "tcpka/undo-list/v1", Entries: []report.JournalEntry{}}
+	for _, e := range log.Entries {
+		r := report.JournalEntry{ID: e.ID, Time: e.Time, Command: e.Command, State: "done", Changes: []report.Change{}}
+		switch {
+		case e.Undone:
+			r.State = "undone"
+		case gone(e, boot):
+			r.State = "gone"
+		case !e.Done:
+			r.State = "interrupted"
+		}
+		for _, c := range e.Changes {
+			if k := reversalOf(c.Kind, nil); k != nil {
+				r.Changes = append(r.Changes, k.list(c)...)
+				continue
+			}
+			r.Changes = append(r.Changes, recorded(c))
+		}
+		d.Entries = append(d.Entries, r)
+	}
+	return d
+}
+
+// recorded is a change as the journal has it.
+func recorded(c journal.Change) report.Change {
+	r := report.Change{Target: string(c.Kind), Key: c.Key, Old: c.Old, New: c.New, Applied: true}
+	if c.Netns != nil {
+		r.Netns = new(c.Netns.Name)
+	}
+	if c.Path != "" {
+		r.Path = new(c.Path)
+	}
+	return r
+}

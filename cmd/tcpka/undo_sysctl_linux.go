@@ -1,0 +1,199 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/netns"
+	"github.com/tcpka/tcpka/procfs"
+)
+
+// sysctlReversal writes the old values of the sysctls, of any namespaces or of
+// an image.
+type sysctlReversal struct {
+	*undoing
+	runtime []*comeback
+}
+
+// comeback is what goes back to its old value in one namespace.
+type comeback struct {
+	ns      *netns.Handle // nil in an image
+	values  []procfs.Value
+	changes []report.Change
+}
+
+func (b *comeback) do(f func() error) error {
+	if b.ns == nil {
+		return f()
+	}
+	return b.ns.Do(f)
+}
+
+// survives: what stands for a sysctl in an image is a file.
+func (r *sysctlReversal) survives(c journal.Change) bool { return c.Netns != nil && c.Netns.Inode == 0 }
+
+func (r *sysctlReversal) list(c journal.Change) []report.Change { return []report.Change{recorded(c)} }
+
+func (r *sysctlReversal) gather(changes []journal.Change) error {
+	for _, c := range slices.Backward(changes) {
+		if r.rebooted && !r.survives(c) {
+			r.leave("%s of the running kernel: the machine was rebooted since", c.Key)
+			continue
+		}
+		if err := r.add(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *sysctlReversal) add(c journal.Change) error {
+	if c.Old == nil || c.New == nil || c.Netns == nil {
+		return fmt.Errorf("the record of %s is not complete", c.Key)
+	}
+	old, err := strconv.Atoi(*c.Old)
+	if err != nil {
+		return fmt.Errorf("the record of %s: %w", c.Key, err)
+	}
+	b, err := r.comeback(*c.Netns)
+	if errors.Is(err, os.ErrNotExist) {
+		r.open = true
+		r.leave("%s: namespace %s is not found from here", c.Key, c.Netns.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	value := procfs.Value{Key: c.Key, N: old}
+	var now int
+	err = b.do(func() (err error) {
+		if now, err = procfs.New(r.root).Get(c.Key); err != nil {
+			return err
+		}
+		return procfs.New(r.root).Writable(value)
+	})
+	if err != nil {
+		return err
+	}
+	switch strconv.Itoa(now) {
+	case *c.Old: // it was never changed, or is back already
+		return nil
+	case *c.New:
+		b.values = append(b.values, value)
+		change := recorded(c)
+		change.Old, change.New, change.Applied = c.New, c.Old, false
+		b.changes = append(b.changes, change)
+		return nil
+	}
+	f := failed(fmt.Errorf("%s is %d: someone has changed it since, from the %s it was set to", c.Key, now, *c.New))
+	words := []string{"tcpka", "set", flagOf(c.Key), *c.Old}
+	switch {
+	case old < 1:
+		return f.withHint("an older command can be taken back by its ID, see tcpka undo --list")
+	case b.ns == nil:
+		words = append(words, "--root", r.root.Path("/"))
+	case !b.ns.Current:
+		words = append(words, "--netns", b.ns.Name)
+	}
+	return f.withHint("to set the old value all the same: %s; an older command can be taken back by its ID, see tcpka undo --list", shellJoin(words))
+}
+
+// flagOf is the flag of set that writes a key.
+func flagOf(key string) string {
+	switch key {
+	case procfs.KeyIntvl:
+		return "--intvl"
+	case procfs.KeyProbes:
+		return "--probes"
+	}
+	return "--time"
+}
+
+// comeback returns the namespace of a change, opened once.
+func (r *sysctlReversal) comeback(n journal.Netns) (*comeback, error) {
+	if n.Inode == 0 {
+		if r.root.Live() {
+			return nil, errors.New("the change was made in an image: give its --root")
+		}
+		if len(r.runtime) == 0 {
+			r.runtime = append(r.runtime, &comeback{})
+		}
+		return r.runtime[0], nil
+	}
+	for _, b := range r.runtime {
+		if b.ns != nil && b.ns.Inode == n.Inode {
+			return b, nil
+		}
+	}
+	h, err := findAgain(n)
+	if err != nil {
+		return nil, err
+	}
+	b := &comeback{ns: h}
+	r.runtime = append(r.runtime, b)
+	return b, nil
+}
+
+// findAgain finds a recorded namespace. Its inode number may have been given to
+// another one since; its cookie cannot.
+func findAgain(n journal.Netns) (*netns.Handle, error) {
+	current, err := netns.Current()
+	if err != nil {
+		return nil, err
+	}
+	candidates := []netns.Namespace{current}
+	if current.Inode != n.Inode {
+		if candidates, err = netns.List(); err != nil {
+			return nil, err
+		}
+	}
+	for _, ns := range candidates {
+		if ns.Inode != n.Inode {
+			continue
+		}
+		h, err := ns.Open()
+		if err != nil {
+			return nil, err
+		}
+		var cookie uint64
+		if err := h.Do(func() error { cookie, _ = netns.Cookie(); return nil }); err != nil {
+			h.Close()
+			return nil, err
+		}
+		if cookie == n.Cookie {
+			return h, nil
+		}
+		h.Close()
+	}
+	return nil, fmt.Errorf("namespace %s: %w", n.Name, os.ErrNotExist)
+}
+
+// apply writes the values of each namespace, all of them or none.
+func (r *sysctlReversal) apply() (done bool, err error) {
+	for _, b := range r.runtime {
+		if len(b.values) == 0 {
+			continue
+		}
+		if err := b.do(func() error { return procfs.New(r.root).Put(b.values...) }); err != nil {
+			return done, err
+		}
+		for i := range b.changes {
+			b.changes[i].Applied = true
+		}
+		done = true
+	}
+	return done, nil
+}
+
+func (r *sysctlReversal) changes() []report.Change {
+	var changes []report.Change
+	for _, b := range r.runtime {
+		changes = append(changes, b.changes...)
+	}
+	return changes
+}

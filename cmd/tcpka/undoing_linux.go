@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/journal"
+)
+
+// undoing is an entry on its way back.
+type undoing struct {
+	root     rootfs.FS
+	entry    journal.Entry
+	rebooted bool // since the command
+	kinds    []reversal
+	left     []string // what stays, and why
+	open     bool     // some of that may still be in force
+}
+
+// reversal takes back the changes of one kind.
+type reversal interface {
+	// survives reports whether a reboot leaves the change as it is.
+	survives(journal.Change) bool
+
+	// list is the change as undo --list has it.
+	list(journal.Change) []report.Change
+
+	// gather looks at all changes of this kind in an entry, in the order in which
+	// they were made. What is as it was before is passed over. An error is for
+	// what someone has changed since: then nothing of the entry is taken back.
+	// What cannot be taken back for other reasons is left.
+	gather([]journal.Change) error
+
+	// apply takes back what gather found. done says that something was written.
+	apply() (done bool, err error)
+
+	// changes are those that gather found, the last one made first.
+	changes() []report.Change
+}
+
+// reversalOf returns what takes back the changes of a kind, or nil for a kind
+// that this version does not know.
+func reversalOf(k journal.Kind, u *undoing) reversal {
+	switch k {
+	case journal.Sysctl:
+		return &sysctlReversal{undoing: u}
+	case journal.Bootfile:
+		return &bootfileReversal{undoing: u}
+	}
+	return nil
+}
+
+func newUndoing(root rootfs.FS, e journal.Entry, boot string) *undoing {
+	return &undoing{root: root, entry: e, rebooted: e.BootID != boot}
+}
+
+// leave notes something that is not taken back, and why.
+func (u *undoing) leave(format string, args ...any) {
+	u.left = append(u.left, fmt.Sprintf(format, args...))
+}
+
+// gather looks at every change of the entry, and refuses the whole of it where
+// something is neither as the command left it nor as it was before.
+func (u *undoing) gather() error {
+	of := map[journal.Kind][]journal.Change{}
+	var order []journal.Kind
+	for _, c := range u.entry.Changes {
+		if _, seen := of[c.Kind]; !seen {
+			order = append(order, c.Kind)
+		}
+		of[c.Kind] = append(of[c.Kind], c)
+	}
+	for _, kind := range order {
+		r := reversalOf(kind, u)
+		if r == nil {
+			u.open = true
+			u.leave("a change of kind %q, which this version does not know", kind)
+			continue
+		}
+		if err := r.gather(of[kind]); err != nil {
+			return err
+		}
+		u.kinds = append(u.kinds, r)
+	}
+	return nil
+}
+
+// takeBack writes the old values, in the order in which the new ones were
+// written, and marks the entry. done says that something was written, or that
+// nothing need be.
+func (u *undoing) takeBack(j *journal.Journal) (done bool, err error) {
+	_, release := holdSignals()
+	defer release()
+	for _, r := range u.kinds {
+		wrote, err := r.apply()
+		done = done || wrote
+		if err != nil {
+			return done, err
+		}
+	}
+	if u.open { // to be tried again
+		return done, nil
+	}
+	return true, j.Undone(u.entry.ID)
+}
+
+// rest is the error that says what was not taken back.
+func (u *undoing) rest(done bool) error {
+	if len(u.left) == 0 {
+		return nil
+	}
+	f := &failure{err: errors.New("not everything could be taken back"), status: statusPartly}
+	if u.open {
+		f.hint = "where it no longer exists: tcpka undo --forget " + u.entry.ID
+	}
+	if !done {
+		f.err, f.status = errors.New("nothing could be taken back"), statusFailed
+	}
+	return f
+}
+
+func (u *undoing) document(dryRun bool) report.Undo {
+	d := report.Undo{
+		Schema: "tcpka/undo/v1", ID: u.entry.ID, Command: u.entry.Command, DryRun: dryRun,
+		Changes: []report.Change{}, Left: append([]string{}, u.left...),
+	}
+	for _, r := range slices.Backward(u.kinds) {
+		d.Changes = append(d.Changes, r.changes()...)
+	}
+	return d
+}
