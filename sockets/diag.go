@@ -226,6 +226,7 @@ func (s *Socket) setInfo(b []byte) {
 		return
 	}
 	s.RTO = time.Duration(info.Rto) * time.Microsecond
+	s.Backoff = int(info.Backoff)
 	s.Idle = time.Duration(min(info.Last_data_recv, info.Last_ack_recv)) * time.Millisecond
 	s.IdleKnown = true
 }

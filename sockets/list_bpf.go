@@ -228,6 +228,7 @@ func (d *decoder) row(s *Socket, r *bpf.Row) {
 	if s.State.connected() {
 		s.Idle, s.IdleKnown = d.duration(int64(r.Idle)), true
 		s.RTO = d.duration(int64(r.RTO))
+		s.Backoff = int(r.Backoff)
 	}
 }
 

@@ -60,6 +60,9 @@ type Socket struct {
 	IdleKnown bool
 
 	RTO time.Duration // the retransmission timeout, backoff included; 0 is not known
+	// Backoff is tcpi_backoff: how often a timeout, or the wait between window
+	// probes, has doubled. Known with RTO.
+	Backoff int
 }
 
 // Owner is a descriptor of a process.

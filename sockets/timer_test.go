@@ -73,7 +73,7 @@ func timers(t *testing.T, readers ...sockets.Query) {
 	answered, _ := connect()
 
 	for i := 0; ; i++ {
-		if info(probing).Probes >= 2 && info(retransmitting).Retransmits >= 2 && info(full).Unacked == 0 {
+		if info(probing).Probes >= 2 && info(retransmitting).Retransmits >= 2 && info(full).Unacked == 0 && info(full).Backoff >= 2 {
 			break
 		}
 		if i == 1000 {
@@ -116,6 +116,9 @@ func timers(t *testing.T, readers ...sockets.Query) {
 			// The backoff doubles it between two looks.
 			if us := uint32(s.RTO.Microseconds()); us < before.Rto || us > after.Rto {
 				t.Errorf("%v: %s: rto %v, TCP_INFO says %d and then %d µs", q.Source, row.name, s.RTO, before.Rto, after.Rto)
+			}
+			if s.Backoff < int(before.Backoff) || s.Backoff > int(after.Backoff) {
+				t.Errorf("%v: %s: backoff %d, TCP_INFO says %d and then %d", q.Source, row.name, s.Backoff, before.Backoff, after.Backoff)
 			}
 		}
 	}

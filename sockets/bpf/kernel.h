@@ -123,6 +123,7 @@ struct inet_connection_sock {
 	__u8 icsk_retransmits;
 	__u8 icsk_pending;
 	__u8 icsk_probes_out;
+	__u8 icsk_backoff;
 	struct {
 		__u32 lrcvtime;                    /* jiffies */
 	} icsk_ack;

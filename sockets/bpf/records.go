@@ -21,7 +21,8 @@ type Row struct {
 	RTO         uint32 // jiffies
 	Probes      uint8  // 0: the sysctl's
 	Unanswered  uint8  // idiag_retrans
-	_           [6]byte
+	Backoff     uint8  // tcpi_backoff
+	_           [5]byte
 }
 
 // Flags are the yes or no of a [Row].

@@ -43,7 +43,8 @@ struct row {
 	__u32 rto; /* jiffies */
 	__u8 probes; /* 0: the sysctl */
 	__u8 unanswered; /* probes, or retransmissions */
-	__u8 pad[6];
+	__u8 backoff; /* how often the wait between window probes has doubled */
+	__u8 pad[5];
 };
 
 /* row.flags */
@@ -165,6 +166,7 @@ static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u6
 	r->probes = tp->keepalive_probes;
 	r->user_timeout = icsk->icsk_user_timeout;
 	r->rto = icsk->icsk_rto;
+	r->backoff = icsk->icsk_backoff;
 	/* include/net/tcp.h, keepalive_time_elapsed */
 	data = (__u32)now - icsk->icsk_ack.lrcvtime;
 	ack = (__u32)now - tp->rcv_tstamp;
