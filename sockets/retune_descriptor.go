@@ -1,0 +1,321 @@
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// descriptors changes sockets by way of duplicates of their owners' descriptors.
+type descriptors struct {
+	query *RetuneQuery
+	borrower
+	// mptcp has the outcomes of MPTCP sockets by inode: their subflows are
+	// targets, and share it.
+	mptcp map[uint32]Outcome
+}
+
+// retune sets o.Result, unless no owner lends the socket. Then o.Err is set if
+// one was not allowed to.
+func (d *descriptors) retune(o *Outcome) {
+	for _, owner := range o.Target.Owners {
+		err := d.through(owner, o)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.ENOSYS) {
+			o.Err = fmt.Errorf("descriptor %d of process %d: %w", owner.FD, owner.PID, err)
+		}
+	}
+}
+
+// through fails if the owner's descriptor could not be had, or is another file.
+func (d *descriptors) through(owner Owner, o *Outcome) error {
+	process, err := d.process(owner.PID)
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	fd, err := unix.PidfdGetfd(process, owner.FD, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_getfd: %w", err)
+	}
+	// From here to the close the owner's close would not end the connection.
+	err = d.duplicate(fd, o)
+	unix.Close(fd)
+	return err
+}
+
+func (d *descriptors) duplicate(fd int, o *Outcome) error {
+	mptcp, err := identify(fd, o.Target)
+	if err != nil {
+		return err
+	}
+	if before, ok := d.mptcp[o.Target.Inode]; ok && mptcp {
+		before.Target = o.Target
+		*o = before
+		return nil
+	}
+	*o = Outcome{Target: o.Target, Way: ByDescriptor}
+	d.change(fd, o)
+	if mptcp {
+		if d.mptcp == nil {
+			d.mptcp = map[uint32]Outcome{}
+		}
+		d.mptcp[o.Target.Inode] = *o
+	}
+	return nil
+}
+
+// identify fails if fd is not the target. It reports whether it is an MPTCP
+// socket of which the target is a subflow.
+func identify(fd int, t *Target) (mptcp bool, err error) {
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		return false, err // ENOTSOCK
+	}
+	if cookie == t.Cookie {
+		return false, nil
+	}
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil {
+		return false, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, err
+	}
+	if protocol != unix.IPPROTO_MPTCP || t.Inode == 0 || uint32(st.Ino) != t.Inode {
+		return false, errNotIt
+	}
+	return true, nil
+}
+
+// change does to the descriptor what the target wants.
+func (d *descriptors) change(fd int, o *Outcome) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		o.Result, o.Err = Failed, fmt.Errorf("get TCP_INFO: %w", err)
+		return
+	}
+	o.State = State(info.State)
+	if o.Before, err = d.values(fd, Values{}); err != nil {
+		o.Result, o.Err = Failed, err
+		return
+	}
+	o.After = o.Before
+	steps, err := o.steps(d.query)
+	if err != nil {
+		return
+	}
+	done, err := take(fd, steps)
+	if err != nil {
+		o.Result, o.Err = Failed, err
+		// SO_KEEPALIVE, if it was one of them, is put back last.
+		o.After, _ = d.values(fd, o.Before)
+		take(fd, plan(o.After, difference(o.After, o.Before), d.query.Sysctl))
+	}
+	var lost error
+	if o.After, lost = d.values(fd, o.Before); lost != nil && err == nil {
+		o.Result, o.Err = Failed, lost
+		return
+	}
+	for _, s := range done {
+		s.option.markSet(&o.After)
+	}
+	if err == nil {
+		o.verify()
+	}
+}
+
+// steps lists what to set, or ends the outcome if there is nothing to set on
+// such a socket.
+func (o *Outcome) steps(q *RetuneQuery) ([]step, error) {
+	refuse := func(err error) ([]step, error) {
+		o.Result, o.Err = Ineligible, err
+		return nil, err
+	}
+	t := o.Target
+	switch {
+	case !q.eligible().Has(o.State):
+		return refuse(fmt.Errorf("%v: %w", o.State, errState))
+	case t.Rearm && o.State == Listen:
+		return refuse(errListening)
+	case t.Rearm && o.Before.Keepalive == Off:
+		return refuse(errOff)
+	case t.Rearm:
+		return []step{{keepaliveOption, 0}, {keepaliveOption, 1}}, nil
+	case t.Change.UserTimeout != nil && !o.Before.UserTimeoutKnown:
+		// What the kernel would say, before an option is set instead of after.
+		o.Result, o.Err = Failed, &OptionError{userTimeoutOption.name, unix.ENOPROTOOPT}
+		return nil, o.Err
+	}
+	return plan(o.Before, t.Change, q.Sysctl), nil
+}
+
+// verify compares what is there with what was asked for.
+func (o *Outcome) verify() {
+	o.Result = Done
+	want := o.Before
+	want.Settings = o.Target.Change.Apply(want.Settings)
+	if on := o.Target.Change.Enabled; on != nil {
+		want.Keepalive = onOff(*on)
+	}
+	if o.After.Settings != want.Settings || o.After.Keepalive != want.Keepalive {
+		o.Result, o.Err = Failed, errors.New("the values are not there afterwards: someone else set them")
+	}
+}
+
+// A socketOption is one of the five.
+type socketOption struct {
+	name        string
+	level, code int
+}
+
+var (
+	keepaliveOption   = socketOption{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE}
+	timeOption        = socketOption{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}
+	intvlOption       = socketOption{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}
+	probesOption      = socketOption{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT}
+	userTimeoutOption = socketOption{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}
+)
+
+// markSet notes that a value is the socket's own.
+func (o socketOption) markSet(v *Values) {
+	switch o {
+	case timeOption:
+		v.TimeFrom = FromSocket
+	case intvlOption:
+		v.IntvlFrom = FromSocket
+	case probesOption:
+		v.ProbesFrom = FromSocket
+	}
+}
+
+// step is an option to set.
+type step struct {
+	option socketOption
+	value  int
+}
+
+// plan lists what c sets on a socket that has some values, in the order that
+// [Retune] promises.
+func plan(now Values, c keepalive.Change, sysctl keepalive.Settings) []step {
+	var steps []step
+	add := func(option socketOption, value int) { steps = append(steps, step{option, value}) }
+	off := c.Enabled != nil && !*c.Enabled && now.Keepalive == On
+	if off {
+		add(keepaliveOption, 0)
+	}
+	// A value that is the sysctl's may be from there.
+	own := func(v *time.Duration, now, sysctl time.Duration) bool { return *v == now && now != sysctl }
+	if v := c.Intvl; v != nil && !own(v, now.Intvl, sysctl.Intvl) {
+		add(intvlOption, int(*v/time.Second))
+	}
+	if v := c.Probes; v != nil && (*v != now.Probes || *v == sysctl.Probes) {
+		add(probesOption, *v)
+	}
+	if v := c.UserTimeout; v != nil && *v != now.UserTimeout {
+		add(userTimeoutOption, int(v.Milliseconds()))
+	}
+	if v := c.Time; v != nil && !own(v, now.Time, sysctl.Time) {
+		add(timeOption, int(*v/time.Second))
+	}
+	if c.Enabled != nil && *c.Enabled && now.Keepalive != On {
+		add(keepaliveOption, 1)
+	}
+	return steps
+}
+
+// take takes steps up to the first that is refused, and returns those that were
+// not.
+func take(fd int, steps []step) (done []step, err error) {
+	for i, s := range steps {
+		if err := unix.SetsockoptInt(fd, s.option.level, s.option.code, s.value); err != nil {
+			return steps[:i], &OptionError{s.option.name, err}
+		}
+	}
+	return steps, nil
+}
+
+// values reads those of a descriptor. What was the socket's own before still is.
+func (d *descriptors) values(fd int, before Values) (Values, error) {
+	var err error
+	get := func(o socketOption) int {
+		n := 0
+		if err == nil {
+			if n, err = unix.GetsockoptInt(fd, o.level, o.code); err != nil {
+				err = fmt.Errorf("get %s: %w", o.name, err)
+			}
+		}
+		return n
+	}
+	v := Values{
+		Keepalive: onOff(get(keepaliveOption) != 0),
+		Settings: keepalive.Settings{
+			Time:   time.Duration(get(timeOption)) * time.Second,
+			Intvl:  time.Duration(get(intvlOption)) * time.Second,
+			Probes: get(probesOption),
+		},
+	}
+	if err != nil {
+		return Values{}, err
+	}
+	v.UserTimeout = time.Duration(get(userTimeoutOption)) * time.Millisecond
+	if v.UserTimeoutKnown = err == nil; !v.UserTimeoutKnown && !errors.Is(err, unix.ENOPROTOOPT) {
+		return Values{}, err
+	}
+	origin := func(before Origin, differs bool) Origin {
+		if differs {
+			return FromSocket
+		}
+		return before
+	}
+	sysctl := d.query.Sysctl
+	v.TimeFrom = origin(before.TimeFrom, v.Time != sysctl.Time)
+	v.IntvlFrom = origin(before.IntvlFrom, v.Intvl != sysctl.Intvl)
+	v.ProbesFrom = origin(before.ProbesFrom, v.Probes != sysctl.Probes)
+	return v, nil
+}
+
+// explain ends the outcomes of sockets that no owner lent: they are gone, or on
+// their way, or out of reach.
+func (d *descriptors) explain(left []*Outcome) error {
+	if len(left) == 0 {
+		return nil
+	}
+	byCookie := make(map[uint64]*Outcome, len(left))
+	for _, o := range left {
+		byCookie[o.Target.Cookie] = o
+	}
+	err := dumpSockets(AllStates, func(s *Socket) error {
+		o := byCookie[s.Cookie]
+		switch {
+		case o == nil:
+			return nil
+		case !d.query.eligible().Has(s.State):
+			o.Result, o.Err = Ineligible, fmt.Errorf("%v: %w", s.State, errState)
+		case s.Inode == 0:
+			o.Result, o.Err = Ineligible, errNoFile
+		case o.Err != nil:
+			o.Result = Failed
+		default:
+			o.Result, o.Err = Failed, errNoFD
+		}
+		o.State = s.State
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range left {
+		if o.Result == 0 {
+			o.Result, o.Err = Gone, errGone
+		}
+	}
+	return nil
+}
