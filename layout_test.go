@@ -27,6 +27,7 @@ var plan = map[string][]string{
 	"launch":           {"keepalive", "launch/bpf"},
 	"launch/bpf":       {},
 	"journal":          {"internal/rootfs"},
+	"internal/diff":    {},
 	"internal/report":  {"keepalive", "calc"},
 	"internal/nearest": {},
 	"internal/snippet": {"keepalive", "calc", "internal/nearest"},
