@@ -13,8 +13,8 @@ import (
 const fileName = "journal.jsonl"
 
 // maxSize is the length in bytes that a journal does not outgrow, but by marks:
-// some 100,000 ordinary commands. One command may take half of it, some 150,000
-// changes of socket options.
+// some 100,000 ordinary commands. One command may take half of it, some 300,000
+// sockets that were changed alike.
 const maxSize = 64 << 20
 
 // ErrTooLarge is returned for a command with more changes than a journal takes,

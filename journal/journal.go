@@ -8,7 +8,7 @@
 //	{"op":"done","id":"1mnedd50"}
 //	{"op":"undone","id":"1mnedd50"}
 //
-// (each on one line). What a crash leaves behind is a command that is not done,
+// (each on one line; sockets that were changed alike share an element of changes). What a crash leaves behind is a command that is not done,
 // or a line that breaks off. A reader passes over what it cannot read or does
 // not know, and lets a newer version's lines and fields stand.
 //
@@ -34,7 +34,7 @@ const (
 
 // Change is one value before and after.
 type Change struct {
-	Kind     Kind      `json:"kind"`
+	Kind     Kind      `json:"kind,omitempty"`
 	Netns    *Netns    `json:"netns,omitempty"`
 	Endpoint *Endpoint `json:"socket,omitempty"`
 	Key      string    `json:"key,omitempty"`  // net.ipv4.tcp_keepalive_time, TCP_KEEPIDLE

@@ -14,7 +14,7 @@ type record struct {
 	Time    time.Time `json:"time,omitzero"`
 	BootID  string    `json:"boot_id,omitzero"`
 	Command string    `json:"command,omitzero"`
-	Changes []Change  `json:"changes,omitzero"`
+	Changes packed    `json:"changes,omitzero"`
 
 	Applied []int `json:"applied,omitzero"` // indices of Changes; nil is all
 }
@@ -51,7 +51,7 @@ type encoded struct {
 }
 
 // wire is a Change as it is written: its Old and New take the place of the
-// embedded ones.
+// embedded ones, without loss, whatever bytes they hold.
 type wire struct {
 	plain
 	Old *text `json:"old"`
@@ -60,16 +60,27 @@ type wire struct {
 
 type plain Change // without the methods
 
-// MarshalJSON writes Old and New without loss, whatever bytes they hold.
-func (c Change) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wire{plain(c), (*text)(c.Old), (*text)(c.New)})
+func (c Change) wire() wire { return wire{plain(c), (*text)(c.Old), (*text)(c.New)} }
+
+func (w wire) change() Change {
+	c := Change(w.plain)
+	c.Old, c.New = (*string)(w.Old), (*string)(w.New)
+	return c
 }
+
+// equal compares two options of a socket.
+func (w wire) equal(o wire) bool {
+	same := func(a, b *text) bool { return a == b || a != nil && b != nil && *a == *b }
+	return w.Key == o.Key && w.Path == o.Path && w.Inherited == o.Inherited && same(w.Old, o.Old) && same(w.New, o.New)
+}
+
+// MarshalJSON writes Old and New without loss.
+func (c Change) MarshalJSON() ([]byte, error) { return json.Marshal(c.wire()) }
 
 // UnmarshalJSON reads what [Change.MarshalJSON] wrote.
 func (c *Change) UnmarshalJSON(data []byte) error {
 	var w wire
 	err := json.Unmarshal(data, &w)
-	*c = Change(w.plain)
-	c.Old, c.New = (*string)(w.Old), (*string)(w.New)
+	*c = w.change()
 	return err
 }
