@@ -1,0 +1,95 @@
+package sshconf
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// parseSSH and parseSSHD read one file of OpenSSH, block by block: what each says by
+// itself. What is in force for a connection is for [ScanClient] and [ScanServer] to
+// say, and for the programs.
+func parseSSH(t text) ([]Session, error) {
+	return parseBlocks(t, SSH, ServerAliveInterval, ServerAliveCountMax, map[string]string{
+		"keepalive": "tcpkeepalive", "protocolkeepalives": "serveraliveinterval", "setuptimeout": "serveraliveinterval",
+	})
+}
+
+func parseSSHD(t text) ([]Session, error) {
+	return parseBlocks(t, SSHD, ClientAliveInterval, ClientAliveCountMax, map[string]string{"keepalive": "tcpkeepalive"})
+}
+
+func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]string) ([]Session, error) {
+	wanted := map[string]Keyword{}
+	for _, k := range []Keyword{interval, count, TCPKeepAlive} {
+		wanted[strings.ToLower(string(k))] = k
+	}
+	var sessions []Session
+	block := Session{Program: p, Lines: map[string]int{}}
+	closeBlock := func() {
+		if len(block.Lines) > 0 || block.Problem != "" {
+			sessions = append(sessions, block)
+		}
+	}
+	for l := range t.lines() {
+		keyword, args, err := splitLine(l.text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", l.number, err)
+		}
+		if other, ok := aliases[keyword]; ok {
+			keyword = other
+		}
+		switch k := wanted[keyword]; {
+		case keyword == "match", keyword == "host" && p == SSH:
+			closeBlock()
+			name := map[string]string{"match": "Match", "host": "Host"}[keyword]
+			block = Session{Program: p, Name: name + " " + strings.Join(args, " "), Lines: map[string]int{}}
+		case keyword == "include":
+			block.Problem = join(block.Problem, fmt.Sprintf("line %d includes other files, which are not read here", l.number))
+		case k == "" || len(args) == 0:
+		case block.Lines[string(k)] != 0:
+			block.Problem = join(block.Problem, fmt.Sprintf("line %d: %s is set already in line %d, which counts", l.number, k, block.Lines[string(k)]))
+		case k == ServerAliveInterval && args[0] == "none":
+		default:
+			block.Lines[string(k)] = l.number
+			if err := block.setKeyword(k, args[0]); err != nil {
+				block.Problem = join(block.Problem, fmt.Sprintf("line %d: %v", l.number, err))
+			}
+		}
+	}
+	closeBlock()
+	if t.encoding != unmarked {
+		for i := range sessions {
+			sessions[i].Problem = join(sessions[i].Problem, "OpenSSH refuses a file that begins with a byte order mark")
+		}
+	}
+	if len(sessions) == 0 {
+		return []Session{{Program: p, Lines: map[string]int{}}}, nil
+	}
+	return sessions, nil
+}
+
+// setKeyword reads one value. Nil stays what the block does not set.
+func (s *Session) setKeyword(k Keyword, value string) error {
+	switch k {
+	case TCPKeepAlive:
+		on, ok := map[string]bool{"yes": true, "true": true, "no": false, "false": false}[strings.ToLower(value)]
+		if !ok {
+			return fmt.Errorf("%s is yes or no, not %q", k, value)
+		}
+		s.TCPKeepAlive = &on
+	case ServerAliveCountMax, ClientAliveCountMax:
+		n, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s is a number, not %q", k, value)
+		}
+		s.CountMax = new(int(n))
+	default:
+		d, err := ParseTime(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k, err)
+		}
+		s.Interval = &d
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package sshconf
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The keys of PuTTY and its kin. The interval is the sum of two, minutes and seconds.
+// Source: settings.c, load_open_settings.
+const (
+	puttyMinutes   = "PingInterval"
+	puttySeconds   = "PingIntervalSecs"
+	puttyTCP       = "TCPKeepalives"
+	puttyHost      = "HostName"
+	puttyPreset    = "Default Settings"
+	maxPuTTYPeriod = 2147483 * time.Second // PuTTY counts in milliseconds, in an int
+)
+
+// parsePuTTY reads a session of PuTTY on Unix: lines KEY=VALUE, of which the first of
+// a key counts. The session's name is that of the file, and not known here. Source:
+// unix/storage.c, open_settings_r.
+func parsePuTTY(t text) ([]Session, error) {
+	return []Session{puttySession(PuTTY, puttyKeys(t))}, nil
+}
+
+func puttyKeys(t text) first {
+	keys := first{}
+	for l := range t.lines() {
+		if key, value, ok := strings.Cut(l.text, "="); ok {
+			keys.add(setting{line: l, key: key, value: value, from: len(key) + 1})
+		}
+	}
+	return keys
+}
+
+// parseKiTTY reads a session of a KiTTY that keeps its settings beside itself: lines
+// KEY\VALUE\, in which what could be mistaken is escaped as in the registry.
+func parseKiTTY(t text) ([]Session, error) {
+	keys := first{}
+	for l := range t.lines() {
+		if key, rest, ok := strings.Cut(l.text, `\`); ok {
+			keys.add(setting{line: l, key: key, value: unescapePercent(strings.TrimSuffix(rest, `\`))})
+		}
+	}
+	return []Session{puttySession(KiTTY, keys)}, nil
+}
+
+// puttySession is what the keys of PuTTY or KiTTY mean.
+func puttySession(p Program, keys first) Session {
+	s := Session{
+		Program: p,
+		Host:    keys[puttyHost].value,
+		Lines:   keys.lines(puttyMinutes, puttySeconds, puttyTCP, "AntiIdle"),
+	}
+	minutes, ok1 := keys.number(puttyMinutes, 0)
+	secs, ok2 := keys.number(puttySeconds, 0)
+	total := minutes*60 + secs
+	switch {
+	case !ok1 || !ok2 || total < 0 || time.Duration(total)*time.Second > maxPuTTYPeriod:
+		s.Problem = "PingInterval and PingIntervalSecs are out of the range in which the program does what they say"
+	default:
+		s.Interval = seconds(total)
+	}
+	tcp, _ := keys.number(puttyTCP, 0)
+	s.TCPKeepAlive = new(tcp != 0)
+	if p == KiTTY && strings.Trim(keys["AntiIdle"].value, `"`) != "" {
+		s.Problem = join(s.Problem, "AntiIdle types a text into the shell, at an interval that is not in this file")
+	}
+	return s
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// editPuTTY changes a session of PuTTY on Unix.
+func editPuTTY(t text, w Wanted) (text, error) {
+	if t.encoding != unmarked {
+		return t, errors.New("PuTTY does not read files with a byte order mark")
+	}
+	set := func(key, value string) {
+		keys := puttyKeys(t)
+		if s, found := keys[key]; found {
+			t = t.replace(s.line, s.from, len(s.line.text), value)
+			return
+		}
+		t = t.insert(len(t.content), "\n", key+"="+value)
+	}
+	now := puttySession(PuTTY, puttyKeys(t))
+	if w.Interval != nil && (now.Interval == nil || *now.Interval != *w.Interval) {
+		if err := inRange(*w.Interval, maxPuTTYPeriod); err != nil {
+			return t, err
+		}
+		n := int(*w.Interval / time.Second)
+		set(puttyMinutes, strconv.Itoa(n/60))
+		set(puttySeconds, strconv.Itoa(n%60))
+	}
+	if w.TCPKeepAlive != nil && *now.TCPKeepAlive != *w.TCPKeepAlive {
+		set(puttyTCP, map[bool]string{true: "1", false: "0"}[*w.TCPKeepAlive])
+	}
+	return t, nil
+}
+
+// PuTTYSessionFile is the name of the file of a session, below the directory
+// sessions. An empty name is "Default Settings", from which new sessions begin.
+// Source: unix/storage.c, make_session_filename.
+func PuTTYSessionFile(session string) string {
+	if session == "" {
+		session = puttyPreset
+	}
+	const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-.@_"
+	return escapePercent(session, func(_ int, c byte) bool { return strings.IndexByte(plain, c) < 0 })
+}
+
+// PuTTYSessionName is the session that a file of that name has.
+func PuTTYSessionName(file string) string { return unescapePercent(file) }
+
+func escapePercent(s string, must func(i int, c byte) bool) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; must(i, c) {
+			b.WriteString("%" + hex[c>>4:c>>4+1] + hex[c&15:c&15+1])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func unescapePercent(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

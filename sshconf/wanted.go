@@ -1,0 +1,60 @@
+package sshconf
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Wanted is what a file of another client than OpenSSH shall say. Nil leaves a
+// setting as it is.
+type Wanted struct {
+	// Interval is in whole seconds; 0 switches the keepalives of the program off.
+	// It is written as it is given: Tera Term then sends a second later.
+	Interval     *time.Duration
+	TCPKeepAlive *bool
+}
+
+// ErrNotInPlace is a format that tcpka does not write: what is known of it does not
+// come from the source of its program, or its program keeps it elsewhere.
+// [Session.Instructions] says what to do.
+var ErrNotInPlace = errors.New("this format is not changed in place")
+
+// ErrInterval is an interval that the program cannot hold.
+var ErrInterval = errors.New("interval out of range")
+
+var errNoTCP = errors.New("the program has no setting for SO_KEEPALIVE")
+
+// InPlace reports whether [File.Edit] can change a file of the format: a session of
+// PuTTY on Unix, and TERATERM.INI.
+func (f Format) InPlace() bool { return f == FormatPuTTY || f == FormatTeraTerm }
+
+// Edit returns content, which is that of the file, with w in it. All other bytes stay
+// as they are, the encoding, the byte order mark and the line ends too, and where
+// nothing has to change all of them do. The program must not run meanwhile: both write
+// the file anew when their settings are saved.
+//
+// An error is [ErrNotInPlace], [ErrInterval], or says what the program does not have.
+func (f File) Edit(content []byte, w Wanted) ([]byte, error) {
+	edit, ok := map[Format]func(text, Wanted) (text, error){
+		FormatPuTTY:    editPuTTY,
+		FormatTeraTerm: editTeraTerm,
+	}[f.Format]
+	if !ok {
+		return nil, ErrNotInPlace
+	}
+	t, err := newText(content)
+	if err != nil {
+		return nil, err
+	}
+	t, err = edit(t, w)
+	return t.content, err
+}
+
+// inRange refuses what a program would not do as it is told.
+func inRange(d, most time.Duration) error {
+	if d < 0 || d > most || d%time.Second != 0 {
+		return fmt.Errorf("%w: %s; accepted are whole seconds from 0 to %d", ErrInterval, d, most/time.Second)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package sshconf
+
+import "strings"
+
+// parseXshell reads a session of Xshell. What a file does not say is as Xshell writes
+// it into new ones.
+func parseXshell(t text) ([]Session, error) {
+	keys, host := first{}, ""
+	for s := range t.iniSettings() {
+		switch {
+		case strings.EqualFold(s.section, "CONNECTION:KEEPALIVE") && s.key != "":
+			keys.add(s)
+		case strings.EqualFold(s.section, "CONNECTION") && s.key == "Host":
+			host = s.value
+		}
+	}
+	s := Session{
+		Program: Xshell, Host: host,
+		Lines: keys.lines("KeepAlive", "KeepAliveInterval", "SendKeepAlive", "SendKeepAliveInterval", "TCPKeepAlive"),
+	}
+	var ok bool
+	if s.Interval, ok = keys.switched("KeepAlive", "KeepAliveInterval", 1, 60); !ok {
+		s.Problem = "KeepAlive and KeepAliveInterval are no numbers that Xshell writes"
+	}
+	if s.Typed, ok = keys.switched("SendKeepAlive", "SendKeepAliveInterval", 0, 60); !ok {
+		s.Problem = join(s.Problem, "SendKeepAlive and SendKeepAliveInterval are no numbers that Xshell writes")
+	}
+	tcp, _ := keys.number("TCPKeepAlive", 0)
+	s.TCPKeepAlive = new(tcp != 0)
+	return []Session{s}, nil
+}
