@@ -398,7 +398,8 @@ func rows() []row {
 			}
 			here, err := unix.Getsockname(client)
 			r.must(err)
-			r.wait(func() bool { return r.info(client).Total_retrans >= 5 })
+			// Longer than a second until the next SYN.
+			r.wait(func() bool { return int(r.info(client).Total_retrans) > r.SynLinearTimeouts })
 			return run{predicted: r.Accepting(), from: clock(), id: identity(at, here), state: tcpSynRecv, loose: true}
 		}},
 
