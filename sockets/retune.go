@@ -3,6 +3,7 @@ package sockets
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -156,12 +157,13 @@ var (
 
 // Why a socket was not reached.
 var (
-	errGone   = errors.New("the socket is gone")
-	errNoFD   = errors.New("no process that is known holds it")
-	errMPTCP  = errors.New("an MPTCP socket is only reached by descriptor")
-	errTwice  = errors.New("named twice")
-	errNoName = errors.New("a target without a cookie")
-	errBoth   = errors.New("a change and a rearm exclude each other")
+	errGone     = errors.New("the socket is gone")
+	errNoFD     = errors.New("no process that is known holds it")
+	errNotThere = errors.New("the values are not there afterwards: someone else set them")
+	errMPTCP    = errors.New("an MPTCP socket is only reached by descriptor")
+	errTwice    = errors.New("named twice")
+	errNoName   = errors.New("a target without a cookie")
+	errBoth     = errors.New("a change and a rearm exclude each other")
 )
 
 // RetuneReport is what there is to say about all targets.
@@ -240,28 +242,26 @@ func checkTargets(targets []Target) error {
 	return nil
 }
 
+// fewTargets are reached by descriptor if they can be: to walk all sockets would
+// take longer.
+const fewTargets = 16
+
+// targetsAtOnce bounds the memory that BPF shares with the kernel: 128 to 256
+// bytes for each.
+const targetsAtOnce = 1 << 20
+
 // retune is Retune with values that nobody looked at.
 func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (RetuneReport, error) {
 	r := retuner{query: q, visit: visit}
-	d := descriptors{query: &r.query}
-	defer d.close()
-	var left []*Outcome
-	for i := range targets {
-		o := &Outcome{Target: &targets[i]}
-		d.retune(o)
-		if o.Result == 0 {
-			left = append(left, o)
-			continue
+	r.descriptors.query = &r.query
+	defer r.descriptors.close()
+	for at := 0; at < len(targets); at += targetsAtOnce {
+		part := targets[at:min(at+targetsAtOnce, len(targets))]
+		left := make([]pending, len(part))
+		for i := range part {
+			left[i].target = &part[i]
 		}
-		if err := r.outcome(o); err != nil {
-			return r.report, err
-		}
-	}
-	if err := d.explain(left); err != nil {
-		return r.report, err
-	}
-	for _, o := range left {
-		if err := r.outcome(o); err != nil {
+		if err := r.all(left); err != nil {
 			return r.report, err
 		}
 	}
@@ -270,9 +270,122 @@ func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (Retune
 
 // retuner counts what it hands on.
 type retuner struct {
-	query  RetuneQuery
-	visit  func(*Outcome) error
-	report RetuneReport
+	query       RetuneQuery
+	visit       func(*Outcome) error
+	descriptors descriptors
+	report      RetuneReport
+}
+
+// pending is a target without an outcome.
+type pending struct {
+	target *Target
+	why    error // it has none yet; nil is not known
+}
+
+// all tries one way after the other, with what is left.
+func (r *retuner) all(left []pending) (err error) {
+	direct := r.query.Way == ByDescriptor || r.query.Way == AnyWay && fewAndKnown(left)
+	if direct {
+		if left, err = r.byDescriptor(left); err != nil {
+			return err
+		}
+	}
+	if r.query.Way != ByDescriptor && len(left) > 0 {
+		if left, err = r.byBPF(left); err != nil {
+			return err
+		}
+	}
+	if !direct {
+		if left, err = r.byDescriptor(left); err != nil {
+			return err
+		}
+	}
+	return r.explain(left)
+}
+
+func fewAndKnown(targets []pending) bool {
+	return len(targets) <= fewTargets &&
+		!slices.ContainsFunc(targets, func(p pending) bool { return len(p.target.Owners) == 0 })
+}
+
+// byDescriptor returns the targets that no owner lends.
+func (r *retuner) byDescriptor(targets []pending) (left []pending, err error) {
+	for _, p := range targets {
+		o := Outcome{Target: p.target}
+		if why := r.descriptors.retune(&o); o.Result == 0 {
+			if why != nil {
+				p.why = why
+			}
+			left = append(left, p)
+			continue
+		}
+		if err := r.outcome(&o); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// byBPF returns the targets for which it takes a descriptor: all of them, where
+// BPF cannot be had.
+func (r *retuner) byBPF(targets []pending) (left []pending, err error) {
+	w, err := newWalker(&r.query, targets)
+	if err != nil && r.query.Way == ByBPF {
+		return nil, err
+	}
+	if err != nil {
+		r.report.WhyNotBPF = err
+		return targets, nil
+	}
+	defer w.retuner.Close()
+	return left, w.walk(func(o *Outcome) error {
+		if o.Err == errMPTCP && r.query.Way == AnyWay {
+			left = append(left, pending{o.Target, errMPTCP})
+			return nil
+		}
+		return r.outcome(o)
+	})
+}
+
+// explain ends the outcomes of sockets that were not reached: they are gone, or
+// on their way, or nobody lends them.
+func (r *retuner) explain(left []pending) error {
+	if len(left) == 0 {
+		return nil
+	}
+	states := make(map[uint64]Socket, len(left))
+	for _, p := range left {
+		states[p.target.Cookie] = Socket{}
+	}
+	err := dumpSockets(AllStates, func(s *Socket) error {
+		if _, ok := states[s.Cookie]; ok {
+			states[s.Cookie] = Socket{State: s.State, Inode: s.Inode}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range left {
+		s := states[p.target.Cookie]
+		o := Outcome{Target: p.target, State: s.State}
+		switch {
+		case s.State == 0:
+			o.Result, o.Err = Gone, errGone
+		case !r.query.eligible().Has(s.State):
+			o.Result, o.Err = Ineligible, o.ineligible(&r.query)
+		case s.Inode == 0:
+			o.Result, o.Err = Ineligible, errNoFile
+		case p.why != nil:
+			o.Result, o.Err = Failed, p.why
+		default:
+			o.Result, o.Err = Failed, errNoFD
+		}
+		if err := r.outcome(&o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *retuner) outcome(o *Outcome) error {
@@ -296,6 +409,32 @@ func (q *RetuneQuery) eligible() States {
 		s |= StatesOf(Listen)
 	}
 	return s
+}
+
+// ineligible is why a socket in a state and with a switch is not changed, or nil.
+func (o *Outcome) ineligible(q *RetuneQuery) error {
+	switch {
+	case !q.eligible().Has(o.State):
+		return fmt.Errorf("%v: %w", o.State, errState)
+	case o.Target.Rearm && o.State == Listen:
+		return errListening
+	case o.Target.Rearm && o.Before.Keepalive == Off:
+		return errOff
+	}
+	return nil
+}
+
+// verify compares what is there with what was asked for.
+func (o *Outcome) verify() {
+	o.Result = Done
+	want := o.Target.Change.Apply(o.Before.Settings)
+	on := o.Before.Keepalive
+	if e := o.Target.Change.Enabled; e != nil {
+		on = onOff(*e)
+	}
+	if o.After.Settings != want || o.After.Keepalive != on {
+		o.Result, o.Err = Failed, errNotThere
+	}
 }
 
 // difference is the change that leads from one set of values to another, as far

@@ -20,18 +20,19 @@ type descriptors struct {
 	mptcp map[uint32]Outcome
 }
 
-// retune sets o.Result, unless no owner lends the socket. Then o.Err is set if
-// one was not allowed to.
-func (d *descriptors) retune(o *Outcome) {
+// retune sets the outcome, unless no owner lends the socket. The error is why, if
+// it is not that they do not have it any more.
+func (d *descriptors) retune(o *Outcome) (why error) {
 	for _, owner := range o.Target.Owners {
 		err := d.through(owner, o)
 		if err == nil {
-			return
+			return nil
 		}
 		if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.ENOSYS) {
-			o.Err = fmt.Errorf("descriptor %d of process %d: %w", owner.FD, owner.PID, err)
+			why = fmt.Errorf("descriptor %d of process %d: %w", owner.FD, owner.PID, err)
 		}
 	}
+	return why
 }
 
 // through fails if the owner's descriptor could not be had, or is another file.
@@ -135,18 +136,12 @@ func (d *descriptors) change(fd int, o *Outcome) {
 // steps lists what to set, or ends the outcome if there is nothing to set on
 // such a socket.
 func (o *Outcome) steps(q *RetuneQuery) ([]step, error) {
-	refuse := func(err error) ([]step, error) {
+	if err := o.ineligible(q); err != nil {
 		o.Result, o.Err = Ineligible, err
 		return nil, err
 	}
 	t := o.Target
 	switch {
-	case !q.eligible().Has(o.State):
-		return refuse(fmt.Errorf("%v: %w", o.State, errState))
-	case t.Rearm && o.State == Listen:
-		return refuse(errListening)
-	case t.Rearm && o.Before.Keepalive == Off:
-		return refuse(errOff)
 	case t.Rearm:
 		return []step{{keepaliveOption, 0}, {keepaliveOption, 1}}, nil
 	case t.Change.UserTimeout != nil && !o.Before.UserTimeoutKnown:
@@ -155,19 +150,6 @@ func (o *Outcome) steps(q *RetuneQuery) ([]step, error) {
 		return nil, o.Err
 	}
 	return plan(o.Before, t.Change, q.Sysctl), nil
-}
-
-// verify compares what is there with what was asked for.
-func (o *Outcome) verify() {
-	o.Result = Done
-	want := o.Before
-	want.Settings = o.Target.Change.Apply(want.Settings)
-	if on := o.Target.Change.Enabled; on != nil {
-		want.Keepalive = onOff(*on)
-	}
-	if o.After.Settings != want.Settings || o.After.Keepalive != want.Keepalive {
-		o.Result, o.Err = Failed, errors.New("the values are not there afterwards: someone else set them")
-	}
 }
 
 // A socketOption is one of the five.
@@ -280,42 +262,4 @@ func (d *descriptors) values(fd int, before Values) (Values, error) {
 	v.IntvlFrom = origin(before.IntvlFrom, v.Intvl != sysctl.Intvl)
 	v.ProbesFrom = origin(before.ProbesFrom, v.Probes != sysctl.Probes)
 	return v, nil
-}
-
-// explain ends the outcomes of sockets that no owner lent: they are gone, or on
-// their way, or out of reach.
-func (d *descriptors) explain(left []*Outcome) error {
-	if len(left) == 0 {
-		return nil
-	}
-	byCookie := make(map[uint64]*Outcome, len(left))
-	for _, o := range left {
-		byCookie[o.Target.Cookie] = o
-	}
-	err := dumpSockets(AllStates, func(s *Socket) error {
-		o := byCookie[s.Cookie]
-		switch {
-		case o == nil:
-			return nil
-		case !d.query.eligible().Has(s.State):
-			o.Result, o.Err = Ineligible, fmt.Errorf("%v: %w", s.State, errState)
-		case s.Inode == 0:
-			o.Result, o.Err = Ineligible, errNoFile
-		case o.Err != nil:
-			o.Result = Failed
-		default:
-			o.Result, o.Err = Failed, errNoFD
-		}
-		o.State = s.State
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, o := range left {
-		if o.Result == 0 {
-			o.Result, o.Err = Gone, errGone
-		}
-	}
-	return nil
 }

@@ -72,7 +72,7 @@ func everyChange(i int) keepalive.Change {
 // its own: the targets have them then and nothing else has changed.
 
 func TestRootRetuneChangesTheTargetsAndNothingElse(t *testing.T) {
-	nstest.RunRoot(t, func(t *testing.T) { changesTheTargets(t, tuneByDescriptor) })
+	nstest.RunRoot(t, func(t *testing.T) { changesTheTargets(t, tuneByKernel, tuneByLibrary, tuneByDescriptor) })
 }
 
 func TestRetuneChangesTheTargetsAndNothingElse(t *testing.T) {

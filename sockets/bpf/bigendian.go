@@ -14,11 +14,17 @@ const (
 	socketsProgOwners = "owners"
 	socketsProgRows   = "rows"
 	socketsVarQuery   = "query"
+
+	retuneProgFind   = "find"
+	retuneProgRetune = "retune"
+	retuneVarConfig  = "config"
 )
 
 // The programs are compiled for little-endian machines only.
-var _SocketsBytes []byte
+var _SocketsBytes, _RetuneBytes []byte
 
 func loadSockets() (*ebpf.CollectionSpec, error) {
 	return nil, fmt.Errorf("no BPF programs for this architecture: %w", errors.ErrUnsupported)
 }
+
+func loadRetune() (*ebpf.CollectionSpec, error) { return loadSockets() }

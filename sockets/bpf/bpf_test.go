@@ -74,7 +74,7 @@ func count[T Row | Owner](t *testing.T, open func() (*Reader[T], error)) (n int)
 func TestRootFallback(t *testing.T) {
 	nstest.RunRoot(t, func(t *testing.T) {
 		broken := bytes.Clone(_SocketsBytes)
-		o, err := parseObject(broken)
+		o, err := parseObject(broken, socketsSections)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestRecordsAreThoseOfTheObject(t *testing.T) {
 
 // What the short way of loading needs of the object.
 func TestObjectKeepsTheRules(t *testing.T) {
-	o, err := parseObject(_SocketsBytes)
+	o, err := parseObject(_SocketsBytes, socketsSections)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,12 +164,12 @@ func TestObjectKeepsTheRules(t *testing.T) {
 		}
 	}
 	for name, p := range spec.Programs {
-		if programSections[name] != p.SectionName {
+		if socketsSections[name] != p.SectionName {
 			t.Errorf("program %s is in section %s", name, p.SectionName)
 		}
 	}
-	if len(spec.Programs) != len(programSections) {
-		t.Errorf("%d programs, want %d", len(spec.Programs), len(programSections))
+	if len(spec.Programs) != len(socketsSections) {
+		t.Errorf("%d programs, want %d", len(spec.Programs), len(socketsSections))
 	}
 }
 
@@ -178,7 +178,7 @@ func TestObjectKeepsTheRules(t *testing.T) {
 // millisecond each time: that is why sockets.c reaches some members by way of an
 // outer struct. Source: kernel/bpf/btf.c, hash_cands, VMLINUX_CAND_CACHE_SIZE.
 func TestTypeNamesHaveSlotsOfTheirOwn(t *testing.T) {
-	o, err := parseObject(_SocketsBytes)
+	o, err := parseObject(_SocketsBytes, socketsSections)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,3 +12,4 @@
 package bpf
 
 //go:generate go tool bpf2go -cc clang-19 -target bpfel -no-strip -no-global-types -output-stem sockets -go-package bpf sockets sockets.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror
+//go:generate go tool bpf2go -cc clang-19 -target bpfel -no-strip -no-global-types -output-stem retune -go-package bpf retune retune.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror

@@ -13,54 +13,66 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loadByKernel loads the programs with five bpf(2) calls and lets the kernel
-// relocate them. A library first reads and indexes all types of the kernel, over
-// a hundred thousand, which takes longer than to list 2000 sockets.
+// kernel is a load under way that lets the kernel relocate the programs, by a
+// few bpf(2) calls. A library first reads and indexes all types of the kernel,
+// over a hundred thousand, which takes longer than to list 2000 sockets.
 //
-// It needs Linux 5.17: BPF_PROG_LOAD with core_relos.
+// It needs Linux 5.17: BPF_PROG_LOAD with core_relos. Its descriptors are wanted
+// by programs that are loaded, not by programs that run.
+type kernel struct {
+	object *object
+	types  int
+	find   int            // the program
+	maps   map[string]int // by section
+}
+
+// newKernel prepares a load. The maps of further sections are added to k.maps,
+// which does not own them.
+func newKernel(data []byte, sections map[string]string, constants []byte) (*kernel, error) {
+	object, err := parseObject(data, sections)
+	if err != nil {
+		return nil, fmt.Errorf("parse the object: %w", err)
+	}
+	k := &kernel{object: object, types: -1, find: -1, maps: map[string]int{constantSection: -1}}
+	err = k.loadTypes()
+	if err == nil {
+		err = k.createConstants(constants)
+	}
+	if err == nil {
+		k.find, err = k.loadProgram(socketsProgFind, progTypeSyscall, 0, 0)
+	}
+	if err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *kernel) close() {
+	for _, fd := range []int{k.types, k.find, k.maps[constantSection]} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// loadByKernel loads the programs of sockets.c.
 func loadByKernel(data []byte, q query) (rows, owners *ebpf.Program, err error) {
-	object, err := parseObject(data)
+	k, err := newKernel(data, socketsSections, q.bytes())
 	if err != nil {
-		return nil, nil, fmt.Errorf("parse the object: %w", err)
+		return nil, nil, err
 	}
-	k := kernel{object: object, types: -1, constants: -1}
 	defer k.close()
-	if err := k.loadTypes(); err != nil {
-		return nil, nil, err
-	}
-	if err := k.createConstants(q.bytes()); err != nil {
-		return nil, nil, err
-	}
-	find, err := k.loadProgram(socketsProgFind, progTypeSyscall, 0, 0)
+	rows, err = k.loadIterator(socketsProgRows, "bpf_iter_tcp")
 	if err != nil {
 		return nil, nil, err
 	}
-	defer unix.Close(find)
-	rows, err = k.loadIterator(find, socketsProgRows, "bpf_iter_tcp")
-	if err != nil {
-		return nil, nil, err
-	}
-	owners, err = k.loadIterator(find, socketsProgOwners, "bpf_iter_task_file")
+	owners, err = k.loadIterator(socketsProgOwners, "bpf_iter_task_file")
 	if err != nil {
 		rows.Close()
 		return nil, nil, err
 	}
 	return rows, owners, nil
-}
-
-// kernel is a load under way. Its descriptors are wanted by programs that are
-// loaded, not by programs that run.
-type kernel struct {
-	object           *object
-	types, constants int
-}
-
-func (k *kernel) close() {
-	for _, fd := range []int{k.types, k.constants} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
 }
 
 // include/uapi/linux/bpf.h
@@ -92,37 +104,39 @@ func (k *kernel) loadTypes() (err error) {
 
 // createConstants makes the map of one element that the programs see as constant
 // memory. Frozen, it is constant to the verifier too.
-func (k *kernel) createConstants(value []byte) (err error) {
+func (k *kernel) createConstants(value []byte) error {
 	if len(value) != len(k.object.rodata) {
 		return fmt.Errorf("the constants are %d bytes, not %d", len(k.object.rodata), len(value))
 	}
 	create := struct{ kind, keySize, valueSize, entries, flags, _ uint32 }{
 		mapTypeArray, 4, uint32(len(value)), 1, mapReadOnlyProg, 0,
 	}
-	if k.constants, err = bpf(unix.BPF_MAP_CREATE, &create); err != nil {
+	constants, err := bpf(unix.BPF_MAP_CREATE, &create)
+	if err != nil {
 		return fmt.Errorf("create the map of constants: %w", err)
 	}
+	k.maps[constantSection] = constants
 	key := make([]byte, 4)
 	update := struct {
 		fd, _             uint32
 		key, value, flags uint64
-	}{fd: uint32(k.constants), key: address(key), value: address(value)}
+	}{fd: uint32(constants), key: address(key), value: address(value)}
 	_, err = bpf(unix.BPF_MAP_UPDATE_ELEM, &update)
 	runtime.KeepAlive(key)
 	runtime.KeepAlive(value)
 	if err != nil {
 		return fmt.Errorf("set the constants: %w", err)
 	}
-	freeze := struct{ fd, _ uint32 }{fd: uint32(k.constants)}
-	if _, err = bpf(unix.BPF_MAP_FREEZE, &freeze); err != nil {
+	freeze := struct{ fd, _ uint32 }{fd: uint32(constants)}
+	if _, err := bpf(unix.BPF_MAP_FREEZE, &freeze); err != nil {
 		return fmt.Errorf("freeze the constants: %w", err)
 	}
 	return nil
 }
 
 // loadIterator loads a program that the kernel's iterator function calls.
-func (k *kernel) loadIterator(find int, name, iterator string) (*ebpf.Program, error) {
-	id, err := lookUp(find, iterator)
+func (k *kernel) loadIterator(name, iterator string) (*ebpf.Program, error) {
+	id, err := lookUp(k.find, iterator)
 	if err != nil {
 		return nil, fmt.Errorf("find the type of %s: %w", iterator, err)
 	}
@@ -155,14 +169,18 @@ type progLoad struct {
 func (k *kernel) loadProgram(name string, progType, attachType, attachID uint32) (int, error) {
 	p := k.object.programs[name]
 	code := bytes.Clone(p.code)
-	for _, at := range p.consts {
+	for _, load := range p.maps {
+		fd, ok := k.maps[load.section]
+		if !ok {
+			return -1, fmt.Errorf("load program %s: no map for section %s", name, load.section)
+		}
 		// The first of the two halves of lldw gets the map and how it is
 		// meant; the second keeps the offset, which the compiler put into
 		// the first.
-		first, second := code[at:], code[at+instruction:]
+		first, second := code[load.at:], code[load.at+instruction:]
 		copy(second[4:8], first[4:8])
 		first[1] = first[1]&0x0f | pseudoMapValue<<4
-		binary.LittleEndian.PutUint32(first[4:], uint32(k.constants))
+		binary.LittleEndian.PutUint32(first[4:], uint32(fd))
 	}
 	attr := progLoad{
 		progType:           progType,

@@ -16,6 +16,7 @@
 typedef unsigned char __u8;
 typedef unsigned short __u16, __be16, __sum16;
 typedef unsigned int __u32, __be32, __wsum;
+typedef short __s16;
 typedef int __s32;
 typedef unsigned long long __u64;
 typedef long long __s64;
@@ -25,9 +26,19 @@ typedef long long __s64;
 #define AF_INET6 10
 #define SOCK_STREAM 1
 
+/* include/uapi/asm-generic/socket.h, include/uapi/linux/tcp.h: options */
+#define SOL_SOCKET 1
+#define SO_KEEPALIVE 9
+#define SOL_TCP 6
+#define TCP_KEEPIDLE 4  /* s */
+#define TCP_KEEPINTVL 5 /* s */
+#define TCP_KEEPCNT 6
+#define TCP_USER_TIMEOUT 18 /* ms */
+
 /* include/net/tcp_states.h */
 #define TCP_SYN_RECV 3
 #define TCP_TIME_WAIT 6
+#define TCP_LISTEN 10
 #define TCP_NEW_SYN_RECV 12
 
 /* include/net/inet_connection_sock.h: what the retransmit timer runs for */
@@ -87,6 +98,9 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 	unsigned long skc_flags;
+	struct {
+		__s64 counter;
+	} skc_cookie; /* 0: nobody asked for it yet */
 };
 
 struct kernfs_node {
@@ -159,6 +173,7 @@ struct proto_ops {
 
 struct socket {
 	short type;
+	struct sock *sk;
 	const struct proto_ops *ops;
 };
 

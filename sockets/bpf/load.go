@@ -159,6 +159,14 @@ type Reader[T Row | Owner] struct {
 }
 
 func open[T Row | Owner](p *ebpf.Program) (*Reader[T], error) {
+	file, err := openIterator(p)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader[T]{file}, nil
+}
+
+func openIterator(p *ebpf.Program) (io.ReadCloser, error) {
 	l, err := link.AttachIter(link.IterOptions{Program: p})
 	if err != nil {
 		return nil, fmt.Errorf("bpf: attach the iterator: %w", err)
@@ -168,7 +176,7 @@ func open[T Row | Owner](p *ebpf.Program) (*Reader[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("bpf: open the iterator: %w", err)
 	}
-	return &Reader[T]{file}, nil
+	return file, nil
 }
 
 // bufferSize is the kernel's, PAGE_SIZE << 3 where a page is 4096 bytes. A record

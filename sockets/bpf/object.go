@@ -14,14 +14,15 @@ import (
 type object struct {
 	license  []byte // NUL-terminated
 	types    []byte // BTF, as compiled
-	rodata   []byte // the constants: query, and nothing else
+	rodata   []byte // the constants: query or config, and nothing else
 	programs map[string]program
+	sections map[string]string // of the programs, by name
 }
 
 // program is one program, which is the only one in its section.
 type program struct {
-	code   []byte
-	consts []uint32 // offsets into code of the instructions that load the address of query
+	code []byte
+	maps []mapLoad
 
 	// Records for BPF_PROG_LOAD, and their sizes. The kernel applies
 	// relocations only where it knows the functions.
@@ -31,14 +32,31 @@ type program struct {
 
 const instruction = 8 // bytes
 
-// The sections of sockets.c, by the names of their programs.
-var programSections = map[string]string{
-	socketsProgRows:   "iter/tcp",
-	socketsProgOwners: "iter/task_file",
-	socketsProgFind:   "syscall",
+// mapLoad is an instruction that loads the address of a variable.
+type mapLoad struct {
+	at      uint32 // offset into the code
+	section string // that the variable is in, which becomes a map
 }
 
-func parseObject(data []byte) (*object, error) {
+const (
+	constantSection = ".rodata"
+	tableSection    = ".bss"
+)
+
+// The sections by the names of their programs: of sockets.c and of retune.c.
+var (
+	socketsSections = map[string]string{
+		socketsProgRows:   "iter/tcp",
+		socketsProgOwners: "iter/task_file",
+		socketsProgFind:   "syscall",
+	}
+	retuneSections = map[string]string{
+		retuneProgRetune: "iter/tcp",
+		retuneProgFind:   "syscall",
+	}
+)
+
+func parseObject(data []byte, sections map[string]string) (*object, error) {
 	file, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
@@ -55,21 +73,33 @@ func parseObject(data []byte) (*object, error) {
 	o := &object{
 		license:  section("license"),
 		types:    section(".BTF"),
-		rodata:   section(".rodata"),
+		rodata:   section(constantSection),
 		programs: map[string]program{},
+		sections: sections,
+	}
+	symbols, errSymbols := file.Symbols()
+	if errSymbols != nil {
+		return nil, errSymbols
 	}
 	ext := section(".BTF.ext")
-	for name, sec := range programSections {
+	for name, sec := range sections {
 		p := program{code: section(sec)}
 		if len(p.code) == 0 || len(p.code)%instruction != 0 {
 			return nil, fmt.Errorf("section %s is missing or malformed", sec)
 		}
 		for r := section(".rel" + sec); len(r) >= 16; r = r[16:] { // Elf64_Rel
-			at := binary.LittleEndian.Uint64(r)
+			at, symbol := binary.LittleEndian.Uint64(r), binary.LittleEndian.Uint32(r[12:])
 			if at%instruction != 0 || at+2*instruction > uint64(len(p.code)) {
 				return nil, fmt.Errorf("section %s has a relocation outside", sec)
 			}
-			p.consts = append(p.consts, uint32(at))
+			if symbol == 0 || int(symbol) > len(symbols) { // Symbols leaves out the first
+				return nil, fmt.Errorf("section %s has a relocation to nothing", sec)
+			}
+			in := int(symbols[symbol-1].Section)
+			if in >= len(file.Sections) {
+				return nil, fmt.Errorf("section %s has a relocation to no section", sec)
+			}
+			p.maps = append(p.maps, mapLoad{uint32(at), file.Sections[in].Name})
 		}
 		o.programs[name] = p
 	}
@@ -97,7 +127,7 @@ func (o *object) addExt(ext []byte) error {
 		return err
 	}
 	for name, p := range o.programs {
-		section := programSections[name]
+		section := o.sections[name]
 		p.funcs, p.funcSize = funcs.of(o, section), funcs.size
 		p.relocs, p.relocSize = relocs.of(o, section), relocs.size
 		if len(p.funcs) == 0 || uint32(len(p.funcs)) != p.funcSize {

@@ -14,6 +14,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "find.h"
 
 #define nodebug __attribute__((nodebug))
 
@@ -291,22 +292,5 @@ int owners(struct bpf_iter__task_file *ctx)
 	o.fd = ctx->fd;
 	__builtin_memcpy(o.comm, &task->comm, sizeof(o.comm));
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
-	return 0;
-}
-
-/* Asks the kernel for the number of a function's type: the loader's question,
- * because a program that is an iterator has to name it. Go: lookUp. */
-struct lookup {
-	char name[24];
-	__s64 id; /* or a negative errno */
-};
-
-SEC("syscall")
-int find(struct lookup *ctx)
-{
-	char name[sizeof(ctx->name)];
-
-	__builtin_memcpy(name, ctx->name, sizeof(name));
-	ctx->id = bpf_btf_find_by_name_kind(name, sizeof(name), BTF_KIND_FUNC, 0);
 	return 0;
 }

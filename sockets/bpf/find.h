@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+#ifndef TCPKA_FIND_H
+#define TCPKA_FIND_H
+
+/* Asks the kernel for the number of a function's type: the loader's question,
+ * because a program that is an iterator has to name it. Go: lookUp. */
+struct lookup {
+	char name[24];
+	__s64 id; /* or a negative errno */
+};
+
+SEC("syscall")
+int find(struct lookup *ctx)
+{
+	char name[sizeof(ctx->name)];
+
+	__builtin_memcpy(name, ctx->name, sizeof(name));
+	ctx->id = bpf_btf_find_by_name_kind(name, sizeof(name), BTF_KIND_FUNC, 0);
+	return 0;
+}
+
+#endif
