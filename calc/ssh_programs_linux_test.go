@@ -1,0 +1,72 @@
+package calc_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// TestRealDropbear measures Dropbear's client against its rule: the server is
+// stopped, and the time until the client gives up is taken.
+func TestRealDropbear(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		client, convert := nstest.Program(t, "dbclient"), nstest.Program(t, "dropbearconvert")
+		lab := newSSHLab(t)
+		if out, err := exec.Command(convert, "openssh", "dropbear", lab.file("user"), lab.file("user.db")).CombinedOutput(); err != nil {
+			t.Fatalf("dropbearconvert: %v: %s", err, out)
+		}
+		for _, interval := range []int{2, 4} {
+			end := calc.OtherSSH{Program: calc.Dropbear, Interval: time.Duration(interval) * time.Second}
+			lab.ready.Add(1)
+			err := lab.within(calc.SSH{Side: calc.SSHServer, CountMax: 3}, nil, func(s *sshSession) error {
+				dropbear := exec.Command(client, "-y", "-y", "-T", "-K", fmt.Sprint(interval), "-i", lab.file("user.db"), "-p", sshPort, sshUser+"@127.0.0.1", "exec sh")
+				dropbear.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+				stdin, err := dropbear.StdinPipe()
+				if err != nil {
+					return err
+				}
+				stdout, err := dropbear.StdoutPipe()
+				if err != nil {
+					return err
+				}
+				if err := dropbear.Start(); err != nil {
+					return err
+				}
+				defer dropbear.Process.Kill()
+				io.WriteString(stdin, "echo hello\n")
+				if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "hello\n" {
+					return fmt.Errorf("dbclient printed %q, %v", line, err)
+				}
+				// The server's side is what stops; s is a session beside it.
+				pids, err := descendants(s.server.Process.Pid)
+				if err != nil {
+					return err
+				}
+				heard := time.Now()
+				for _, pid := range pids {
+					if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+						return err
+					}
+				}
+				// The output has ended, and not the process: it may wait for its input.
+				io.Copy(io.Discard, stdout)
+				took, want := time.Since(heard), end.Detection()
+				t.Logf("-K %d: gave up after %s; %s", interval, took.Round(time.Millisecond), span(want))
+				if took < want.Earliest-100*time.Millisecond || took > want.Latest+wake {
+					return fmt.Errorf("gave up after %s; %s", took, span(want))
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
