@@ -10,5 +10,6 @@ func (s *session) commands() []*cli.Command {
 		s.setCommand(),
 		s.runCommand(),
 		s.undoCommand(),
+		s.selftestCommand(),
 	}
 }
