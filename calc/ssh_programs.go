@@ -21,7 +21,8 @@ type SSHProgram string
 
 const (
 	// PuTTY, KiTTY and WinSCP send a null packet every Interval, whatever else
-	// happens, and want no answer. Source: pinger.c, pinger_schedule.
+	// happens, and want no answer. Source: pinger.c, pinger_schedule. The first one
+	// after the login is seen after two intervals, as measured with PuTTY 0.78.
 	PuTTY  SSHProgram = "putty"
 	KiTTY  SSHProgram = "kitty"
 	WinSCP SSHProgram = "winscp"
