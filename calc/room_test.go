@@ -80,6 +80,11 @@ func (w row) measure() (res result) {
 		res.run = w.play(r)
 		r.watch(&res)
 		res.probes, res.kills = r.counters()
+		// The kernel counts it after it has told the owner. Source:
+		// net/ipv4/tcp_timer.c, tcp_write_err.
+		for until := fineClock() + s; res.errno == "ETIMEDOUT" && res.kills == 0 && fineClock() < until; {
+			res.probes, res.kills = r.counters()
+		}
 	})
 	if err != nil {
 		res.fail = err.Error()
