@@ -337,9 +337,13 @@ func (r *room) lastHeard(fd int) time.Duration {
 // silent is an idle socket whose peer has just stopped to answer.
 func (r *room) silent(fd int, p calc.Prediction) run {
 	from := r.lastHeard(fd)
-	unanswered := int(r.info(fd).Probes)
-	sent, _ := r.counters()
-	return run{predicted: p, from: from, fd: fd, probes: sent - unanswered + p.Probes}
+	for {
+		before, _ := r.counters()
+		unanswered := int(r.info(fd).Probes)
+		if sent, _ := r.counters(); sent == before { // else a probe went out just now
+			return run{predicted: p, from: from, fd: fd, probes: sent - unanswered + p.Probes}
+		}
+	}
 }
 
 // answeredProbe waits until a probe was answered on a connection whose time is a
