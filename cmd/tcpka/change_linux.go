@@ -50,6 +50,15 @@ type planned interface {
 	beaten(dryRun bool) error
 }
 
+// changeFlags are what every command that changes something has.
+func changeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would change, and write nothing", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing what is not only this namespace's", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "no-journal", Usage: "do not record the change: there will be no undo", DisableDefaultText: true},
+	}
+}
+
 // job is a command that changes something.
 type job struct {
 	root rootfs.FS // whose journal it is
@@ -189,8 +198,10 @@ func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) err
 // undoCommandLine is what takes the command back, as it has to be typed.
 func (s *session) undoCommandLine(c *cli.Context, id string) string {
 	words := []string{"tcpka", "undo", id}
-	if dir, ok := given(c, "root"); ok {
-		words = append(words, "--root", dir)
+	for _, name := range []string{"root", "file"} {
+		if value, ok := given(c, name); ok {
+			words = append(words, "--"+name, value)
+		}
 	}
 	if os.Getenv("SUDO_UID") != "" {
 		words = append([]string{"sudo"}, words...)

@@ -30,11 +30,9 @@ It does not reach sockets with values of their own, other network namespaces
 			&cli.BoolFlag{Name: "reset", Usage: "set the kernel's defaults: 7200, 75, 9", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would change, and write nothing", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing several namespaces", DisableDefaultText: true},
-			&cli.BoolFlag{Name: "no-journal", Usage: "do not record the change: there will be no undo", DisableDefaultText: true},
-		}, outputFlags(), whereFlags()),
-		Action: s.set,
+		}, changeFlags(), outputFlags(), whereFlags()),
+		Subcommands: []*cli.Command{s.setSocketsCommand(), s.setSSHCommand()},
+		Action:      s.set,
 	}
 }
 

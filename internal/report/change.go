@@ -20,6 +20,9 @@ type Set struct {
 
 	Unaffected []string `json:"unaffected"` // what the change does not reach
 
+	Sockets *SocketsChange `json:"sockets,omitempty"` // of set sockets
+	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm
+
 	UndoCommand string `json:"-"` // the whole command line
 }
 
@@ -27,6 +30,7 @@ type Set struct {
 const (
 	TargetSysctl   = "sysctl"
 	TargetBootfile = "bootfile"
+	TargetSocket   = "socket"
 )
 
 // Change is one value changed, or to be changed. Null is absent: a key the boot
@@ -39,7 +43,9 @@ type Change struct {
 	Old       *string `json:"old"`
 	New       *string `json:"new"`
 	Applied   bool    `json:"applied"`
-	Detection *OldNew `json:"detection_seconds"` // null in what undo tells
+	Detection *OldNew `json:"detection_seconds"` // null in what undo tells, and where it is not known
+
+	*SocketOption // nil but for a socket
 }
 
 // OldNew is when a dead peer of an idle connection is noticed before and after
@@ -51,12 +57,19 @@ type OldNew struct {
 
 func (d Set) table(w *bufio.Writer, s Style) {
 	writeChanges(w, d.Changes)
-	if !d.Changed {
+	if d.Rearmed != nil {
+		d.Rearmed.table(w)
+	}
+	switch {
+	case d.Sockets != nil:
+		d.Sockets.table(w)
+	case !d.Changed:
 		fmt.Fprintln(w, "\nNothing to change.")
 		return
+	default:
+		d.detections(w)
 	}
-	d.detections(w)
-	if d.DryRun {
+	if d.DryRun && d.Changed {
 		fmt.Fprintln(w, "Dry run: nothing was written.")
 	}
 	if len(d.Unaffected) > 0 {
@@ -74,6 +87,9 @@ func (d Set) table(w *bufio.Writer, s Style) {
 // detections says when a dead peer is noticed, once if that is the same
 // everywhere.
 func (d Set) detections(w *bufio.Writer) {
+	if len(d.Changes) == 0 {
+		return
+	}
 	fmt.Fprintln(w)
 	if d.Detection != nil {
 		fmt.Fprintf(w, "A dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
@@ -102,7 +118,13 @@ func (o OldNew) before() string {
 
 // writeChanges lists changes as lines that sysctl understands, under the name
 // of the namespace or file where there is more than one.
+//
+// Those of sockets can be many, and come in groups.
 func writeChanges(w *bufio.Writer, changes []Change) {
+	if len(changes) > 0 && changes[0].SocketOption != nil {
+		writeSockets(w, changes)
+		return
+	}
 	several := false
 	for _, c := range changes {
 		several = several || c.where() != changes[0].where()
@@ -150,13 +172,17 @@ type Undo struct {
 	Command string   `json:"command"` // what is taken back
 	DryRun  bool     `json:"dry_run"`
 	Changes []Change `json:"changes"`
-	Left    []string `json:"left"` // what could not be taken back, and why
+	Left    []string `json:"left"`  // what could not be taken back, and why
+	Notes   []string `json:"notes"` // what need not be taken back
 }
 
 func (d Undo) table(w *bufio.Writer, s Style) {
 	writeChanges(w, d.Changes)
 	for _, l := range d.Left {
 		fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "left:"), Escape(l))
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(w, "note: %s\n", Escape(n))
 	}
 	if d.DryRun {
 		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))

@@ -189,7 +189,7 @@ func TestSetAndUndo(t *testing.T) {
 		"set_nothing": Set{Schema: "tcpka/set/v1", Changes: changes[1:2], Detection: &OldNew{&old, &old}, Warnings: []calc.Warning{}, Unaffected: []string{}},
 		"set_never":   Set{Schema: "tcpka/set/v1", Changed: true, DryRun: true, Changes: changes[:1], Detection: &OldNew{nil, &now}, Warnings: []calc.Warning{}, Unaffected: []string{}},
 		"undo": Undo{
-			Schema: "tcpka/undo/v1", ID: "1ng1a6t0", Command: "set --time 600", Changes: changes, Left: []string{"namespace web is gone"},
+			Schema: "tcpka/undo/v1", ID: "1ng1a6t0", Command: "set --time 600", Changes: changes, Left: []string{"namespace web is gone"}, Notes: []string{"2 sockets\x1b were closed since"},
 		},
 		"journal": Journal{Schema: "tcpka/undo-list/v1", Entries: []JournalEntry{
 			{ID: "1ng1a6t0", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Command: "set --time '6\x1b'", State: "done", Changes: changes},

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// apply changes the sockets, and looks afterwards whether they stay so.
+//
+// With a jitter, those that will be probed at once are left for later, and then
+// changed a few at a time. To give each a slightly different time instead would
+// leave them with different times for ever.
+func (p *socketPlan) apply(interrupted <-chan os.Signal) error {
+	var later []spread
+	for _, r := range p.rooms {
+		var now []*tuning
+		for _, t := range r.changing {
+			if p.jitter > 0 && t.overdue() {
+				later = append(later, spread{r, t})
+				continue
+			}
+			now = append(now, t)
+		}
+		if err := p.retune(r, now); err != nil {
+			return err
+		}
+	}
+	err := p.spread(later, interrupted)
+	for _, r := range p.rooms {
+		if r.err == nil && len(r.changing) > 0 {
+			err = errors.Join(err, r.ns.Do(func() error { return lookAgain(r.sysctl, p.listen, r.changing) }))
+		}
+	}
+	return errors.Join(err, p.failures())
+}
+
+func (p *socketPlan) retune(r *socketRoom, list []*tuning) error {
+	if r.err != nil || len(list) == 0 {
+		return nil
+	}
+	q := sockets.RetuneQuery{Sysctl: r.sysctl, Listen: p.listen}
+	return r.ns.Do(func() error { return retune(q, list) })
+}
+
+// spread is a socket that waits for its turn.
+type spread struct {
+	room *socketRoom
+	*tuning
+}
+
+// The time between two rounds, and how many of them there are at most: each costs
+// a walk over all sockets.
+const (
+	minRound  = 250 * time.Millisecond
+	maxRounds = 240
+)
+
+// spread changes sockets over the time of the jitter, in an order of chance, until
+// something comes from interrupted.
+func (p *socketPlan) spread(list []spread, interrupted <-chan os.Signal) error {
+	if len(list) == 0 {
+		return nil
+	}
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	rounds := min(len(list), int(p.jitter/minRound), maxRounds)
+	progress := p.progress(len(list))
+	defer progress(-1)
+	start := time.Now()
+	for i, done := 0, 0; i < rounds; i++ {
+		timer := time.NewTimer(time.Until(start.Add(p.jitter * time.Duration(i) / time.Duration(rounds))))
+		select {
+		case <-timer.C:
+		case sig := <-interrupted:
+			timer.Stop()
+			p.stopped = true
+			return fmt.Errorf("stopped by %v: %d of %d sockets that were to be spread were changed", sig, done, len(list))
+		}
+		upTo := len(list) * (i + 1) / rounds
+		for _, r := range p.rooms {
+			var now []*tuning
+			for _, s := range list[done:upTo] {
+				if s.room == r {
+					now = append(now, s.tuning)
+				}
+			}
+			if err := p.retune(r, now); err != nil {
+				return err
+			}
+		}
+		done = upTo
+		progress(done)
+	}
+	return nil
+}
+
+// progress returns what is to be told how many of n are done, and -1 at the end.
+// On a terminal one line says it.
+func (p *socketPlan) progress(n int) func(done int) {
+	f, ok := p.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		p.notice("%d overdue sockets are changed over %s; an interrupt leaves the rest as it is", n, p.jitter)
+		return func(int) {}
+	}
+	return func(done int) {
+		if done < 0 {
+			fmt.Fprint(f, "\r\x1b[K")
+			return
+		}
+		fmt.Fprintf(f, "\r\x1b[K%d of %d overdue sockets over %s; Ctrl-C leaves the rest as it is", done, n, p.jitter)
+	}
+}

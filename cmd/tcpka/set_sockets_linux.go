@@ -1,0 +1,140 @@
+package main
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+func (s *session) setSocketsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "sockets",
+		Usage:     "change running connections of any program",
+		UsageText: "tcpka set sockets FILTER [--time T] [--intvl T] [--probes N] [--user-timeout T] [--on|--off] [options]",
+		Description: `Changes connections that are open, without their programs: those that meet all of
+the filter. It shows what changes and asks; then it changes the sockets that it
+showed and no other, and looks whether they have the values.
+
+Connections in ESTAB and CLOSE-WAIT are changed, and with --listen also what
+listens: whatever it accepts from then on has the values. Values do not switch
+keepalive on, --on does.
+
+A socket that was silent for longer than a new time is probed at once. --jitter
+D changes those one by one over the time D instead; Ctrl-C ends that early, and
+leaves the rest as it is.
+
+A socket that follows the sysctl in a value, and is given one of its own, never
+follows it again: the kernel has no way back. tcpka undo writes the sysctl's
+value then. A value that is so already is not set.
+
+For sockets of other users it needs root: CAP_BPF and CAP_PERFMON, or
+CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.`,
+		Flags: join(filterFlags(), []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "every connection: in place of a filter", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "listen", Usage: "listening sockets, too", DisableDefaultText: true},
+		}, valueFlags(), []cli.Flag{
+			userTimeoutFlag(),
+			&cli.BoolFlag{Name: "on", Usage: "switch keepalive on", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "off", Usage: "switch keepalive off", DisableDefaultText: true},
+			&cli.StringFlag{Name: "jitter", Usage: "spread what would be probed at once over a `DURATION`"},
+		}, changeFlags(), outputFlags(), whereFlags()[:1]),
+		Action: s.setSockets,
+	}
+}
+
+// maxJitter is a bound for the time that no other tcpka can make changes.
+const maxJitter = time.Hour
+
+func (s *session) setSockets(c *cli.Context) error {
+	if _, err := outputFormat(c); err != nil {
+		return err
+	}
+	want, err := s.wantedOfSockets(c)
+	if err != nil {
+		return err
+	}
+	p := socketPlan{session: s, change: want, listen: givenBool(c, "listen")}
+	if p.filter, err = socketsMeant(c, p.listen); err != nil {
+		return err
+	}
+	if p.jitter, err = jitter(c, want); err != nil {
+		return err
+	}
+	if p.where, err = whereOf(c); err != nil {
+		return err
+	}
+	var shown *socketPlan
+	return s.change(c, job{
+		root: p.root,
+		gather: func() (planned, error) {
+			p := p
+			if err := p.gather(shown); err != nil {
+				return nil, s.permission(err)
+			}
+			shown = &p
+			return &p, nil
+		},
+		advise: s.permission,
+	})
+}
+
+// wantedOfSockets reads what to set.
+func (s *session) wantedOfSockets(c *cli.Context) (keepalive.Change, error) {
+	ch, err := change(c, keepalive.Socket())
+	if err != nil {
+		return ch, err
+	}
+	on, off := givenBool(c, "on"), givenBool(c, "off")
+	switch {
+	case on && off:
+		return ch, misuse("--on and --off exclude each other")
+	case on || off:
+		ch.Enabled = &on
+	case ch.Empty():
+		return ch, misuse("nothing to set").withHint("give at least one of --time, --intvl, --probes, --user-timeout, --on and --off")
+	}
+	return ch, nil
+}
+
+// socketsMeant reads the filter. It has no state in which a socket is not
+// changed.
+func socketsMeant(c *cli.Context, listen bool) (sockets.Filter, error) {
+	f, given, err := filterOf(c)
+	all := givenBool(c, "all")
+	switch beyond := f.States &^ tunable(listen); {
+	case err != nil:
+		return f, err
+	case given && all:
+		return f, misuse("--all goes with no filter")
+	case !given && !all:
+		return f, misuse("no filter: this would change every connection").withHint("name some, as by --port or --comm; --all means it")
+	case beyond == sockets.StatesOf(sockets.Listen):
+		return f, misuse("--state: listening sockets are changed only with --listen").withHint("whatever a listener accepts from then on has the values")
+	case beyond != 0:
+		return f, misuse("--state: only sockets in the states estab and close-wait are changed, and with --listen those that listen")
+	}
+	if f.States == 0 {
+		f.States = tunable(listen)
+	}
+	return f, nil
+}
+
+func jitter(c *cli.Context, want keepalive.Change) (time.Duration, error) {
+	text, ok := given(c, "jitter")
+	if !ok {
+		return 0, nil
+	}
+	d, err := parseDuration(text, time.Second)
+	switch {
+	case err != nil:
+		return 0, misuse("--jitter %q: %w", text, err)
+	case d < time.Second || d > maxJitter:
+		return 0, misuse("--jitter %q: accepted are durations from 1s to 1h", text)
+	case want.Time == nil:
+		return 0, misuse("--jitter goes with --time: nothing else has a socket probed at once")
+	}
+	return d, nil
+}

@@ -1,0 +1,427 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/netns"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// socketPlan is what set sockets is about to do.
+type socketPlan struct {
+	*session
+	where
+	filter sockets.Filter
+	listen bool
+	change keepalive.Change
+	jitter time.Duration
+
+	rooms   []*socketRoom
+	stopped bool // by a signal, before all was done
+}
+
+// socketRoom is what changes in one namespace.
+type socketRoom struct {
+	ns     namespace
+	cookie uint64
+	kernel calc.Kernel
+	sysctl keepalive.Settings
+	err    error // why nothing of it can be changed
+
+	changing []*tuning // those that change alike follow each other
+	found    int
+	already  int
+	late     int // of those, with a timer that was armed for longer
+	unseen   int // whose values cannot be read
+	noUTO    int // MPTCP sockets that were to get a user timeout
+	gaps     []sockets.Gap
+}
+
+// gather looks for the sockets, and no others than were shown before if that is
+// not nil.
+func (p *socketPlan) gather(shown *socketPlan) error {
+	for i, ns := range p.namespaces {
+		r := &socketRoom{ns: ns}
+		only := map[uint64]bool(nil)
+		if shown != nil {
+			only = shown.rooms[i].cookies()
+		}
+		r.err = ns.Do(func() error {
+			snap, err := look(p.root)
+			if err != nil {
+				return err
+			}
+			r.sysctl, r.kernel = snap.settings, snap.kernel
+			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
+			return r.list(p, only)
+		})
+		if r.err != nil && !p.all {
+			return r.err
+		}
+		p.rooms = append(p.rooms, r)
+	}
+	if !slices.ContainsFunc(p.rooms, func(r *socketRoom) bool { return r.err == nil }) {
+		return p.failures()
+	}
+	if n, why := p.unseen(); n > 0 && n == p.count(func(r *socketRoom) int { return r.found }) {
+		return p.permission(fmt.Errorf("%s: %w", some(n, "the values of 1 socket cannot be read", "the values of %d sockets cannot be read"), unseenError(why)))
+	}
+	return nil
+}
+
+// unseenError says why the values of sockets cannot be read: mostly for want of
+// privilege.
+type unseenError string
+
+func (e unseenError) Error() string   { return string(e) }
+func (e unseenError) Is(t error) bool { return t == os.ErrPermission }
+
+func (r *socketRoom) cookies() map[uint64]bool {
+	only := make(map[uint64]bool, len(r.changing))
+	for _, t := range r.changing {
+		only[t.Cookie] = true
+	}
+	return only
+}
+
+func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
+	q := sockets.Query{Sysctl: r.sysctl, Filter: p.filter}
+	rep, err := sockets.List(q, func(s *sockets.Socket) error {
+		if s.Inode == 0 || only != nil && !only[s.Cookie] {
+			return nil // closed by its program or not accepted yet; or not shown
+		}
+		r.add(s, p.change)
+		return nil
+	})
+	r.gaps = rep.Incomplete
+	r.sort()
+	return err
+}
+
+func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change) {
+	r.found++
+	if !s.ValuesKnown || s.Keepalive == sockets.Unknown {
+		r.unseen++
+		return
+	}
+	if want.UserTimeout != nil && !s.UserTimeoutKnown {
+		r.noUTO++
+		want.UserTimeout = nil
+	}
+	t := found(s)
+	if t.change = t.differing(want); t.change.Empty() {
+		r.already++
+		if want.Time != nil && isLate(s, r.sysctl) {
+			r.late++
+		}
+		return
+	}
+	r.changing = append(r.changing, &t)
+}
+
+// sort puts together what changes alike: it is shown so, and takes less room in
+// the journal.
+func (r *socketRoom) sort() {
+	type kind struct {
+		comm      string
+		owned     bool
+		listening bool
+		values    sockets.Values
+	}
+	index := map[kind]int{}
+	of := make(map[*tuning]int, len(r.changing))
+	for _, t := range r.changing {
+		k := kind{listening: t.State == sockets.Listen, values: t.values()}
+		if comm := t.comm(); comm != nil {
+			k.comm, k.owned = *comm, true
+		}
+		if _, ok := index[k]; !ok {
+			index[k] = len(index)
+		}
+		of[t] = index[k]
+	}
+	slices.SortStableFunc(r.changing, func(a, b *tuning) int { return of[a] - of[b] })
+}
+
+// overdue reports whether the socket is probed as soon as it has its new time.
+// To one that is off that does not happen: it is armed a full time from now.
+// Source: net/ipv4/tcp.c, tcp_sock_set_keepidle_locked.
+func (t *tuning) overdue() bool {
+	staysOn := t.Keepalive == sockets.On && (t.change.Enabled == nil || *t.change.Enabled)
+	return staysOn && t.change.Time != nil && t.Timer == sockets.TimerKeepalive && t.IdleKnown && t.Idle >= *t.change.Time
+}
+
+// staysOff reports whether values are stored that have no effect.
+func (t *tuning) staysOff() bool { return t.Keepalive == sockets.Off && t.change.Enabled == nil }
+
+// eachTuning calls f for every socket that changes.
+func (p *socketPlan) eachTuning(f func(r *socketRoom, t *tuning)) {
+	for _, r := range p.rooms {
+		for _, t := range r.changing {
+			f(r, t)
+		}
+	}
+}
+
+func (p *socketPlan) count(of func(*socketRoom) int) int {
+	n := 0
+	for _, r := range p.rooms {
+		n += of(r)
+	}
+	return n
+}
+
+// numbers counts what is planned and what was done.
+func (p *socketPlan) numbers() report.SocketsChange {
+	n := report.SocketsChange{
+		Found:   p.count(func(r *socketRoom) int { return r.found }),
+		Already: p.count(func(r *socketRoom) int { return r.already }),
+	}
+	n.Unseen, _ = p.unseen()
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		n.Changing++
+		if t.staysOff() {
+			n.KeepaliveOff++
+		}
+		if t.overdue() {
+			n.Overdue++
+		}
+		switch {
+		case t.back:
+			n.SetBack++
+		case t.result == sockets.Done:
+			n.Changed++
+		case t.result == sockets.Failed:
+			n.Failed++
+		case t.result != 0: // it ended, or is about to
+			n.Gone++
+		}
+	})
+	return n
+}
+
+// unseen counts the sockets whose values cannot be read, and says why.
+func (p *socketPlan) unseen() (n int, why string) {
+	for _, r := range p.rooms {
+		if n += r.unseen; r.unseen == 0 || why != "" {
+			continue
+		}
+		for _, g := range r.gaps {
+			if g.What == "the keepalive values" {
+				why = strings.TrimSuffix(g.Why+"; "+g.Remedy, "; ")
+			}
+		}
+	}
+	return n, why
+}
+
+func (p *socketPlan) document() report.Set {
+	d := report.Set{Schema: "tcpka/set/v1", Changes: []report.Change{}, Warnings: []calc.Warning{}, Unaffected: []string{}}
+	p.eachTuning(func(r *socketRoom, t *tuning) {
+		d.Changes = append(d.Changes, t.report(r.ns.Name, t.detection(r.kernel))...)
+	})
+	n := p.numbers()
+	d.Sockets = &n
+	d.Changed = n.Changing > 0 && (!p.carriedOut() || p.anyApplied())
+	d.Detection = common(d.Changes)
+	d.Warnings = append(d.Warnings, p.warnings(n)...)
+	return d
+}
+
+// warnings are what to know before, and still true after.
+func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
+	var ws []calc.Warning
+	warn := func(id, format string, args ...any) {
+		ws = append(ws, calc.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
+	}
+	follows, may := 0, 0
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		known, unknown := false, false
+		for _, o := range socketOptions {
+			if o.wanted(t.change) != nil {
+				known = known || o.origin(t.values()) == sockets.FromSysctl
+				unknown = unknown || o.origin(t.values()) == sockets.FromUnknown
+			}
+		}
+		if known {
+			follows++
+		} else if unknown {
+			may++
+		}
+	})
+	if follows > 0 {
+		warn("leaves_sysctl", "%s for good: a value that was set on a socket cannot be unset, not by undo either", some(follows, "1 socket that follows the sysctl gets a value of its own,", "%d sockets that follow the sysctl get values of their own,"))
+	}
+	if may > 0 {
+		warn("may_leave_sysctl", "%s for good: a value that was set on a socket cannot be unset, not by undo either", some(may, "1 socket that may follow the sysctl gets a value of its own,", "%d sockets that may follow the sysctl get values of their own,"))
+	}
+	if n.Overdue > 0 && p.jitter == 0 {
+		warn("probed_at_once", "%s silent for longer than the new time: probed at once; --jitter 1m spreads that over a minute", some(n.Overdue, "1 socket was", "%d sockets were"))
+	}
+	if n.KeepaliveOff > 0 {
+		warn("keepalive_stays_off", "%s keepalive off, which stays so: the values have no effect until it is on (--on)", some(n.KeepaliveOff, "1 socket has", "%d sockets have"))
+	}
+	if late := p.count(func(r *socketRoom) int { return r.late }); late > 0 {
+		warn("timers_late", "%s this time by the sysctl, but a timer that was armed for longer: tcpka set --rearm arms it anew", some(late, "1 socket has", "%d sockets have"))
+	}
+	return append(ws, p.harm()...)
+}
+
+// harm are the warnings about the values that result.
+func (p *socketPlan) harm() []calc.Warning {
+	var ws []calc.Warning
+	seen := map[keepalive.Settings]bool{}
+	p.eachTuning(func(r *socketRoom, t *tuning) {
+		settings := t.change.Apply(t.Settings)
+		if seen[settings] {
+			return
+		}
+		seen[settings] = true
+		for _, w := range r.kernel.Warnings(settings) {
+			if !slices.ContainsFunc(ws, func(known calc.Warning) bool { return known.ID == w.ID }) {
+				ws = append(ws, w)
+			}
+		}
+	})
+	return ws
+}
+
+func some(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
+}
+
+// touches: they are other processes' sockets, whoever these are.
+func (p *socketPlan) touches() string {
+	n, spaces := 0, 0
+	programs := map[string]bool{}
+	for _, r := range p.rooms {
+		n += len(r.changing)
+		if len(r.changing) > 0 {
+			spaces++
+		}
+	}
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		if comm := t.comm(); comm != nil {
+			programs[*comm] = true
+		}
+	})
+	text := some(n, "1 socket", "%d sockets")
+	if len(programs) == 1 {
+		for name := range programs {
+			text += " of " + name
+		}
+	} else if len(programs) > 1 {
+		text += fmt.Sprintf(" of %d programs", len(programs))
+	}
+	if spaces > 1 {
+		text += " in " + namespaces(spaces)
+	}
+	return text
+}
+
+func (p *socketPlan) record() (changes []journal.Change, applied func() []int) {
+	type option struct {
+		*tuning
+		socketOption
+	}
+	var made []option
+	for _, r := range p.rooms {
+		ns := &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie}
+		for _, t := range r.changing {
+			changes = append(changes, t.record(ns)...)
+			for _, o := range socketOptions {
+				if o.wanted(t.change) != nil {
+					made = append(made, option{t, o})
+				}
+			}
+		}
+	}
+	return changes, func() []int {
+		indices := []int{}
+		for i, m := range made {
+			if m.applied(m.socketOption) {
+				indices = append(indices, i)
+			}
+		}
+		return indices
+	}
+}
+
+func (p *socketPlan) carriedOut() bool {
+	yes := p.stopped
+	p.eachTuning(func(_ *socketRoom, t *tuning) { yes = yes || t.result != 0 })
+	return yes
+}
+
+func (p *socketPlan) anyApplied() bool {
+	yes := false
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		yes = yes || slices.ContainsFunc(socketOptions, t.applied)
+	})
+	return yes
+}
+
+// restored: what could not be changed was put back by the one who tried.
+func (p *socketPlan) restored() bool {
+	yes := true
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		same := t.after.Settings == t.Settings && t.after.Keepalive == t.Keepalive
+		yes = yes && (!t.tried() || same)
+	})
+	return yes
+}
+
+// failures are the namespaces and the sockets that are left out, or could not be
+// changed.
+func (p *socketPlan) failures() error {
+	var errs []error
+	for _, r := range p.rooms {
+		if r.err != nil {
+			errs = append(errs, fmt.Errorf("namespace %s: %w", r.ns.Name, r.err))
+		}
+	}
+	if n, why := p.unseen(); n > 0 {
+		errs = append(errs, fmt.Errorf("%s be read: %s", some(n, "the values of 1 socket cannot", "the values of %d sockets cannot"), why))
+	}
+	if n := p.count(func(r *socketRoom) int { return r.noUTO }); n > 0 {
+		errs = append(errs, fmt.Errorf("%s no user timeout", some(n, "1 MPTCP socket has", "%d MPTCP sockets have")))
+	}
+	type reason struct{ comm, text string }
+	var reasons []reason
+	counts := map[reason]int{}
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		if !t.back && t.result != sockets.Failed {
+			return
+		}
+		r := reason{text: t.err.Error()}
+		if comm := t.comm(); comm != nil {
+			r.comm = " of " + *comm
+		}
+		if counts[r]++; counts[r] == 1 {
+			reasons = append(reasons, r)
+		}
+	})
+	const most = 5
+	for i, r := range reasons {
+		if i == most {
+			errs = append(errs, fmt.Errorf("and %d other reasons", len(reasons)-i))
+			break
+		}
+		errs = append(errs, fmt.Errorf("%s%s: %s", some(counts[r], "1 socket", "%d sockets"), r.comm, r.text))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *socketPlan) beaten(bool) error { return nil }
