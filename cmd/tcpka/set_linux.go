@@ -31,7 +31,7 @@ It does not reach sockets with values of their own, other network namespaces
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
 		}, changeFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.setSocketsCommand(), s.setSSHCommand()},
+		Subcommands: []*cli.Command{s.setSocketsCommand()},
 		Action:      s.set,
 	}
 }
