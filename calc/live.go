@@ -85,7 +85,8 @@ func (k Kernel) NextProbe(l Live) (in, latest time.Duration, ok bool) {
 		return in, add(in, k.Slack(k.interval(l.Intvl))), true
 	}
 	in = max(in, l.Time-l.Idle)
-	return in, add(in, k.Slack(max(l.Time, k.interval(l.Intvl)))), true
+	// A timer that was armed by other values can have been longer.
+	return in, add(in, k.Slack(max(l.Time, k.interval(l.Intvl), l.Expires))), true
 }
 
 func (k Kernel) diesOfProbes(l Live) Prediction {

@@ -1,0 +1,193 @@
+package calc
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// A Flaw is a reason why a connection does not meet a goal.
+type Flaw struct {
+	ID   string // one of the constants below
+	Text string // a sentence without a full stop
+}
+
+// The flaws of a connection.
+const (
+	// FlawOff: keepalive is off.
+	FlawOff = "keepalive_off"
+	// FlawValues: the values in effect do not meet the goal.
+	FlawValues = "values"
+	// FlawUserTimeoutLong: without the user timeout they would.
+	FlawUserTimeoutLong = "user_timeout_outlasts_probes"
+	// FlawUserTimeoutShort: they do, but fewer probes may be lost than they say.
+	FlawUserTimeoutShort = "user_timeout_cuts_probes"
+	// FlawOldTimer: they do, but the timer that runs was set by other values.
+	FlawOldTimer = "old_timer"
+	// FlawInFlight: data waits for an answer. Keepalive is not looked at until it
+	// comes, and what gives up first does so too late.
+	FlawInFlight = "data_in_flight"
+)
+
+// Examine says why a connection does not meet a goal. It is nil where it does. A
+// listening socket is a connection whose timer does not run.
+func (k Kernel) Examine(g Goal, l Live) []Flaw {
+	if !l.Enabled {
+		if g.PathTimeout == 0 && g.DetectWithin == 0 {
+			return nil
+		}
+		return []Flaw{{FlawOff, "keepalive is off: nothing is sent while the connection is idle"}}
+	}
+	var flaws []Flaw
+	if text := k.stuck(g, l); text != "" {
+		flaws = append(flaws, Flaw{FlawInFlight, text})
+	}
+	if text := k.Misses(g, l.Settings); text != "" {
+		without := l.Settings
+		without.UserTimeout = 0
+		if l.UserTimeout > 0 && k.Meets(g, without) && k.Misses(g, without) == "" {
+			return append(flaws, Flaw{FlawUserTimeoutLong, fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
+		}
+		return append(flaws, Flaw{FlawValues, text})
+	}
+	if l.UserTimeout > 0 {
+		if p := k.IdlePeerGone(l.Settings); !p.Never && p.Probes < l.Probes {
+			flaws = append(flaws, Flaw{FlawUserTimeoutShort, fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s in a row %s lost; probes (%d) is not looked at",
+				inSeconds(l.UserTimeout), count(p.Probes, "probe"), isAre(p.Probes), l.Probes)})
+		}
+	}
+	if text := k.late(g, l); text != "" {
+		flaws = append(flaws, Flaw{FlawOldTimer, text})
+	}
+	return flaws
+}
+
+// Misses says in a sentence why settings do not meet a goal, and is empty where
+// [Kernel.Meets] is true. As there, the times are the latest, with half a second
+// for the way there and back. The goal's InFlight is not looked at.
+func (k Kernel) Misses(g Goal, s keepalive.Settings) string {
+	g.InFlight = false
+	if k.Meets(g, s) {
+		return ""
+	}
+	if alive := k.IdlePeerAlive(s); !alive.Never {
+		return fmt.Sprintf("a healthy connection is dropped after %s of silence", inSeconds(alive.Exact))
+	}
+	var text string
+	if g.PathTimeout != 0 && !k.Meets(Goal{PathTimeout: g.PathTimeout, SurviveLoss: g.SurviveLoss}, s) {
+		gap, ok := k.RefreshAfterLoss(s, g.SurviveLoss)
+		gap = add(gap, planRoundTrip)
+		switch {
+		case !ok:
+			text = fmt.Sprintf("an idle connection is not probed, and the path forgets it after %s", inSeconds(g.PathTimeout))
+		case g.SurviveLoss > 0:
+			text = fmt.Sprintf("an idle connection is silent for up to %s where %s lost, and the path forgets it after %s", inSeconds(gap), isLost(g.SurviveLoss), inSeconds(g.PathTimeout))
+		default:
+			text = fmt.Sprintf("an idle connection is silent for up to %s, and the path forgets it after %s", inSeconds(gap), inSeconds(g.PathTimeout))
+		}
+	}
+	if p := k.IdleAfterAnsweredProbe(s); g.DetectWithin != 0 && !k.Meets(Goal{DetectWithin: g.DetectWithin}, s) {
+		if text != "" {
+			text += "; "
+		}
+		if p.Never {
+			text += fmt.Sprintf("a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
+		} else {
+			text += fmt.Sprintf("a dead peer is noticed after up to %s, wanted is within %s", inSeconds(add(p.Latest, planRoundTrip)), inSeconds(g.DetectWithin))
+		}
+	}
+	if text == "" {
+		text = fmt.Sprintf("a healthy connection ends where %s lost", isLost(g.SurviveLoss))
+	}
+	return text
+}
+
+// stuck says that what a connection has sent is not acknowledged, and that the
+// kernel will give up too late. Data that was just sent is not looked at: it has
+// to be repeated, or to wait for the peer's window without an answer.
+func (k Kernel) stuck(g Goal, l Live) string {
+	if g.DetectWithin == 0 || l.Unanswered == 0 || l.Timer != TimerRetransmit && l.Timer != TimerProbe0 {
+		return ""
+	}
+	p := k.Dies(l)
+	if p.Never || add(l.Idle, p.Latest) <= g.DetectWithin {
+		return ""
+	}
+	return fmt.Sprintf("data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s to %s after the peer was last heard, wanted is within %s",
+		p.DecidedBy, inSeconds(add(l.Idle, p.Earliest)), inSeconds(add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))
+}
+
+// late says that the first probe comes later than the values have it, and too
+// late. Armed by them the timer runs for no longer than the larger of time and
+// intvl.
+func (k Kernel) late(g Goal, l Live) string {
+	const grace = time.Second
+	most := max(l.Time, k.interval(l.Intvl))
+	if l.Timer != TimerKeepalive || l.Unanswered > 0 || l.Expires <= most+grace {
+		return ""
+	}
+	_, next, ok := k.NextProbe(l)
+	if !ok {
+		return ""
+	}
+	path := g.PathTimeout != 0 && add(add(l.Idle, next), planRoundTrip) >= g.PathTimeout
+	end := k.Dies(l)
+	detect := g.DetectWithin != 0 && (end.Never || add(end.Latest, planRoundTrip) > g.DetectWithin)
+	if !path && !detect {
+		return ""
+	}
+	return fmt.Sprintf("the timer that runs was set by other values: the first probe comes in %s, not within %s; after it the values in effect hold", inSeconds(l.Expires), inSeconds(most))
+}
+
+// MissesSSH is [Kernel.Misses] for the probes of OpenSSH.
+func MissesSSH(g Goal, s SSH) string {
+	if MeetsSSH(g, s) {
+		return ""
+	}
+	period, ok := s.Refresh()
+	switch {
+	case s.idleKill():
+		return fmt.Sprintf("a healthy session is dropped after %s of silence", inSeconds(s.Interval))
+	case !ok:
+		return "it sends no probes"
+	}
+	var text string
+	if g.PathTimeout != 0 && !MeetsSSH(Goal{PathTimeout: g.PathTimeout, SurviveLoss: g.SurviveLoss}, s) {
+		text = fmt.Sprintf("it probes every %s, and the path forgets after %s", inSeconds(period), inSeconds(g.PathTimeout))
+		if g.SurviveLoss > 0 {
+			text = fmt.Sprintf("it probes every %s, and with %s lost the path, which forgets after %s, is silent for too long", inSeconds(period), count(g.SurviveLoss, "probe"), inSeconds(g.PathTimeout))
+		}
+	}
+	if end := s.Detection(); g.DetectWithin != 0 && !MeetsSSH(Goal{DetectWithin: g.DetectWithin}, s) {
+		if text != "" {
+			text += "; "
+		}
+		if end.Never {
+			return text + fmt.Sprintf("it never drops a dead peer, wanted is within %s", inSeconds(g.DetectWithin))
+		}
+		return text + fmt.Sprintf("it drops a dead peer after %s, wanted is within %s", inSeconds(add(add(end.Latest, s.Lateness()), planRoundTrip)), inSeconds(g.DetectWithin))
+	}
+	if text == "" {
+		text = fmt.Sprintf("it drops a healthy session where %s lost", isLost(g.SurviveLoss))
+	}
+	return text
+}
+
+// inSeconds is a time with as many digits as one wants to read.
+func inSeconds(d time.Duration) string {
+	unit := time.Millisecond
+	if d >= 10*time.Second {
+		unit = 100 * time.Millisecond
+	}
+	return text(d.Round(unit))
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+func isLost(n int) string { return count(n, "probe") + " in a row " + isAre(n) }
