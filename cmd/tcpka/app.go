@@ -201,9 +201,12 @@ func hasFlag(flags []cli.Flag, name string) bool {
 
 // outputFlags are what every command has, and the program itself, so that they
 // work on either side of the command's name.
-func outputFlags() []cli.Flag {
+func outputFlags() []cli.Flag { return formatFlags("table or json") }
+
+// formatFlags are the same for a command with other formats.
+func formatFlags(formats string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the answer: table or json"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the answer: " + formats},
 		&cli.BoolFlag{Name: "json", Usage: "short for -o json", DisableDefaultText: true},
 	}
 }
@@ -249,9 +252,9 @@ func (s *session) render(c *cli.Context, d report.Document) error {
 	return nil
 }
 
-// outputFormat is "table" or "json". Commands that change something call it
-// first, so that a misspelt format is found before.
-func outputFormat(c *cli.Context) (string, error) {
+// outputFormat is "table" or "json", or one of more. Commands that change
+// something call it first, so that a misspelt format is found before.
+func outputFormat(c *cli.Context, more ...string) (string, error) {
 	format, ok := given(c, "output")
 	if givenBool(c, "json") {
 		if ok && format != "json" {
@@ -262,8 +265,10 @@ func outputFormat(c *cli.Context) (string, error) {
 	if !ok {
 		return "table", nil
 	}
-	if format != "table" && format != "json" {
-		return "", misuse("--output %q: table or json", format)
+	formats := append([]string{"table", "json"}, more...)
+	if !slices.Contains(formats, format) {
+		last := len(formats) - 1
+		return "", misuse("--output %q: %s or %s", format, strings.Join(formats[:last], ", "), formats[last])
 	}
 	return format, nil
 }

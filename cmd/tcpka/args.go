@@ -68,6 +68,9 @@ func takesValue(flags []cli.Flag, flag string) bool {
 	for _, f := range flags {
 		if slices.Contains(f.Names(), name) {
 			_, isBool := f.(*cli.BoolFlag)
+			if g, ok := f.(*cli.GenericFlag); ok { // as package flag asks
+				_, isBool = g.Value.(interface{ IsBoolFlag() bool })
+			}
 			return !isBool
 		}
 	}

@@ -28,7 +28,7 @@ peer is noticed, how often an idle path is refreshed, and the counters. With
 own, which start at the kernel's defaults. Needs no privilege for its own
 namespace, and root for those of others.`,
 		Flags:       join(outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.pathsCommand(), s.showSSHCommand()},
+		Subcommands: []*cli.Command{s.pathsCommand(), s.showSSHCommand(), s.showSocketsCommand()},
 		Action:      s.show,
 	}
 }

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+func (s *session) showSocketsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "sockets",
+		Usage:     "show the live connections and the keepalive of each",
+		UsageText: "tcpka show sockets [filters] [--listen] [--wide | --summary] [--sort KEY] [--watch] [--netns NAME|PID|PATH|all] [-o FORMAT]",
+		Description: `Shows each TCP connection with its program, whether keepalive is on, the values
+in effect, marked * where they are the socket's own, when the next probe goes out
+and when a dead peer is noticed. Connections whose peer leaves probes unanswered
+say when they end. --wide has all there is, in seconds.
+
+Filters of different kinds must all hold; of one kind that is given several times
+any (--port 22,443 or --port 22 --port 443). A name may have a comma: --comm and
+--cgroup are repeated. Sockets in LISTEN, TIME-WAIT and SYN-RECV are shown only
+when asked for, by --listen or --state.
+
+--sort takes ` + strings.Join(sortKeys(), ", ") + `;
+with a - in front the other way round. What is not known comes last.
+
+--watch looks again every 2 seconds, or --watch=10s, until it is interrupted;
+connections that are being probed come first.
+
+All sockets are seen with root: CAP_BPF and CAP_PERFMON, or without BPF
+CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Without it, your own in full, and of the
+others what the kernel tells everybody. What is missing is said on stderr.`,
+		Flags: join(filterFlags(), []cli.Flag{
+			&cli.BoolFlag{Name: "listen", Usage: "the listening sockets, too", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "wide", Aliases: []string{"w"}, Usage: "all columns", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "summary", Usage: "a line for each program", DisableDefaultText: true},
+			&cli.StringFlag{Name: "sort", Usage: "order by `KEY`; this keeps all sockets in memory"},
+			&cli.GenericFlag{Name: "watch", Usage: "look again, every 2 seconds or `[=INTERVAL]`", Value: new(interval)},
+			&cli.StringFlag{Name: "netns", Usage: "network namespace: a `NAME`, a PID, a path with a slash, or all"},
+		}, formatFlags("table, json, jsonl, csv or prometheus")),
+		Action: s.showSockets,
+	}
+}
+
+// listing is what tcpka show sockets was asked for.
+type listing struct {
+	where
+	filter  sockets.Filter
+	format  string
+	wide    bool
+	summary bool
+	order   order
+	watch   time.Duration // 0: once
+}
+
+func (s *session) listingOf(c *cli.Context) (l listing, err error) {
+	if l.format, err = outputFormat(c, "jsonl", "csv", "prometheus"); err != nil {
+		return l, err
+	}
+	if l.filter, _, err = filterOf(c); err != nil {
+		return l, err
+	}
+	if givenBool(c, "listen") {
+		if l.filter.States == 0 {
+			l.filter.States = sockets.Connections
+		}
+		l.filter.States |= sockets.StatesOf(sockets.Listen)
+	}
+	l.wide, l.summary = givenBool(c, "wide"), givenBool(c, "summary")
+	if l.order, err = orderOf(c); err != nil {
+		return l, err
+	}
+	if l.watch, err = watchOf(c); err != nil {
+		return l, err
+	}
+	switch {
+	case l.wide && l.format != "table":
+		return l, misuse("--wide is for the table; %s has everything anyway", l.format)
+	case l.wide && l.summary:
+		return l, misuse("--wide and --summary exclude each other")
+	case l.summary && l.format == "prometheus":
+		return l, misuse("--summary: prometheus is one anyway")
+	case l.order.by != nil && (l.summary || l.format == "prometheus"):
+		return l, misuse("--sort is for lists of sockets")
+	case l.watch > 0 && l.format != "table":
+		return l, misuse("--watch is for a terminal; for %s, run it again", l.format)
+	}
+	l.where, err = whereOf(c)
+	return l, err
+}
+
+func (s *session) showSockets(c *cli.Context) error {
+	l, err := s.listingOf(c)
+	if err != nil {
+		return err
+	}
+	if l.watch > 0 {
+		return s.watchSockets(l)
+	}
+	w := l.writer(s.stdout, s.style())
+	if l.order.by != nil {
+		w = &sorter{SocketWriter: w, order: l.order}
+	}
+	end, err := s.walk(l, w)
+	if err != nil {
+		return err
+	}
+	for _, lack := range notices(end) {
+		s.notice("%s", lack)
+	}
+	if err := w.End(end); err != nil {
+		return writeError{err}
+	}
+	return nil
+}
+
+// writer is the one for the format.
+func (l *listing) writer(w io.Writer, style report.Style) report.SocketWriter {
+	switch {
+	case l.summary:
+		return report.NewSocketPrograms(w, l.format, style, l.all)
+	case l.format == "json":
+		return report.NewSocketsJSON(w)
+	case l.format == "jsonl":
+		return report.NewSocketLines(w)
+	case l.format == "csv":
+		return report.NewSocketsCSV(w)
+	case l.format == "prometheus":
+		return report.NewSocketsMetrics(w)
+	}
+	options := report.SocketsOptions{Netns: l.all, Wide: l.wide}
+	if isTerminal(w) && !l.wide {
+		options.Fit = style.Width
+	}
+	return report.NewSocketsTable(w, style, options)
+}
+
+// writeError is an error of the answer's destination, not of a namespace.
+type writeError struct{ error }
+
+func (e writeError) Error() string { return "write the answer: " + e.error.Error() }
+func (e writeError) Unwrap() error { return e.error }
+
+// walk passes the sockets of all namespaces to w as they come.
+func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, error) {
+	end := report.SocketsEnd{Incomplete: []report.SocketsLack{}}
+	for _, ns := range l.namespaces {
+		d := describer{netns: ns.Name, always: l.wide || l.format != "table" || l.order.by != nil}
+		q := sockets.Query{Filter: l.filter, Cgroups: l.wide || l.format != "table" && l.format != "prometheus" && !l.summary}
+		var r sockets.Report
+		err := ns.Do(func() error {
+			snap, err := look(l.root)
+			if err != nil {
+				return err
+			}
+			d.kernel, q.Sysctl = snap.kernel, snap.settings
+			r, err = sockets.List(q, func(socket *sockets.Socket) error {
+				row := d.describe(socket)
+				end.Summary.Add(row.Keepalive)
+				if err := w.Socket(row); err != nil {
+					return writeError{err}
+				}
+				return nil
+			})
+			return err
+		})
+		if _, ok := errors.AsType[writeError](err); ok {
+			return end, err
+		}
+		if err != nil {
+			if !l.all {
+				return end, s.permission(err)
+			}
+			end.Incomplete = append(end.Incomplete, report.SocketsLack{
+				Netns: report.Foreign(ns.Name), What: "the sockets of the namespace",
+				Why: report.Foreign(err.Error()), Remedy: new(s.sudo()),
+			})
+			continue
+		}
+		end.Source = r.Source.String()
+		if r.WhyNotBPF != nil {
+			end.WhyNotBPF = new(r.WhyNotBPF.Error())
+		}
+		for _, g := range r.Incomplete {
+			lack := report.SocketsLack{Netns: report.Foreign(ns.Name), What: g.What, Sockets: new(g.Sockets), Why: report.Foreign(g.Why)}
+			if g.Remedy != "" {
+				lack.Remedy = new(g.Remedy)
+			}
+			end.Incomplete = append(end.Incomplete, lack)
+		}
+	}
+	return end, nil
+}
+
+// notices are the sentences that say what is missing.
+func notices(end report.SocketsEnd) []string {
+	var all []string
+	closed := 0
+	names := map[report.Foreign]bool{}
+	for _, lack := range end.Incomplete {
+		names[lack.Netns] = true
+	}
+	for _, lack := range end.Incomplete {
+		if lack.Sockets == nil {
+			closed++
+			continue
+		}
+		text := fmt.Sprintf("not known: %s of %d sockets: %s", lack.What, *lack.Sockets, lack.Why)
+		if *lack.Sockets == 1 {
+			text = fmt.Sprintf("not known: %s of 1 socket: %s", lack.What, lack.Why)
+		}
+		if len(names) > 1 {
+			text = fmt.Sprintf("namespace %s: %s", lack.Netns, text)
+		}
+		if lack.Remedy != nil {
+			text += "; " + *lack.Remedy
+		}
+		all = append(all, text)
+	}
+	if closed > 0 {
+		text := "1 network namespace could not be entered"
+		if closed > 1 {
+			text = fmt.Sprintf("%d network namespaces could not be entered", closed)
+		}
+		for _, lack := range end.Incomplete {
+			if lack.Sockets == nil {
+				all = append(all, fmt.Sprintf("%s: %s; %s", text, lack.Why, *lack.Remedy))
+				break
+			}
+		}
+	}
+	return all
+}

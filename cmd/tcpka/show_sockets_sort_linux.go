@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/internal/nearest"
+	"github.com/tcpka/tcpka/internal/report"
+)
+
+// order is one of the keys, or none.
+type order struct {
+	by       func(a, b *report.Socket) int
+	known    func(*report.Socket) bool // nil: always; what is not known comes last
+	backward bool
+}
+
+type sortKey struct {
+	name  string
+	by    func(a, b *report.Socket) int
+	known func(*report.Socket) bool
+}
+
+// sortable are the keys: the names in JSON, without the unit.
+func sortable() []sortKey {
+	duration := func(name string, of func(*report.Socket) (time.Duration, bool)) sortKey {
+		return sortKey{name,
+			func(a, b *report.Socket) int {
+				x, _ := of(a)
+				y, _ := of(b)
+				return cmp.Compare(x, y)
+			},
+			func(s *report.Socket) bool { _, ok := of(s); return ok },
+		}
+	}
+	owned := func(s *report.Socket) bool { return len(s.Owners) > 0 }
+	values := func(s *report.Socket) bool { return s.ValuesKnown }
+	return []sortKey{
+		{"state", func(a, b *report.Socket) int { return cmp.Compare(a.State, b.State) }, nil},
+		{"local", func(a, b *report.Socket) int { return compareEnds(a.Local, b.Local) }, nil},
+		{"remote", func(a, b *report.Socket) int { return compareEnds(a.Remote, b.Remote) }, nil},
+		{"pid", func(a, b *report.Socket) int { return cmp.Compare(a.Owners[0].PID, b.Owners[0].PID) }, owned},
+		{"comm", func(a, b *report.Socket) int { return cmp.Compare(a.Owners[0].Comm, b.Owners[0].Comm) }, owned},
+		{"uid", func(a, b *report.Socket) int { return cmp.Compare(a.UID, b.UID) }, nil},
+		{"keepalive", func(a, b *report.Socket) int { return cmp.Compare(a.Keepalive, b.Keepalive) },
+			func(s *report.Socket) bool { return s.Keepalive != report.SwitchUnknown }},
+		duration("time", func(s *report.Socket) (time.Duration, bool) { return s.Time, s.ValuesKnown }),
+		duration("intvl", func(s *report.Socket) (time.Duration, bool) { return s.Intvl, s.ValuesKnown }),
+		{"probes", func(a, b *report.Socket) int { return cmp.Compare(a.Probes, b.Probes) }, values},
+		duration("user_timeout", func(s *report.Socket) (time.Duration, bool) { return s.UserTimeout, s.UserTimeoutKnown }),
+		duration("timer", func(s *report.Socket) (time.Duration, bool) { return s.Left, s.LeftKnown }),
+		{"unanswered", func(a, b *report.Socket) int { return cmp.Compare(a.Unanswered, b.Unanswered) }, nil},
+		duration("idle", func(s *report.Socket) (time.Duration, bool) { return s.Idle, s.IdleKnown }),
+		duration("next_probe", func(s *report.Socket) (time.Duration, bool) { return s.Next, s.NextKnown }),
+		duration("detection", func(s *report.Socket) (time.Duration, bool) { return s.Detection, s.DetectionKnown }),
+		duration("dies_in", func(s *report.Socket) (time.Duration, bool) { return s.Dies.Exact, s.Dies.Known }),
+	}
+}
+
+func compareEnds(a, b netip.AddrPort) int { return a.Compare(b) }
+
+func sortKeys() []string {
+	var names []string
+	for _, k := range sortable() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// orderOf reads --sort: a key, with a - in front for the other way round, as in
+// ps --sort. The full names of the JSON fields do as well.
+func orderOf(c *cli.Context) (order, error) {
+	text, ok := given(c, "sort")
+	if !ok {
+		return order{}, nil
+	}
+	name, backward := strings.CutPrefix(text, "-")
+	key := strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	for _, unit := range []string{"_seconds", "_ms", "_probes"} {
+		if short, cut := strings.CutSuffix(key, unit); cut {
+			key = short
+			break
+		}
+	}
+	for _, k := range sortable() {
+		if k.name == key {
+			return order{k.by, k.known, backward}, nil
+		}
+	}
+	f := misuse("--sort %q: no such key", text)
+	if near := nearest.Names(name, sortKeys()); len(near) > 0 {
+		return order{}, f.withHint("did you mean %s?", near[0])
+	}
+	return order{}, f.withHint("the keys are %s", strings.Join(sortKeys(), ", "))
+}
+
+// compare puts a before b if it is negative.
+func (o order) compare(a, b *report.Socket) int {
+	if o.known != nil {
+		switch x, y := o.known(a), o.known(b); {
+		case !x && !y:
+			return 0
+		case !x:
+			return 1
+		case !y:
+			return -1
+		}
+	}
+	if o.backward {
+		a, b = b, a
+	}
+	return o.by(a, b)
+}
+
+// sorter holds all sockets back until there are no more.
+type sorter struct {
+	report.SocketWriter
+	order order
+	rows  []report.Socket
+}
+
+func (s *sorter) Socket(row *report.Socket) error {
+	s.rows = append(s.rows, keep(row))
+	return nil
+}
+
+// keep is a copy that stays.
+func keep(row *report.Socket) report.Socket {
+	kept := *row
+	kept.Owners = slices.Clone(row.Owners)
+	return kept
+}
+
+func (s *sorter) End(end report.SocketsEnd) error {
+	slices.SortStableFunc(s.rows, func(a, b report.Socket) int { return s.order.compare(&a, &b) })
+	for i := range s.rows {
+		if err := s.SocketWriter.Socket(&s.rows[i]); err != nil {
+			return err
+		}
+	}
+	return s.SocketWriter.End(end)
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/tcpka/tcpka/internal/report"
+)
+
+// interval is the value of --watch, which may be left out: as with a switch, it
+// can then only follow an equals sign.
+type interval struct{ text string }
+
+func (i *interval) Set(text string) error { i.text = text; return nil }
+func (i *interval) String() string        { return i.text }
+func (i *interval) IsBoolFlag() bool      { return true } // for package flag
+
+const (
+	defaultInterval = 2 * time.Second
+	minInterval     = 100 * time.Millisecond
+)
+
+func watchOf(c *cli.Context) (time.Duration, error) {
+	text, ok := given(c, "watch")
+	switch {
+	case !ok || text == "false":
+		return 0, nil
+	case text == "true":
+		return defaultInterval, nil
+	}
+	d, err := parseDuration(text, time.Millisecond)
+	if err == nil && d < minInterval {
+		err = fmt.Errorf("at least %v", minInterval)
+	}
+	if err != nil {
+		return 0, misuse("--watch=%s: %w", text, err)
+	}
+	return d, nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// watchSockets looks again and again, and draws over what it drew before.
+func (s *session) watchSockets(l listing) error {
+	screen, ok := s.stdout.(*os.File)
+	if !ok || !isTerminal(screen) || os.Getenv("TERM") == "dumb" {
+		return misuse("--watch draws on a terminal, and the output is none").
+			withHint("for one look, leave out --watch; for programs there is -o jsonl")
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGWINCH)
+	defer signal.Stop(signals)
+
+	stage := stage{screen: screen, keyboard: s.stdin}
+	if err := stage.enter(); err != nil {
+		return writeError{err}
+	}
+	defer stage.leave()
+	keys := stage.keys()
+	for {
+		frame, err := s.frame(l, screen)
+		if err == nil {
+			_, err = screen.Write(frame)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(l.watch):
+		case key := <-keys:
+			if key == 'q' {
+				return nil
+			}
+		case got := <-signals:
+			switch got {
+			case unix.SIGWINCH: // draw it anew
+			case unix.SIGTSTP:
+				stage.leave()
+				unix.Kill(os.Getpid(), unix.SIGSTOP) // returns when it goes on
+				if err := stage.enter(); err != nil {
+					return writeError{err}
+				}
+			default: // end by it, so that the shell knows
+				stage.leave()
+				signal.Reset(got)
+				unix.Kill(os.Getpid(), got.(syscall.Signal))
+				select {}
+			}
+		}
+	}
+}
+
+// stage is the terminal while it is drawn on: its other screen, without a cursor
+// and without an echo of what is typed. See console_codes(4), termios(3).
+type stage struct {
+	screen, keyboard *os.File
+	before           *unix.Termios // nil: the keyboard is none
+	entered          bool
+}
+
+func (st *stage) enter() error {
+	if st.keyboard != nil {
+		if t, err := unix.IoctlGetTermios(int(st.keyboard.Fd()), unix.TCGETS); err == nil {
+			before := *t
+			st.before = &before
+			t.Lflag &^= unix.ICANON | unix.ECHO
+			unix.IoctlSetTermios(int(st.keyboard.Fd()), unix.TCSETS, t)
+		}
+	}
+	st.entered = true
+	_, err := st.screen.WriteString("\x1b[?1049h\x1b[?25l")
+	return err
+}
+
+func (st *stage) leave() {
+	if !st.entered {
+		return
+	}
+	st.entered = false
+	st.screen.WriteString("\x1b[?25h\x1b[?1049l")
+	if st.before != nil {
+		unix.IoctlSetTermios(int(st.keyboard.Fd()), unix.TCSETS, st.before)
+	}
+}
+
+// keys gives the keys that are pressed, or none.
+func (st *stage) keys() <-chan byte {
+	if st.before == nil {
+		return nil
+	}
+	keys := make(chan byte)
+	go func() {
+		for b := make([]byte, 1); ; {
+			if n, err := st.keyboard.Read(b); n == 0 || err != nil {
+				return
+			}
+			keys <- b[0]
+		}
+	}()
+	return keys
+}
+
+// frame is one picture: as much as the screen holds.
+func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
+	width, height, err := term.GetSize(int(screen.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		width, height = 80, 24
+	}
+	style := s.style()
+	top := &urgent{order: l.order, most: height}
+	var body bytes.Buffer
+	var w report.SocketWriter = top
+	if l.summary {
+		w = report.NewSocketPrograms(&body, "table", style, l.all)
+	}
+	end, err := s.walk(l, w)
+	if err != nil {
+		return nil, err
+	}
+	if l.summary {
+		err = w.End(end)
+	} else {
+		table := report.NewSocketsTable(&body, style, report.SocketsOptions{Netns: l.all, Wide: l.wide, Fit: width, Bare: true})
+		for i := range top.rows() {
+			if err == nil {
+				err = table.Socket(&top.kept[i])
+			}
+		}
+		err = errors.Join(err, table.End(end))
+	}
+	if err != nil {
+		return nil, err
+	}
+	lines := []string{s.watchTitle(l, top, end), ""}
+	for line := range strings.Lines(body.String()) {
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	bottom := notices(end)
+	lines = lines[:min(len(lines), max(height-len(bottom), 1))]
+	for _, notice := range bottom {
+		lines = append(lines, report.Escape(notice))
+	}
+	lines = lines[:min(len(lines), height)]
+
+	frame := []byte("\x1b[H")
+	for i, line := range lines {
+		if i > 0 {
+			frame = append(frame, "\r\n"...)
+		}
+		frame = append(report.AppendClipped(frame, line, width), "\x1b[K"...)
+	}
+	return append(frame, "\x1b[J"...), nil
+}
+
+func (s *session) watchTitle(l listing, top *urgent, end report.SocketsEnd) string {
+	title := fmt.Sprintf("every %v, %s   ", l.watch, time.Now().Format(time.TimeOnly))
+	sum := end.Summary
+	title += fmt.Sprintf("sockets: %d, keepalive on: %d, off: %d", sum.Total, sum.On, sum.Off)
+	if sum.Unknown > 0 {
+		title += fmt.Sprintf(", not known: %d", sum.Unknown)
+	}
+	if !l.summary {
+		title += fmt.Sprintf(", being probed: %d", top.probing)
+	}
+	return title
+}
+
+// urgent keeps the sockets that fit on a screen: first those that will end soon.
+type urgent struct {
+	order   order
+	most    int
+	probing int
+	kept    []report.Socket
+}
+
+func (u *urgent) Socket(row *report.Socket) error {
+	if urgency(row) == 0 {
+		u.probing++
+	}
+	if u.kept = append(u.kept, keep(row)); len(u.kept) >= 4*u.most {
+		u.rows()
+	}
+	return nil
+}
+
+func (u *urgent) End(report.SocketsEnd) error { return nil }
+
+// rows returns them in their order.
+func (u *urgent) rows() []report.Socket {
+	slices.SortStableFunc(u.kept, func(a, b report.Socket) int { return u.compare(&a, &b) })
+	u.kept = u.kept[:min(len(u.kept), u.most)]
+	return u.kept
+}
+
+// urgency is 0 for a socket whose probes go unanswered, 1 for one whose data
+// does, 2 for the others.
+func urgency(s *report.Socket) int {
+	switch {
+	case s.Unanswered == 0:
+		return 2
+	case s.Timer == report.TimerKeepalive:
+		return 0
+	case s.Timer == report.TimerRetransmit || s.Timer == report.TimerProbe0:
+		return 1
+	}
+	return 2
+}
+
+func (u *urgent) compare(a, b *report.Socket) int {
+	class := urgency(a)
+	if c := cmp.Compare(class, urgency(b)); c != 0 {
+		return c
+	}
+	known := func(x, y bool) int { // what is known first
+		switch {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	}
+	switch {
+	case class < 2:
+		return cmp.Or(known(a.Dies.Known, b.Dies.Known), cmp.Compare(a.Dies.Exact, b.Dies.Exact))
+	case u.order.by != nil:
+		return u.order.compare(a, b)
+	}
+	return cmp.Or(known(a.NextKnown, b.NextKnown), cmp.Compare(a.Next, b.Next), compareEnds(a.Local, b.Local), compareEnds(a.Remote, b.Remote))
+}

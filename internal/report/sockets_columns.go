@@ -1,0 +1,137 @@
+package report
+
+import (
+	"io"
+	"unicode/utf8"
+)
+
+// columns writes rows in columns of fixed width. It holds back the first rows to
+// see how wide they are, and from then on nothing: what does not fit shifts the
+// rest of its row.
+type columns struct {
+	pages
+	style   Style
+	fit     int // columns of the terminal; 0: any number
+	header  []string
+	widths  []int // of all columns but the last
+	gap     int
+	settled bool // the widths are, and nothing is held back
+
+	row  []byte // the cells of the row at hand, one after the other
+	ends []cellEnd
+
+	held     []byte // the rows that are held back, likewise
+	heldEnds []cellEnd
+}
+
+// cellEnd is where a cell ends, and how wide it is.
+type cellEnd struct {
+	at, width int
+	sgr       string // how to paint it; "" is not at all
+}
+
+// sampleRows are how many rows are held back.
+const sampleRows = 400
+
+func newColumns(w io.Writer, s Style, header ...string) columns {
+	c := columns{pages: newPages(w), style: s, header: header, widths: make([]int, len(header)-1)}
+	for i := range c.widths {
+		c.widths[i] = len(header[i])
+	}
+	return c
+}
+
+// cell ends a cell whose text, escaped, has been appended to c.row.
+func (c *columns) cell(sgr string) {
+	from := 0
+	if n := len(c.ends); n > 0 {
+		from = c.ends[n-1].at
+	}
+	if !c.style.Color {
+		sgr = ""
+	}
+	c.ends = append(c.ends, cellEnd{len(c.row), utf8.RuneCount(c.row[from:]), sgr})
+}
+
+// text is a cell of a text that needs no escape.
+func (c *columns) text(s string) {
+	c.row = append(c.row, s...)
+	c.cell("")
+}
+
+// endRow ends a row, which has a cell in each column.
+func (c *columns) endRow() error {
+	if c.settled {
+		c.line(c.row, c.ends)
+		c.row, c.ends = c.row[:0], c.ends[:0]
+		return c.turn()
+	}
+	for i, e := range c.ends[:len(c.widths)] {
+		c.widths[i] = max(c.widths[i], e.width)
+	}
+	c.held, c.heldEnds = append(c.held, c.row...), append(c.heldEnds, c.ends...)
+	c.row, c.ends = c.row[:0], c.ends[:0]
+	if len(c.heldEnds) < sampleRows*len(c.header) {
+		return nil
+	}
+	return c.settle()
+}
+
+// settle decides how wide the columns are, and writes the header and what was
+// held back.
+func (c *columns) settle() error {
+	if c.settled {
+		return nil
+	}
+	c.settled = true
+	c.gap = 2
+	sum := c.gap * len(c.widths)
+	for _, w := range c.widths {
+		sum += w
+	}
+	if c.fit > 0 && sum > c.fit {
+		c.gap = 1
+	}
+	for _, h := range c.header {
+		c.row = append(c.row, h...)
+		c.cell(bold)
+	}
+	c.line(c.row, c.ends)
+	c.row, c.ends = c.row[:0], c.ends[:0]
+	for n := len(c.header); len(c.heldEnds) > 0; c.heldEnds = c.heldEnds[n:] {
+		size := c.heldEnds[n-1].at
+		c.line(c.held[:size], c.heldEnds[:n])
+		c.held = c.held[size:]
+		if err := c.turn(); err != nil {
+			return err
+		}
+	}
+	c.held, c.heldEnds = nil, nil
+	return nil
+}
+
+// line appends a row to the page.
+func (c *columns) line(row []byte, ends []cellEnd) {
+	const spaces = "                                                                "
+	from, pad := 0, 0
+	for i, e := range ends {
+		if e.at > from {
+			for ; pad > len(spaces); pad -= len(spaces) {
+				c.b = append(c.b, spaces...)
+			}
+			c.b = append(c.b, spaces[:pad]...)
+			pad = 0
+			if e.sgr != "" {
+				c.b = append(append(append(c.b, "\x1b["...), e.sgr...), 'm')
+			}
+			c.b = append(c.b, row[from:e.at]...)
+			if e.sgr != "" {
+				c.b = append(c.b, "\x1b[0m"...)
+			}
+		}
+		if from = e.at; i < len(c.widths) {
+			pad += max(c.widths[i]-e.width, 0) + c.gap
+		}
+	}
+	c.b = append(c.b, '\n')
+}

@@ -1,0 +1,313 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// SocketsOptions say what a table of sockets shows.
+type SocketsOptions struct {
+	Netns bool // in which namespace each one is
+	Wide  bool // everything there is, in raw numbers
+	Fit   int  // columns of the terminal; 0: there is none
+	Bare  bool // neither a sum nor an explanation at the end
+}
+
+// SocketsTable writes a line for each socket, for people.
+type SocketsTable struct {
+	columns
+	options SocketsOptions
+	own     bool // a value of a socket's own was shown
+	on      bool // keepalive values were shown
+}
+
+// NewSocketsTable writes to w.
+func NewSocketsTable(w io.Writer, s Style, o SocketsOptions) *SocketsTable {
+	header := []string{"STATE", "LOCAL", "REMOTE", "PROGRAM", "KEEPALIVE", "NEXT", "DETECTS", "NOTE"}
+	if o.Wide {
+		header = []string{"STATE", "LOCAL", "REMOTE", "KEEPALIVE", "TIME", "INTVL", "PROBES", "UTO_MS",
+			"TIMER", "LEFT", "UNANSWERED", "IDLE", "NEXT", "DETECTS", "DIES_IN", "UID", "INODE", "COOKIE", "OWNERS", "CGROUP", "NOTE"}
+	}
+	if o.Netns {
+		header = append([]string{"NETNS"}, header...)
+	}
+	t := &SocketsTable{columns: newColumns(w, s, header...), options: o}
+	t.fit = o.Fit
+	return t
+}
+
+func (t *SocketsTable) Socket(s *Socket) error {
+	if t.options.Netns {
+		t.row = appendEscaped(t.row, s.Netns)
+		t.cell("")
+	}
+	t.text(s.State)
+	t.row = s.Local.AppendTo(t.row)
+	t.cell("")
+	if s.State == "LISTEN" {
+		t.text("*")
+	} else {
+		t.row = s.Remote.AppendTo(t.row)
+		t.cell("")
+	}
+	if t.options.Wide {
+		t.wide(s)
+	} else {
+		t.narrow(s)
+	}
+	t.row = appendNote(t.row, s)
+	sgr := ""
+	if s.probing() {
+		sgr = red
+	}
+	t.cell(sgr)
+	return t.endRow()
+}
+
+func (t *SocketsTable) narrow(s *Socket) {
+	t.row = appendProgram(t.row, s)
+	t.cell("")
+	t.keepalive(s)
+	if s.NextKnown {
+		t.row = appendBrief(t.row, s.Next)
+	} else {
+		t.row = append(t.row, '-')
+	}
+	t.cell("")
+	switch {
+	case s.DetectionKnown:
+		t.row = appendExact(t.row, s.Detection)
+	case s.Keepalive == SwitchUnknown || s.Keepalive == SwitchOn && !s.ValuesKnown:
+		t.row = append(t.row, '?')
+	case s.Keepalive == SwitchOff && !s.connection():
+		t.row = append(t.row, '-')
+	default:
+		t.row = append(t.row, "never"...)
+	}
+	t.cell("")
+}
+
+// connection reports whether there is or will be a peer that could be gone.
+func (s *Socket) connection() bool {
+	return s.Timer != "time-wait" && s.State != "SYN-RECV"
+}
+
+// keepalive is the cell with the values: 7200/75/9, with a star behind those
+// that are the socket's own.
+func (t *SocketsTable) keepalive(s *Socket) {
+	sgr := ""
+	switch {
+	case !s.connection():
+		t.row = append(t.row, '-')
+	case s.Keepalive == SwitchOff:
+		t.row = append(t.row, "off"...)
+		sgr = yellow
+	case s.Keepalive == SwitchUnknown:
+		t.row = append(t.row, '?')
+	case !s.ValuesKnown:
+		t.row = append(t.row, "on"...)
+	default:
+		t.on = true
+		t.value(appendSeconds(t.row, s.Time), s.Origin[0])
+		t.value(appendSeconds(append(t.row, '/'), s.Intvl), s.Origin[1])
+		t.value(strconv.AppendInt(append(t.row, '/'), int64(s.Probes), 10), s.Origin[2])
+	}
+	t.cell(sgr)
+}
+
+// value puts a star behind a value that is the socket's own.
+func (t *SocketsTable) value(row []byte, origin string) {
+	if origin == "socket" {
+		t.own = true
+		row = append(row, '*')
+	}
+	t.row = row
+}
+
+// appendProgram is "sshd[812]", "nginx[77]+3" with the number of other
+// descriptors, "-" for nobody, "?" for somebody who is not seen.
+func appendProgram(b []byte, s *Socket) []byte {
+	if len(s.Owners) == 0 {
+		if s.OwnersUnknown {
+			return append(b, '?')
+		}
+		return append(b, '-')
+	}
+	o := &s.Owners[0]
+	b = appendEscaped(b, o.Comm)
+	b = append(strconv.AppendInt(append(b, '['), int64(o.PID), 10), ']')
+	if n := len(s.Owners) - 1; n > 0 {
+		b = strconv.AppendInt(append(b, '+'), int64(n), 10)
+	}
+	return b
+}
+
+func (t *SocketsTable) wide(s *Socket) {
+	t.text([...]string{"?", "off", "on"}[s.Keepalive])
+	number := func(n int64, known bool, origin string) {
+		if known {
+			t.value(strconv.AppendInt(t.row, n, 10), origin)
+		} else {
+			t.row = append(t.row, '?')
+		}
+		t.cell("")
+	}
+	duration := func(d time.Duration, known bool) {
+		if known {
+			t.row = appendSeconds(t.row, d)
+		} else {
+			t.row = append(t.row, '-')
+		}
+		t.cell("")
+	}
+	if s.ValuesKnown {
+		t.on = true
+	}
+	number(int64(s.Time/time.Second), s.ValuesKnown, s.Origin[0])
+	number(int64(s.Intvl/time.Second), s.ValuesKnown, s.Origin[1])
+	number(int64(s.Probes), s.ValuesKnown, s.Origin[2])
+	number(s.UserTimeout.Milliseconds(), s.UserTimeoutKnown, "")
+	t.text(s.Timer)
+	duration(s.Left, s.LeftKnown)
+	n, ok := s.unanswered()
+	number(int64(n), ok, "")
+	duration(s.Idle, s.IdleKnown)
+	duration(s.Next, s.NextKnown)
+	duration(s.Detection, s.DetectionKnown)
+	duration(s.Dies.Exact, s.Dies.Known)
+	number(int64(s.UID), true, "")
+	number(int64(s.Inode), true, "")
+	t.row = strconv.AppendUint(append(t.row, "0x"...), s.Cookie, 16)
+	t.cell("")
+	t.row = appendOwners(t.row, s)
+	t.cell("")
+	if s.Cgroup == "" {
+		t.row = append(t.row, '-')
+	}
+	t.row = appendEscaped(t.row, s.Cgroup)
+	t.cell("")
+}
+
+// appendOwners is "sshd[812]:4,sshd[815]:4": all of them, with the descriptors.
+func appendOwners(b []byte, s *Socket) []byte {
+	if len(s.Owners) == 0 {
+		return appendProgram(b, s)
+	}
+	for i, o := range s.Owners {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendEscaped(b, o.Comm)
+		b = append(strconv.AppendInt(append(b, '['), int64(o.PID), 10), "]:"...)
+		b = strconv.AppendInt(b, int64(o.FD), 10)
+	}
+	return b
+}
+
+// appendNote says in a few words what is special about a socket.
+func appendNote(b []byte, s *Socket) []byte {
+	from := len(b)
+	next := func(text string) {
+		if len(b) > from {
+			b = append(b, ", "...)
+		}
+		b = append(b, text...)
+	}
+	count := func(n int, what string) {
+		next("")
+		b = append(strconv.AppendInt(b, int64(n), 10), what...)
+	}
+	dies := func(how string) {
+		if s.Dies.Known {
+			next(how)
+			b = appendBrief(b, s.Dies.Exact)
+		}
+	}
+	switch {
+	case s.State == "SYN-SENT":
+		dies("gives up in ")
+	case s.probing():
+		count(s.Unanswered, "")
+		if s.ValuesKnown && s.UserTimeout == 0 {
+			b = strconv.AppendInt(append(b, " of "...), int64(s.Probes), 10)
+		}
+		b = append(b, " unanswered"...)
+		dies("dies in ")
+	case s.Timer == TimerRetransmit && s.connection():
+		next("data in flight")
+		if s.Unanswered > 0 {
+			count(s.Unanswered, " retransmits")
+			dies("dies in ")
+		}
+	case s.Timer == TimerProbe0:
+		next("window closed")
+		if s.Unanswered > 0 {
+			count(s.Unanswered, " unanswered")
+			dies("dies in ")
+		}
+	}
+	if s.UserTimeout > 0 {
+		next("user timeout ")
+		b = appendBrief(b, s.UserTimeout)
+	}
+	if s.Inode == 0 && s.connection() {
+		switch s.State {
+		case "ESTAB", "CLOSE-WAIT":
+			next("not accepted yet")
+		case "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK":
+			next("closed by its program")
+		}
+	}
+	return b
+}
+
+func (t *SocketsTable) End(e SocketsEnd) error {
+	if t.options.Bare {
+		if err := t.settle(); err != nil {
+			return err
+		}
+		return t.flush()
+	}
+	if e.Summary.Total > 0 {
+		if err := t.settle(); err != nil {
+			return err
+		}
+		t.b = append(t.b, '\n')
+	}
+	t.b = append(t.b, e.Summary.text()...)
+	if t.on {
+		marked := "KEEPALIVE is time/intvl/probes in seconds"
+		if t.options.Wide {
+			marked = "Times are in seconds"
+		}
+		switch {
+		case t.own && e.Source == "bpf":
+			marked += "; * is the socket's own value, the others follow the sysctls.\n"
+		case t.own:
+			marked += "; * is the socket's own value, the others equal the sysctls.\n"
+		case e.Source == "bpf":
+			marked += ", all following the sysctls.\n"
+		default:
+			marked += ", all equal to the sysctls.\n"
+		}
+		t.b = append(t.b, marked...)
+		if !t.options.Wide {
+			t.b = append(t.b, "NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed.\n"...)
+		}
+	}
+	return t.flush()
+}
+
+// text is a line that sums up.
+func (s SocketsSummary) text() string {
+	if s.Total == 0 {
+		return "No socket is like that.\n"
+	}
+	line := fmt.Sprintf("%s: %d with keepalive, %d without", plural(uint64(s.Total), "socket"), s.On, s.Off)
+	if s.Unknown > 0 {
+		line += fmt.Sprintf(", %d not known", s.Unknown)
+	}
+	return line + ".\n"
+}
