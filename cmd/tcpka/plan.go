@@ -29,15 +29,21 @@ connection, as a proxy does, TCP keepalive cannot help: it says so, and plans th
 probes of SSH or of the application. Nothing is changed.
 
 Exit status 1: no settings meet the goal.`,
-		Flags: join([]cli.Flag{
-			&cli.StringSliceFlag{Name: "behind", Usage: "a middlebox on the path, a `NAME` that tcpka show paths lists; may be repeated"},
-			&cli.StringFlag{Name: "path-timeout", Usage: "how long the path remembers a silent connection: seconds, or `DURATION`"},
-			&cli.StringFlag{Name: "detect-within", Usage: "how soon a dead peer has to be noticed: seconds, or `DURATION`"},
-			&cli.StringFlag{Name: "survive-loss", Value: "2", Usage: "how many probes in a row may be lost, a `NUMBER`"},
+		Flags: join(aimFlags("2"), []cli.Flag{
 			&cli.StringSliceFlag{Name: "for", Usage: "print the settings for a `TARGET`, as nginx or kubernetes, or for all; may be repeated"},
 			&cli.StringFlag{Name: "hz", Usage: "the CONFIG_HZ of the kernel it is for, a `NUMBER`; without it, this one's"},
 		}, outputFlags()),
 		Action: s.plan,
+	}
+}
+
+// aimFlags say what keepalive is wanted for.
+func aimFlags(loss string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "behind", Usage: "a middlebox on the path, a `NAME` that tcpka show paths lists; may be repeated"},
+		&cli.StringFlag{Name: "path-timeout", Usage: "how long the path remembers a silent connection: seconds, or `DURATION`"},
+		&cli.StringFlag{Name: "detect-within", Usage: "how soon a dead peer has to be noticed: seconds, or `DURATION`"},
+		&cli.StringFlag{Name: "survive-loss", Value: loss, Usage: "how many probes in a row may be lost, a `NUMBER`"},
 	}
 }
 
@@ -48,6 +54,9 @@ func (s *session) plan(c *cli.Context) error {
 	a, err := aimOf(c)
 	if err != nil {
 		return err
+	}
+	if a.empty() {
+		return misuse("no goal").withHint("give at least one of --behind, --path-timeout, --detect-within, as in: tcpka plan --behind aws-nlb --detect-within 2m")
 	}
 	targets, err := targetsOf(c)
 	if err != nil {
@@ -79,7 +88,7 @@ type aim struct {
 	loss        int
 }
 
-// The range of the times that plan accepts.
+// The longest time that a goal may have.
 const longestGoal = 366 * 24 * time.Hour
 
 func aimOf(c *cli.Context) (aim, error) {
@@ -115,11 +124,11 @@ func aimOf(c *cli.Context) (aim, error) {
 		return a, misuse("--survive-loss %q: %w; accepted are whole numbers from 0 to %d", text, err, most)
 	}
 	a.loss = n
-	if len(a.boxes) == 0 && a.pathTimeout == 0 && a.detect == 0 {
-		return a, misuse("no goal").withHint("give at least one of --behind, --path-timeout, --detect-within, as in: tcpka plan --behind aws-nlb --detect-within 2m")
-	}
 	return a, nil
 }
+
+// empty reports whether nothing is asked for.
+func (a aim) empty() bool { return len(a.boxes) == 0 && a.pathTimeout == 0 && a.detect == 0 }
 
 // targetsOf reads --for.
 func targetsOf(c *cli.Context) ([]snippet.Target, error) {
