@@ -398,28 +398,14 @@ func (p *socketPlan) failures() error {
 	if n := p.count(func(r *socketRoom) int { return r.noUTO }); n > 0 {
 		errs = append(errs, fmt.Errorf("%s no user timeout", some(n, "1 MPTCP socket has", "%d MPTCP sockets have")))
 	}
-	type reason struct{ comm, text string }
-	var reasons []reason
-	counts := map[reason]int{}
+	failed := tally{}
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
-		if !t.back && t.result != sockets.Failed {
-			return
-		}
-		r := reason{text: t.err.Error()}
-		if comm := t.comm(); comm != nil {
-			r.comm = " of " + *comm
-		}
-		if counts[r]++; counts[r] == 1 {
-			reasons = append(reasons, r)
+		if t.back || t.result == sockets.Failed {
+			failed.add(t, t.err.Error())
 		}
 	})
-	const most = 5
-	for i, r := range reasons {
-		if i == most {
-			errs = append(errs, fmt.Errorf("and %d other reasons", len(reasons)-i))
-			break
-		}
-		errs = append(errs, fmt.Errorf("%s%s: %s", some(counts[r], "1 socket", "%d sockets"), r.comm, r.text))
+	for _, line := range failed.lines() {
+		errs = append(errs, errors.New(line))
 	}
 	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ type undoing struct {
 	kinds    []reversal
 	left     []string // what stays, and why
 	open     bool     // some of that may still be in force
+	notes    []string // what need not be taken back
 }
 
 // reversal takes back the changes of one kind.
@@ -49,6 +50,8 @@ func reversalOf(k journal.Kind, u *undoing) reversal {
 		return &sysctlReversal{undoing: u}
 	case journal.Bootfile:
 		return &bootfileReversal{undoing: u}
+	case journal.Socket:
+		return &socketReversal{undoing: u}
 	}
 	return nil
 }
@@ -60,6 +63,11 @@ func newUndoing(root rootfs.FS, e journal.Entry, boot string) *undoing {
 // leave notes something that is not taken back, and why.
 func (u *undoing) leave(format string, args ...any) {
 	u.left = append(u.left, fmt.Sprintf(format, args...))
+}
+
+// note notes something that need not be taken back.
+func (u *undoing) note(format string, args ...any) {
+	u.notes = append(u.notes, fmt.Sprintf(format, args...))
 }
 
 // gather looks at every change of the entry, and refuses the whole of it where
@@ -125,7 +133,7 @@ func (u *undoing) rest(done bool) error {
 func (u *undoing) document(dryRun bool) report.Undo {
 	d := report.Undo{
 		Schema: "tcpka/undo/v1", ID: u.entry.ID, Command: u.entry.Command, DryRun: dryRun,
-		Changes: []report.Change{}, Left: append([]string{}, u.left...),
+		Changes: []report.Change{}, Left: append([]string{}, u.left...), Notes: append([]string{}, u.notes...),
 	}
 	for _, r := range slices.Backward(u.kinds) {
 		d.Changes = append(d.Changes, r.changes()...)

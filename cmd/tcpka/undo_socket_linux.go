@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/netns"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// socketReversal gives sockets their old values back. A value that followed the
+// sysctl gets what that says now; it stays the socket's own, and is left in that
+// sense. Sockets are known by their cookies and nothing else.
+type socketReversal struct {
+	*undoing
+	rooms []*socketComeback
+}
+
+// socketComeback is what goes back in one namespace.
+type socketComeback struct {
+	ns       *netns.Handle
+	sysctl   keepalive.Settings
+	recorded map[uint64][]journal.Change // by cookie
+	tunings  []*tuning                   // what is to be written
+
+	seen, unseen int
+	pinned       int // sockets with a value that stays their own
+	refused      tally
+}
+
+func (r *socketReversal) survives(journal.Change) bool { return false }
+
+func (r *socketReversal) list(c journal.Change) []report.Change {
+	d := recorded(c)
+	if e := c.Endpoint; e != nil {
+		d.SocketOption = &report.SocketOption{
+			Cookie: fmt.Sprintf("%#x", e.Cookie), Option: c.Key, Local: e.Local, Remote: e.Remote, Inherited: &c.Inherited,
+		}
+		if e.PID > 0 {
+			d.PID = &e.PID
+		}
+	}
+	return []report.Change{d}
+}
+
+func (r *socketReversal) gather(changes []journal.Change) error {
+	if r.rebooted {
+		r.leave("the sockets: the machine was rebooted since")
+		return nil
+	}
+	of := map[journal.Netns]map[uint64][]journal.Change{}
+	var order []journal.Netns
+	for _, c := range changes {
+		if c.Old == nil || c.New == nil || c.Netns == nil || c.Endpoint == nil {
+			return fmt.Errorf("the record of %s is not complete", c.Key)
+		}
+		if of[*c.Netns] == nil {
+			of[*c.Netns] = map[uint64][]journal.Change{}
+			order = append(order, *c.Netns)
+		}
+		of[*c.Netns][c.Endpoint.Cookie] = append(of[*c.Netns][c.Endpoint.Cookie], c)
+	}
+	for _, n := range order {
+		if err := r.room(n, of[n]); err != nil {
+			return err
+		}
+	}
+	r.explain()
+	return nil
+}
+
+func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]journal.Change) error {
+	h, err := findAgain(n)
+	if errors.Is(err, os.ErrNotExist) {
+		r.open = true
+		r.leave("%s: namespace %s is not found from here", some(len(recorded), "1 socket", "%d sockets"), n.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b := &socketComeback{ns: h, recorded: recorded, refused: tally{}}
+	r.rooms = append(r.rooms, b)
+	return h.Do(func() error {
+		snap, err := look(r.root)
+		if err != nil {
+			return err
+		}
+		b.sysctl = snap.settings
+		q := sockets.Query{Sysctl: b.sysctl, Filter: sockets.Filter{States: tunable(true)}}
+		var broken error
+		_, err = sockets.List(q, func(s *sockets.Socket) error {
+			if changes, ok := recorded[s.Cookie]; ok {
+				broken = errors.Join(broken, b.add(s, changes))
+			}
+			return nil
+		})
+		return errors.Join(err, broken)
+	})
+}
+
+// add plans how a socket goes back, if it is as the command left it.
+func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error {
+	b.seen++
+	if !s.ValuesKnown {
+		b.unseen++
+		return nil
+	}
+	t := found(s)
+	now, sysctl := t.values(), sockets.Values{Settings: b.sysctl}
+	pinned := false
+	for _, c := range changes {
+		o, old, set, err := parseOption(c)
+		if err != nil {
+			return err
+		}
+		back := old
+		if c.Inherited {
+			back = o.value(sysctl)
+		}
+		switch value := o.value(now); {
+		case value == set:
+			if pinned = pinned || c.Inherited; back != value {
+				o.want(&t.change, back)
+			}
+		case value == old && (!c.Inherited || o.origin(now) != sockets.FromSocket): // it was never changed, or is back
+		case value == back: // it was taken back already, and stays its own
+			pinned = true
+		default:
+			b.refused.add(&t, fmt.Sprintf("%s is %d: someone has changed it since, from the %d it was set to", o.name, value, set))
+			return nil
+		}
+	}
+	if err := keepalive.Socket().Check(t.change); err != nil {
+		b.refused.add(&t, fmt.Sprintf("the sysctl holds more than a socket can: %v", err))
+		return nil
+	}
+	if pinned {
+		b.pinned++
+	}
+	if !t.change.Empty() {
+		b.tunings = append(b.tunings, &t)
+	}
+	return nil
+}
+
+// parseOption reads the record of an option.
+func parseOption(c journal.Change) (o socketOption, old, set int, err error) {
+	for _, o = range socketOptions {
+		if o.name != c.Key {
+			continue
+		}
+		if old, err = strconv.Atoi(*c.Old); err == nil {
+			set, err = strconv.Atoi(*c.New)
+		}
+		if err != nil {
+			err = fmt.Errorf("the record of %s: %w", c.Key, err)
+		}
+		return o, old, set, err
+	}
+	return o, 0, 0, fmt.Errorf("the record is of a socket option %q, which this version does not know", c.Key)
+}
+
+// explain says what is not taken back, and what need not be.
+func (r *socketReversal) explain() {
+	var writes, refused, gone, pinned, unseen int
+	for _, b := range r.rooms {
+		writes += len(b.tunings)
+		pinned += b.pinned
+		gone += len(b.recorded) - b.seen
+		unseen += b.unseen
+		for _, line := range b.refused.lines() {
+			refused++
+			r.leave("%s", line)
+		}
+	}
+	if pinned > 0 {
+		r.leave("%s: the sysctl's present value takes its place, and stays the socket's own, as no value can be unset", some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
+	}
+	if unseen > 0 {
+		r.open = true
+		r.leave("%s cannot be read: with more privilege they can (sudo)", some(unseen, "1 socket, whose values", "%d sockets, whose values"))
+	}
+	if gone > 0 {
+		r.note("%s closed since", some(gone, "1 socket was", "%d sockets were"))
+	}
+	// As with a sysctl that someone has changed: the command stays to be undone.
+	r.open = r.open || refused > 0 && writes == 0 && pinned == 0
+}
+
+func (r *socketReversal) apply() (done bool, err error) {
+	for _, b := range r.rooms {
+		if len(b.tunings) == 0 {
+			continue
+		}
+		q := sockets.RetuneQuery{Sysctl: b.sysctl, Listen: true}
+		if err := b.ns.Do(func() error { return retune(q, b.tunings) }); err != nil {
+			return done, err
+		}
+		failed := tally{}
+		for _, t := range b.tunings {
+			switch t.result {
+			case sockets.Done:
+				done = true
+			case sockets.Failed:
+				r.open = true
+				failed.add(t, t.err.Error())
+			}
+		}
+		for _, line := range failed.lines() {
+			r.leave("%s", line)
+		}
+	}
+	return done, nil
+}
+
+func (r *socketReversal) changes() []report.Change {
+	var changes []report.Change
+	for _, b := range r.rooms {
+		for _, t := range b.tunings {
+			changes = append(changes, t.report(b.ns.Name, nil)...)
+		}
+	}
+	return changes
+}
