@@ -95,6 +95,27 @@ func (s *Socket) unanswered() (n int, ok bool) {
 // probing reports whether keepalive probes go unanswered at this moment.
 func (s *Socket) probing() bool { return s.Timer == TimerKeepalive && s.Unanswered > 0 }
 
+// closed reports whether the program has closed the socket, and the kernel
+// finishes it alone.
+func (s *Socket) closed() bool {
+	switch s.State {
+	case "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK":
+		return s.Inode == 0
+	}
+	return false
+}
+
+// counts reports whether keepalive has a say: not on what is left of a socket,
+// and not before it is one.
+func (s *Socket) counts() bool {
+	return s.Timer != "time-wait" && s.State != "SYN-RECV" && !s.closed()
+}
+
+// never reports whether it is known that a dead peer is never noticed.
+func (s *Socket) never() bool {
+	return s.counts() && !s.DetectionKnown && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown)
+}
+
 // SocketsEnd is what there is to say when all sockets have been written.
 type SocketsEnd struct {
 	Summary    SocketsSummary

@@ -27,6 +27,8 @@ type SocketProgram struct {
 	// never is.
 	Worst *Seconds `json:"worst_detection_seconds"`
 	Never int      `json:"never_noticed"`
+
+	label string // Comm, or what stands for nobody
 }
 
 // programs groups sockets by namespace and program.
@@ -34,9 +36,21 @@ type programs struct {
 	byName map[programName]*SocketProgram
 }
 
+// programName is a program; where owned is false, comm stands for nobody or for
+// somebody who is not seen.
 type programName struct {
 	netns, comm string
 	owned       bool
+}
+
+func nameOf(s *Socket) programName {
+	switch {
+	case len(s.Owners) > 0:
+		return programName{s.Netns, s.Owners[0].Comm, true}
+	case s.OwnersUnknown:
+		return programName{s.Netns, "?", false}
+	}
+	return programName{s.Netns, "-", false}
 }
 
 // maxPrograms bounds what is kept: a program can take as many names as it likes.
@@ -46,17 +60,14 @@ func (p *programs) add(s *Socket) {
 	if p.byName == nil {
 		p.byName = map[programName]*SocketProgram{}
 	}
-	name := programName{netns: s.Netns}
-	if len(s.Owners) > 0 {
-		name.comm, name.owned = s.Owners[0].Comm, true
-	}
+	name := nameOf(s)
 	g := p.byName[name]
 	if g == nil && len(p.byName) >= maxPrograms {
 		name.comm, name.owned = otherLabel, true
 		g = p.byName[name]
 	}
 	if g == nil {
-		g = &SocketProgram{Netns: Foreign(name.netns)}
+		g = &SocketProgram{Netns: Foreign(name.netns), label: name.comm}
 		if name.owned {
 			g.Comm = new(Foreign(name.comm))
 		}
@@ -80,7 +91,7 @@ func (p *programs) add(s *Socket) {
 			g.Worst = new(Seconds(0))
 		}
 		*g.Worst = max(*g.Worst, Seconds(s.Detection))
-	case s.connection() && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown):
+	case s.never():
 		g.Never++
 	}
 }
@@ -92,16 +103,9 @@ func (p *programs) list() []SocketProgram {
 		all = append(all, *g)
 	}
 	slices.SortFunc(all, func(a, b SocketProgram) int {
-		return cmp.Or(cmp.Compare(a.Netns, b.Netns), cmp.Compare(b.Sockets, a.Sockets), cmp.Compare(a.name(), b.name()))
+		return cmp.Or(cmp.Compare(a.Netns, b.Netns), cmp.Compare(b.Sockets, a.Sockets), cmp.Compare(a.label, b.label))
 	})
 	return all
-}
-
-func (g SocketProgram) name() string {
-	if g.Comm == nil {
-		return "-"
-	}
-	return string(*g.Comm)
 }
 
 // worst is the time after which the last dead peer is noticed.
@@ -113,6 +117,8 @@ func (g SocketProgram) worst() string {
 		return "never"
 	case g.Worst != nil:
 		return g.Worst.Both()
+	case g.On == 0 && g.Unknown == 0: // what is left of sockets
+		return "-"
 	}
 	return "?"
 }
@@ -155,7 +161,7 @@ func (p *SocketPrograms) End(e SocketsEnd) error {
 		for _, g := range all {
 			comm, worst := "", ""
 			if g.Comm != nil {
-				comm = g.name()
+				comm = g.label
 			}
 			if g.Worst != nil {
 				worst = g.Worst.String()
@@ -176,7 +182,7 @@ func (p *SocketPrograms) table(w *bufio.Writer, all []SocketProgram, e SocketsEn
 	}
 	var rows [][]string
 	for _, g := range all {
-		row := []string{g.name(), strconv.Itoa(g.Sockets), strconv.Itoa(g.On), strconv.Itoa(g.Off), strconv.Itoa(g.Unknown), strconv.Itoa(g.Probing), g.worst()}
+		row := []string{g.label, strconv.Itoa(g.Sockets), strconv.Itoa(g.On), strconv.Itoa(g.Off), strconv.Itoa(g.Unknown), strconv.Itoa(g.Probing), g.worst()}
 		if p.netns {
 			row = append([]string{string(g.Netns)}, row...)
 		}
@@ -230,10 +236,7 @@ func NewSocketsMetrics(w io.Writer) *SocketsMetrics {
 
 func (m *SocketsMetrics) Socket(s *Socket) error {
 	m.add(s)
-	name := programName{netns: s.Netns}
-	if len(s.Owners) > 0 {
-		name.comm, name.owned = s.Owners[0].Comm, true
-	}
+	name := nameOf(s)
 	key := stateName{name, s.State, s.Keepalive}
 	if _, ok := m.states[key]; !ok && len(m.states) >= maxPrograms {
 		key.program.comm, key.program.owned = otherLabel, true
@@ -261,7 +264,7 @@ func (m *SocketsMetrics) End(e SocketsEnd) error {
 	all := m.list()
 	for _, g := range all {
 		namespaces[string(g.Netns)] += g.Sockets
-		names[g.name()] += g.Sockets
+		names[g.label] += g.Sockets
 	}
 	keepNamespaces, keepNames := largest(namespaces, labelNamespaces), largest(names, labelPrograms)
 	labels := func(netns, comm string) string {
@@ -294,24 +297,20 @@ func (m *SocketsMetrics) End(e SocketsEnd) error {
 	}
 
 	for key, n := range m.states {
-		comm := "-"
-		if key.program.owned {
-			comm = key.program.comm
-		}
-		series[labels(key.program.netns, comm)+`,state="`+key.state+`",keepalive="`+[...]string{"unknown", "off", "on"}[key.keepalive]+`"`] += float64(n)
+		series[labels(key.program.netns, key.program.comm)+`,state="`+key.state+`",keepalive="`+[...]string{"unknown", "off", "on"}[key.keepalive]+`"`] += float64(n)
 	}
 	metric("tcpka_sockets", "TCP sockets by network namespace, program, state and whether keepalive is on.")
 	for _, g := range all {
-		series[labels(string(g.Netns), g.name())] += float64(g.Probing)
+		series[labels(string(g.Netns), g.label)] += float64(g.Probing)
 	}
 	metric("tcpka_sockets_probing", "TCP sockets whose peer has left the last keepalive probe unanswered.")
 	for _, g := range all {
-		series[labels(string(g.Netns), g.name())] += float64(g.Never)
+		series[labels(string(g.Netns), g.label)] += float64(g.Never)
 	}
 	metric("tcpka_sockets_never_noticed", "TCP sockets on which the loss of an idle peer is never noticed.")
 	for _, g := range all {
 		if g.Worst != nil {
-			key := labels(string(g.Netns), g.name())
+			key := labels(string(g.Netns), g.label)
 			series[key] = max(series[key], time.Duration(*g.Worst).Seconds())
 		}
 	}

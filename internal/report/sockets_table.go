@@ -77,21 +77,16 @@ func (t *SocketsTable) narrow(s *Socket) {
 	}
 	t.cell("")
 	switch {
+	case !s.counts():
+		t.row = append(t.row, '-')
 	case s.DetectionKnown:
 		t.row = appendExact(t.row, s.Detection)
-	case s.Keepalive == SwitchUnknown || s.Keepalive == SwitchOn && !s.ValuesKnown:
+	case !s.never():
 		t.row = append(t.row, '?')
-	case s.Keepalive == SwitchOff && !s.connection():
-		t.row = append(t.row, '-')
 	default:
 		t.row = append(t.row, "never"...)
 	}
 	t.cell("")
-}
-
-// connection reports whether there is or will be a peer that could be gone.
-func (s *Socket) connection() bool {
-	return s.Timer != "time-wait" && s.State != "SYN-RECV"
 }
 
 // keepalive is the cell with the values: 7200/75/9, with a star behind those
@@ -99,7 +94,7 @@ func (s *Socket) connection() bool {
 func (t *SocketsTable) keepalive(s *Socket) {
 	sgr := ""
 	switch {
-	case !s.connection():
+	case !s.counts():
 		t.row = append(t.row, '-')
 	case s.Keepalive == SwitchOff:
 		t.row = append(t.row, "off"...)
@@ -235,7 +230,7 @@ func appendNote(b []byte, s *Socket) []byte {
 		}
 		b = append(b, " unanswered"...)
 		dies("dies in ")
-	case s.Timer == TimerRetransmit && s.connection():
+	case s.Timer == TimerRetransmit && s.State != "SYN-RECV":
 		next("data in flight")
 		if s.Unanswered > 0 {
 			count(s.Unanswered, " retransmits")
@@ -252,13 +247,11 @@ func appendNote(b []byte, s *Socket) []byte {
 		next("user timeout ")
 		b = appendBrief(b, s.UserTimeout)
 	}
-	if s.Inode == 0 && s.connection() {
-		switch s.State {
-		case "ESTAB", "CLOSE-WAIT":
-			next("not accepted yet")
-		case "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK":
-			next("closed by its program")
-		}
+	switch {
+	case s.closed():
+		next("closed by its program")
+	case s.Inode == 0 && (s.State == "ESTAB" || s.State == "CLOSE-WAIT"):
+		next("not accepted yet")
 	}
 	return b
 }

@@ -1,0 +1,557 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+func ends(local, remote string) (netip.AddrPort, netip.AddrPort) {
+	return netip.MustParseAddrPort(local), netip.MustParseAddrPort(remote)
+}
+
+// The name of a program may be anything but NUL.
+const hostile = "=1+1\x1b[2J\"\u202e,"
+
+// someSockets are one of each kind.
+func someSockets() []Socket {
+	sysctl := [3]string{"sysctl", "sysctl", "sysctl"}
+	idle := Socket{
+		Netns: "host", State: "ESTAB", UID: 0, Inode: 1234, Cookie: 31, Cgroup: "/system.slice/ssh.service",
+		Owners:    []SocketOwner{{812, 4, "sshd"}},
+		Keepalive: SwitchOn, Settings: keepalive.Settings{Time: s(7200), Intvl: s(75), Probes: 9},
+		ValuesKnown: true, UserTimeoutKnown: true, Origin: sysctl,
+		Timer: TimerKeepalive, Left: 5321400 * time.Millisecond, LeftKnown: true,
+		Idle: 1878600 * time.Millisecond, IdleKnown: true, Next: 5321400 * time.Millisecond, NextKnown: true,
+		Detection: s(7875), DetectionKnown: true,
+		Dies: SocketEnd{true, 5996400 * time.Millisecond, 5996400 * time.Millisecond, 6145904 * time.Millisecond, "probes"},
+	}
+	idle.Local, idle.Remote = ends("10.0.0.5:22", "10.0.0.9:51514")
+
+	probed := idle
+	probed.Owners = []SocketOwner{{911, 9, "postgres"}, {912, 9, "postgres"}}
+	probed.Settings, probed.Origin = keepalive.Settings{Time: s(60), Intvl: s(10), Probes: 6}, [3]string{"socket", "socket", "sysctl"}
+	probed.Unanswered, probed.Left, probed.Next = 2, 4*time.Second, 4*time.Second
+	probed.Detection = s(120)
+	probed.Dies = SocketEnd{true, s(44), s(44), 45 * time.Second, "probes"}
+
+	off := idle
+	off.Local, off.Remote = ends("[2001:db8::1]:443", "[2001:db8::2]:50022")
+	off.Owners = []SocketOwner{{77, 12, hostile}}
+	off.Cgroup = "/a\nb,c"
+	off.Keepalive, off.Timer, off.LeftKnown, off.NextKnown, off.DetectionKnown, off.Dies = SwitchOff, "none", false, false, false, SocketEnd{}
+
+	foreign := Socket{Netns: "host", State: "ESTAB", UID: 1000, Inode: 99, OwnersUnknown: true, Cookie: 1 << 63,
+		Keepalive: SwitchOn, Timer: TimerKeepalive, Left: s(9), LeftKnown: true, Idle: 0, IdleKnown: true}
+	foreign.Local, foreign.Remote = idle.Local, idle.Remote
+
+	busy := probed
+	busy.Timer, busy.Unanswered, busy.Left, busy.NextKnown = TimerRetransmit, 3, -4*time.Millisecond, false
+	busy.UserTimeout = 1500 * time.Millisecond
+	busy.Dies.By = "user_timeout"
+
+	full := busy
+	full.Timer = TimerProbe0
+
+	listener := idle
+	listener.State, listener.Timer, listener.LeftKnown, listener.NextKnown, listener.IdleKnown, listener.Dies = "LISTEN", "none", false, false, false, SocketEnd{}
+	listener.Local, listener.Remote = ends("0.0.0.0:22", "0.0.0.0:0")
+
+	waiting := Socket{Netns: "blue", State: "TIME-WAIT", Cookie: 7, Keepalive: SwitchOff, Timer: "time-wait", Left: s(31), LeftKnown: true}
+	waiting.Local, waiting.Remote = idle.Local, idle.Remote
+	orphan := Socket{Netns: "blue", State: "FIN-WAIT-2", Cookie: 8, Keepalive: SwitchOff, Timer: TimerKeepalive, Left: s(3), LeftKnown: true}
+	orphan.Local, orphan.Remote = idle.Local, idle.Remote
+	return []Socket{idle, probed, off, foreign, busy, full, listener, waiting, orphan}
+}
+
+func someEnd(sockets []Socket) SocketsEnd {
+	e := SocketsEnd{Source: "bpf", Incomplete: []SocketsLack{}}
+	for i := range sockets {
+		e.Summary.Add(sockets[i].Keepalive)
+	}
+	return e
+}
+
+func render(t *testing.T, w SocketWriter, sockets []Socket, e SocketsEnd) {
+	t.Helper()
+	for i := range sockets {
+		if err := w.Socket(&sockets[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.End(e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSockets(t *testing.T) {
+	var b bytes.Buffer
+	all := someSockets()
+	style := Style{Width: 80}
+	writers := map[string]func() SocketWriter{
+		"sockets.txt":            func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Fit: 80}) },
+		"sockets_netns.txt":      func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Netns: true}) },
+		"sockets_wide.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Wide: true}) },
+		"sockets_color.txt":      func() SocketWriter { return NewSocketsTable(&b, Style{Color: true}, SocketsOptions{}) },
+		"sockets.json":           func() SocketWriter { return NewSocketsJSON(&b) },
+		"sockets.jsonl":          func() SocketWriter { return NewSocketLines(&b) },
+		"sockets.csv":            func() SocketWriter { return NewSocketsCSV(&b) },
+		"sockets.prom":           func() SocketWriter { return NewSocketsMetrics(&b) },
+		"sockets_programs.txt":   func() SocketWriter { return NewSocketPrograms(&b, "table", style, false) },
+		"sockets_programs.json":  func() SocketWriter { return NewSocketPrograms(&b, "json", style, false) },
+		"sockets_programs.csv":   func() SocketWriter { return NewSocketPrograms(&b, "csv", style, true) },
+		"sockets_programs.jsonl": func() SocketWriter { return NewSocketPrograms(&b, "jsonl", style, true) },
+	}
+	for name, writer := range writers {
+		b.Reset()
+		render(t, writer(), all, someEnd(all))
+		golden(t, name, b.String())
+		text := b.String()
+		if name != "sockets_color.txt" && strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && unsafe(r) }) {
+			t.Errorf("%s has something that is not for a terminal", name)
+		}
+		switch {
+		case strings.HasSuffix(name, ".json") && !json.Valid(b.Bytes()):
+			t.Errorf("%s is not JSON", name)
+		case strings.HasSuffix(name, ".csv"):
+			checkCSV(t, name, text)
+		case strings.HasSuffix(name, ".prom"):
+			checkMetrics(t, text)
+		}
+	}
+	b.Reset()
+	render(t, NewSocketsJSON(&b), nil, someEnd(nil))
+	if !json.Valid(b.Bytes()) {
+		t.Errorf("without a socket: %s", &b)
+	}
+	b.Reset()
+	render(t, NewSocketsTable(&b, style, SocketsOptions{}), nil, someEnd(nil))
+	if b.String() != "No socket is like that.\n" {
+		t.Errorf("without a socket: %s", &b)
+	}
+}
+
+// socketJSON is a socket for encoding/json: the contract, as one reads it.
+type socketJSON struct {
+	Netns     string      `json:"netns"`
+	State     string      `json:"state"`
+	Local     string      `json:"local"`
+	Remote    string      `json:"remote"`
+	PID       *int        `json:"pid"`
+	Comm      *string     `json:"comm"`
+	FD        *int        `json:"fd"`
+	Owners    []ownerJSON `json:"owners"`
+	UID       uint32      `json:"uid"`
+	Inode     *uint32     `json:"inode"`
+	Cookie    string      `json:"cookie"`
+	Cgroup    *string     `json:"cgroup"`
+	Keepalive *bool       `json:"keepalive"`
+	Time      *Seconds    `json:"time_seconds"`
+	Intvl     *Seconds    `json:"intvl_seconds"`
+	Probes    *int        `json:"probes"`
+	UTO       *int64      `json:"user_timeout_ms"`
+	Origin    struct {
+		Time   *string `json:"time"`
+		Intvl  *string `json:"intvl"`
+		Probes *string `json:"probes"`
+	} `json:"origin"`
+	Timer       string   `json:"timer"`
+	Left        *Seconds `json:"timer_seconds"`
+	Unanswered  *int     `json:"unanswered_probes"`
+	Retransmits *int     `json:"retransmits"`
+	Idle        *Seconds `json:"idle_seconds"`
+	Next        *Seconds `json:"next_probe_seconds"`
+	Detection   *Seconds `json:"detection_seconds"`
+	Dies        *Seconds `json:"dies_in_seconds"`
+	Earliest    *Seconds `json:"dies_in_earliest_seconds"`
+	Latest      *Seconds `json:"dies_in_latest_seconds"`
+	By          *string  `json:"decided_by"`
+}
+
+type ownerJSON struct {
+	PID  int    `json:"pid"`
+	Comm string `json:"comm"`
+	FD   int    `json:"fd"`
+}
+
+func (s *Socket) mirror() socketJSON {
+	j := socketJSON{
+		Netns: s.Netns, State: s.State, Local: s.Local.String(), Remote: s.Remote.String(), Owners: []ownerJSON{},
+		UID: s.UID, Inode: known(s.Inode, s.Inode != 0), Cookie: fmt.Sprintf("%#x", s.Cookie), Cgroup: known(s.Cgroup, s.Cgroup != ""),
+		Keepalive: known(s.Keepalive == SwitchOn, s.Keepalive != SwitchUnknown),
+		Time:      known(Seconds(s.Time), s.ValuesKnown), Intvl: known(Seconds(s.Intvl), s.ValuesKnown),
+		Probes: known(s.Probes, s.ValuesKnown), UTO: known(s.UserTimeout.Milliseconds(), s.UserTimeoutKnown),
+		Timer: s.Timer, Left: known(Seconds(s.Left), s.LeftKnown),
+		Unanswered:  map[string]*int{TimerKeepalive: &s.Unanswered, TimerProbe0: &s.Unanswered, "none": new(0)}[s.Timer],
+		Retransmits: known(s.Unanswered, s.Timer == TimerRetransmit),
+		Idle:        known(Seconds(s.Idle), s.IdleKnown), Next: known(Seconds(s.Next), s.NextKnown),
+		Detection: known(Seconds(s.Detection), s.DetectionKnown), Dies: known(Seconds(s.Dies.Exact), s.Dies.Known),
+		Earliest: known(Seconds(s.Dies.Earliest), s.Dies.Known), Latest: known(Seconds(s.Dies.Latest), s.Dies.Known),
+		By: known(s.Dies.By, s.Dies.By != ""),
+	}
+	for i, to := range []**string{&j.Origin.Time, &j.Origin.Intvl, &j.Origin.Probes} {
+		*to = known(s.Origin[i], s.Origin[i] != "")
+	}
+	for _, o := range s.Owners {
+		j.Owners = append(j.Owners, ownerJSON{o.PID, o.Comm, o.FD})
+	}
+	if len(j.Owners) > 0 {
+		o := j.Owners[0]
+		j.PID, j.Comm, j.FD = &o.PID, &o.Comm, &o.FD
+	}
+	return j
+}
+
+func known[T any](v T, ok bool) *T {
+	if !ok {
+		return nil
+	}
+	return &v
+}
+
+// encode is what encoding/json makes of it.
+func encode(t testing.TB, v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func TestSocketJSONIsWhatEncodingJSONWrites(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	all := someSockets()
+	base := all
+	for range 2000 { // any mixture of those
+		s := base[random.IntN(len(base))]
+		other := base[random.IntN(len(base))]
+		if random.IntN(2) == 0 {
+			s.Owners, s.Cgroup, s.Inode = other.Owners, other.Cgroup, random.Uint32N(3)
+		}
+		s.Timer, s.LeftKnown, s.Unanswered = other.Timer, other.LeftKnown, random.IntN(300)
+		s.Left = time.Duration(random.Int64N(int64(400*time.Hour)) - int64(time.Hour))
+		s.Idle, s.Next, s.Dies.Exact = time.Duration(random.Int64()), time.Duration(random.Int64N(1e10)), time.Duration(random.Int64N(1e12))
+		s.Keepalive, s.ValuesKnown, s.UserTimeoutKnown = Switch(random.IntN(3)), random.IntN(2) == 0, random.IntN(2) == 0
+		s.Cookie, s.UID = random.Uint64(), random.Uint32()
+		all = append(all, s)
+	}
+	for i := range all {
+		want, got := encode(t, all[i].mirror()), string(appendSocketJSON(nil, &all[i]))
+		if got != want && !same(t, got, want) {
+			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+		if strings.ContainsFunc(got, unsafe) {
+			t.Fatalf("not for a terminal: %q", got)
+		}
+		if got != want && Escape(strings.Join([]string{all[i].Netns, all[i].Cgroup, commOf(&all[i])}, "")) == strings.Join([]string{all[i].Netns, all[i].Cgroup, commOf(&all[i])}, "") {
+			t.Fatalf("nothing had to be escaped\ngot  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func commOf(s *Socket) string {
+	comm := ""
+	for _, o := range s.Owners {
+		comm += o.Comm
+	}
+	return comm
+}
+
+// same reports whether two JSON texts say the same, digit for digit.
+func same(t testing.TB, a, b string) bool {
+	t.Helper()
+	value := func(s string) (v any) {
+		d := json.NewDecoder(strings.NewReader(s))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			t.Fatalf("%v in %s", err, s)
+		}
+		return v
+	}
+	return cmp.Equal(value(a), value(b))
+}
+
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "sshd", hostile, "a\"b\\c/<>&", "\b\f\n\r\t\x00\x7f", "\xff\xc2", "\u0085\u009b\u2028\u2029\u200b\ufffd", "\U0001f600\U000e0001", "日本"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, want := string(appendString(nil, s)), encode(t, s)
+		if !same(t, got, want) {
+			t.Errorf("%q: got %s, want %s", s, got, want)
+		}
+		if strings.ContainsFunc(got, unsafe) || !utf8.ValidString(got) {
+			t.Errorf("%q: %q is not for a terminal", s, got)
+		}
+		if !strings.ContainsFunc(want, unsafe) && got != want {
+			t.Errorf("%q: got %s, want %s byte for byte", s, got, want)
+		}
+		if inside, err := json.Marshal(Foreign(s)); err != nil || strings.ContainsFunc(string(inside), unsafe) {
+			t.Errorf("%q: %s, %v", s, inside, err)
+		}
+	})
+}
+
+func TestAppendSecondsIsTheString(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, d := range []time.Duration{0, 1, -1, time.Second, -time.Second, -500 * time.Millisecond, 8024504 * time.Millisecond, 1<<63 - 1} {
+		check := func(d time.Duration) {
+			if got, want := string(appendSeconds(nil, d)), Seconds(d).String(); got != want {
+				t.Errorf("%d: %s, want %s", d, got, want)
+			}
+		}
+		check(d)
+		for range 500 {
+			check(time.Duration(random.Int64N(2e12) - 1e12))
+		}
+	}
+}
+
+func TestBriefTimes(t *testing.T) {
+	for d, want := range map[time.Duration][2]string{
+		0:                        {"0s", "0s"},
+		90 * time.Millisecond:    {"0.0s", "0.0s"},
+		3999 * time.Millisecond:  {"3.9s", "3.9s"},
+		41900 * time.Millisecond: {"41s", "41s"},
+		60 * time.Second:         {"1m", "1m"},
+		7875 * time.Second:       {"2h11m", "2h11m15s"},
+		7200 * time.Second:       {"2h", "2h"},
+		3605 * time.Second:       {"1h", "1h5s"},
+		200 * time.Hour:          {"8d8h", "8d8h"},
+		-4 * time.Second:         {"-4s", "-4s"},
+	} {
+		if got := [2]string{string(appendBrief(nil, d)), string(appendExact(nil, d))}; got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// checkCSV reads it back as a spreadsheet would.
+func checkCSV(t *testing.T, name, text string) {
+	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	if len(rows) < 2 {
+		t.Errorf("%s: %d rows", name, len(rows))
+	}
+	for _, row := range rows[1:] {
+		for i, field := range row {
+			if field == "" || strings.IndexByte("=+-@\t\r", field[0]) < 0 {
+				continue
+			}
+			if _, err := strconv.ParseFloat(field, 64); err != nil {
+				t.Errorf("%s: %s is a formula: %q", name, rows[0][i], field)
+			}
+		}
+	}
+}
+
+func FuzzAppendCSV(f *testing.F) {
+	for _, s := range []string{"sshd", hostile, "=cmd|' /C calc'!A0", "\t=1", "-1", "@x", "a\nb", `"`, "'", " =1", "+", "\r\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		line := string(appendCSV(nil, s))
+		rows, err := csv.NewReader(strings.NewReader("x," + line + ",y\n")).ReadAll()
+		if err != nil || len(rows) != 1 || len(rows[0]) != 3 {
+			t.Fatalf("%q: %q reads as %q, %v", s, line, rows, err)
+		}
+		field := rows[0][1]
+		if strings.ContainsFunc(line, unsafe) {
+			t.Errorf("%q: %q is not for a terminal", s, line)
+		}
+		if field != "" && strings.IndexByte("=+-@\t\r", field[0]) >= 0 {
+			t.Errorf("%q: %q is a formula", s, field)
+		}
+		if rest, guarded := strings.CutPrefix(field, "'"); field != Escape(s) && !(guarded && rest == Escape(s)) {
+			t.Errorf("%q: reads as %q", s, field)
+		}
+	})
+}
+
+var (
+	metricLine  = regexp.MustCompile(`^([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)$`)
+	metricLabel = regexp.MustCompile(`([a-z_]+)="((?:[^"\\\n]|\\[\\"n])*)"`)
+)
+
+// checkMetrics reads the text format of Prometheus as its documents describe it:
+// HELP and TYPE once and before the samples of a metric, which are together;
+// no series twice; labels of which none can grow without bound.
+func checkMetrics(t *testing.T, text string) {
+	t.Helper()
+	helped, typed, series, done := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	last := ""
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		line := lines.Text()
+		if f := strings.SplitN(line, " ", 4); f[0] == "#" {
+			seen := map[string]map[string]bool{"HELP": helped, "TYPE": typed}[f[1]]
+			if seen == nil || seen[f[2]] || f[1] == "TYPE" && (!helped[f[2]] || f[3] != "gauge") {
+				t.Errorf("metrics: %s", line)
+				continue
+			}
+			seen[f[2]] = true
+			continue
+		}
+		m := metricLine.FindStringSubmatch(line)
+		if m == nil {
+			t.Errorf("metrics: %q", line)
+			continue
+		}
+		name := m[1]
+		if !typed[name] || series[m[1]+m[2]] || done[name] {
+			t.Errorf("metrics: untyped, twice or apart: %s", line)
+		}
+		if series[m[1]+m[2]] = true; last != name {
+			done[last], last = true, name
+		}
+		for _, label := range metricLabel.FindAllStringSubmatch(m[2], -1) {
+			if !strings.Contains(" netns program state keepalive what ", " "+label[1]+" ") {
+				t.Errorf("metrics: label %s", label[1])
+			}
+		}
+		if _, err := strconv.ParseFloat(m[3], 64); err != nil {
+			t.Errorf("metrics: %s", line)
+		}
+	}
+	if len(series) == 0 || len(helped) != len(typed) {
+		t.Errorf("metrics: %d series, %d HELP, %d TYPE", len(series), len(helped), len(typed))
+	}
+}
+
+// However many names there are, the series are bounded, and nothing is lost.
+func TestMetricsAreBounded(t *testing.T) {
+	var b bytes.Buffer
+	m := NewSocketsMetrics(&b)
+	base := someSockets()
+	const n = 3 * maxPrograms
+	for i := range n {
+		s := base[i%len(base)]
+		s.Netns = fmt.Sprintf("ns%d", i%100)
+		s.Owners = []SocketOwner{{1, 1, fmt.Sprintf("p%d\n\"\\", i)}}
+		if err := m.Socket(&s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.End(someEnd(base)); err != nil {
+		t.Fatal(err)
+	}
+	checkMetrics(t, b.String())
+	sum := 0
+	for line := range strings.Lines(b.String()) {
+		if strings.HasPrefix(line, "tcpka_sockets{") {
+			fields := strings.Fields(line)
+			n, _ := strconv.Atoi(fields[len(fields)-1])
+			sum += n
+		}
+	}
+	if sum != n {
+		t.Errorf("%d sockets in the metrics, %d were given", sum, n)
+	}
+	if lines := strings.Count(b.String(), "\n"); lines > 5*41*41*12 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// The rows of a long list need no memory of their own.
+func TestSocketsAreWrittenWithoutAllocation(t *testing.T) {
+	sockets := someSockets()
+	for i := range sockets {
+		sockets[i].Cgroup = "/system.slice"
+		for j := range sockets[i].Owners {
+			sockets[i].Owners[j].Comm = "sshd"
+		}
+	}
+	sockets = sockets[:len(sockets):len(sockets)]
+	for name, w := range map[string]SocketWriter{
+		"table": NewSocketsTable(discard{}, Style{}, SocketsOptions{Netns: true}),
+		"wide":  NewSocketsTable(discard{}, Style{}, SocketsOptions{Wide: true}),
+		"json":  NewSocketsJSON(discard{}),
+		"jsonl": NewSocketLines(discard{}),
+		"csv":   NewSocketsCSV(discard{}),
+	} {
+		round := func() {
+			for i := range sockets {
+				if len(sockets[i].Owners) > 1 {
+					continue // csv has to quote them
+				}
+				if err := w.Socket(&sockets[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for range sampleRows {
+			round() // what is held back at first
+		}
+		if n := testing.AllocsPerRun(200, round); n > 0 {
+			t.Errorf("%s: %v allocations for %d sockets", name, n, len(sockets))
+		}
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestTheFirstRowsSetTheWidth(t *testing.T) {
+	var b bytes.Buffer
+	w := NewSocketsTable(&b, Style{}, SocketsOptions{})
+	s := someSockets()[0]
+	for i := range 3 * sampleRows {
+		s.Owners[0].PID = 10 + i*i // wider and wider
+		if err := w.Socket(&s); err != nil {
+			t.Fatal(err)
+		}
+		if i < sampleRows-1 && b.Len() > 0 {
+			t.Fatal("a row was written before the widths were known")
+		}
+	}
+	if err := w.End(someEnd(nil)); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(b.String(), "\n")
+	at := strings.Index(lines[0], "KEEPALIVE")
+	for i, line := range lines[1 : sampleRows+1] {
+		if strings.Index(line, "7200/75/9") != at {
+			t.Fatalf("row %d is out of line:\n%s\n%s", i, lines[0], line)
+		}
+	}
+	if !regexp.MustCompile(`sshd\[\d{7}\]  7200/75/9`).MatchString(b.String()) {
+		t.Errorf("a wide cell is not set apart:\n%s", lines[3*sampleRows])
+	}
+}
+
+func TestClip(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		n    int
+		want string
+	}{
+		{"abc", 5, "abc"},
+		{"abc", 2, "ab"},
+		{"日本x", 2, "日本"},
+		{"a\x1b[31mbc\x1b[0md", 2, "a\x1b[31mb\x1b[0m"},
+		{"", 3, ""},
+	} {
+		if got := string(AppendClipped(nil, tt.line, tt.n)); got != tt.want {
+			t.Errorf("%q to %d: %q, want %q", tt.line, tt.n, got, tt.want)
+		}
+	}
+}
