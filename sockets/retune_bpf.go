@@ -2,6 +2,7 @@ package sockets
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,17 +33,18 @@ func newWalker(q *RetuneQuery, targets []pending) (*walker, error) {
 		return nil, err
 	}
 	w := &walker{q, decoder{hz: jiffies, sysctl: q.Sysctl}, r, targets}
-	for i, p := range targets {
-		request(r.Target(i), p.target.Change)
-		if p.target.Rearm {
-			r.Target(i).Want |= bpf.WantRearm
+	for i := range targets {
+		b := &r.Targets()[i]
+		request(b, &targets[i].target.Change)
+		if targets[i].target.Rearm {
+			b.Want |= bpf.WantRearm
 		}
 	}
 	return w, nil
 }
 
 // request makes b want c and nothing else.
-func request(b *bpf.Target, c keepalive.Change) {
+func request(b *bpf.Target, c *keepalive.Change) {
 	b.Result, b.Want, b.Time, b.Intvl, b.Probes = 0, 0, 0, 0, 0
 	if c.Time != nil {
 		b.Time = uint16(*c.Time / time.Second)
@@ -77,15 +79,16 @@ func (w *walker) walk(visit func(*Outcome) error) error {
 	if failed == nil {
 		failed = errBack
 	}
-	for i, p := range w.targets {
-		b := w.retuner.Target(i)
+	var o Outcome
+	for i := range w.targets {
+		b := &w.retuner.Targets()[i]
 		if b.Result == 0 && failed != nil {
 			continue
 		}
-		o := Outcome{Target: p.target}
+		o = Outcome{Target: w.targets[i].target}
 		if was, ok := before[i]; ok {
 			w.outcome(&o, &was)
-			o.After = w.values(&b.After)
+			w.values(&o.After, &b.After)
 		} else {
 			w.outcome(&o, b)
 		}
@@ -97,12 +100,7 @@ func (w *walker) walk(visit func(*Outcome) error) error {
 }
 
 func (w *walker) anyLeft() bool {
-	for i := range w.targets {
-		if w.retuner.Target(i).Result == 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.retuner.Targets(), func(b bpf.Target) bool { return b.Result == 0 })
 }
 
 // putBack gives sockets that refused an option their values of before. It
@@ -110,13 +108,16 @@ func (w *walker) anyLeft() bool {
 func (w *walker) putBack() (map[int]bpf.Target, error) {
 	refused := map[int]bpf.Target{}
 	for i := range w.targets {
-		b := w.retuner.Target(i)
+		b := &w.retuner.Targets()[i]
 		if b.Result != bpf.Refused {
 			continue
 		}
 		refused[i] = *b
 		if b.Before != b.After {
-			request(b, difference(w.values(&b.After), w.values(&b.Before)))
+			var from, to Values
+			w.values(&from, &b.After)
+			w.values(&to, &b.Before)
+			request(b, new(difference(from, to)))
 		}
 	}
 	if len(refused) == 0 {
@@ -139,7 +140,8 @@ func (w *walker) outcome(o *Outcome, b *bpf.Target) {
 	if o.State == newSynRecv {
 		o.State = SynRecv
 	}
-	o.Before, o.After = w.values(&b.Before), w.values(&b.After)
+	w.values(&o.Before, &b.Before)
+	w.values(&o.After, &b.After)
 	switch b.Result {
 	case bpf.Done:
 		o.verify()
@@ -162,14 +164,14 @@ var optionNames = map[uint8]string{
 	unix.TCP_USER_TIMEOUT: userTimeoutOption.name,
 }
 
-func (w *walker) values(b *bpf.Values) Values {
+func (w *walker) values(v *Values, b *bpf.Values) {
+	*v = Values{}
 	if b.Keepalive == 0 {
-		return Values{}
+		return
 	}
-	v := Values{
-		Keepalive: OnOff(b.Keepalive), Settings: w.decode.sysctl, UserTimeoutKnown: true,
-		TimeFrom: FromSysctl, IntvlFrom: FromSysctl, ProbesFrom: FromSysctl,
-	}
+	v.Keepalive = OnOff(b.Keepalive)
+	v.Settings, v.UserTimeoutKnown = w.decode.sysctl, true
+	v.TimeFrom, v.IntvlFrom, v.ProbesFrom = FromSysctl, FromSysctl, FromSysctl
 	if b.Time != 0 {
 		v.Time, v.TimeFrom = w.decode.duration(int64(b.Time)), FromSocket
 	}
@@ -180,5 +182,4 @@ func (w *walker) values(b *bpf.Values) Values {
 		v.Probes, v.ProbesFrom = int(b.Probes), FromSocket
 	}
 	v.UserTimeout = time.Duration(b.UserTimeout) * time.Millisecond
-	return v
 }

@@ -132,6 +132,7 @@ struct inet_connection_sock {
 	unsigned long icsk_timeout;                /* until 6.18 */
 	struct timer_list icsk_retransmit_timer;   /* until 6.19 */
 	struct timer_list icsk_keepalive_timer;    /* 6.19, and stable releases */
+	const void *icsk_ulp_ops;                  /* NULL: nothing between it and its file */
 	__u32 icsk_rto;                            /* jiffies */
 	__u32 icsk_user_timeout;                   /* ms */
 	__u8 icsk_retransmits;

@@ -6,12 +6,13 @@
  * network namespace, which is locked meanwhile, and it sets the options of those
  * that the table of targets has. What came of it is written into the table.
  *
- * The table is memory shared with the reader, see retune.go. It is a hash table
- * by cookie that only the reader adds to; a map of the kernel would cost more
- * than all the rest.
+ * The table is memory shared with the process that loads it, see retune.go: the
+ * targets in its order, which is mostly that of the walk, and an index by cookie.
+ * To look a socket up in a hash map of the kernel costs as much as to set three
+ * options, and to fill that map as much as the other two.
  *
- * The rules for what is in this file are in sockets.c, beside that there is one
- * map more: table.
+ * The rules for what is in this file are in sockets.c. Beside the constants there
+ * is one map: table.
  */
 #include "kernel.h"
 #include <bpf/bpf_core_read.h>
@@ -26,7 +27,8 @@ char _license[] SEC("license") nodebug = "Dual MIT/GPL";
 struct {
 	__u32 states; /* bit n: sockets in state n may be changed */
 	__u32 hz;
-	__u32 shift; /* the table has 1 << (64 - shift) slots */
+	__u32 shift; /* the index has 1 << (64 - shift) entries */
+	__u32 targets;
 } const volatile config nodebug;
 
 /* Go: Values. What is in effect where the sysctl is not. */
@@ -40,7 +42,7 @@ struct values {
 
 /* Go: Target. 64 bytes: a cache line. */
 struct target {
-	__u64 cookie; /* 0: nothing in this slot */
+	__u64 cookie;
 
 	/* What is wanted. */
 	__u32 user_timeout; /* ms */
@@ -74,27 +76,38 @@ _Static_assert(sizeof(struct target) == 64 && __builtin_offsetof(struct target, 
 #define NO_FILE 4
 #define NOT_ITSELF 5 /* its file is another socket: a subflow of MPTCP */
 
-/* The first of as many slots as the map has that the loader puts here. */
-struct target table nodebug;
+/* Go: entry. At the place that the cookie's hash says, or if that is taken the
+ * next that is free. */
+struct entry {
+	__u32 tag;    /* the lower half of the cookie */
+	__u32 target; /* its number plus 1; 0: free */
+};
 
-/* How far from its slot a target can be. Go: maxDistance. */
+/* The first of the entries; the targets follow the last. The map that the loader
+ * puts here is as large as it has to be. */
+struct entry table nodebug;
+
+/* How far from its place an entry can be. Go: maxDistance. */
 #define MAX_DISTANCE 64
 
 static __always_inline struct target *find_target(__u64 cookie)
 {
-	__u32 slot = cookie * 0x9e3779b97f4a7c15 >> config.shift;
+	__u32 place = cookie * 0x9e3779b97f4a7c15 >> config.shift;
 	__u32 mask = ~0ull >> config.shift;
-	struct target *first = &table;
+	struct entry *entries = &table;
+	struct target *targets;
 
 	/* Or else the compiler knows that there is one, and no other to look at. */
-	asm volatile("" : "+r"(first));
-	for (int i = 0; i < MAX_DISTANCE; i++) {
-		struct target *t = first + ((slot + i) & mask);
+	asm volatile("" : "+r"(entries));
+	targets = (void *)entries + ((__u64)mask + 1) * sizeof(struct entry);
+	for (__u32 i = 0; i < MAX_DISTANCE; i++) {
+		struct entry *e = entries + ((place + i) & mask);
+		__u32 n = e->target;
 
-		if (t->cookie == cookie)
-			return t;
-		if (!t->cookie)
+		if (!n)
 			break;
+		if (e->tag == (__u32)cookie && n <= config.targets && targets[n - 1].cookie == cookie)
+			return targets + (n - 1);
 	}
 	return NULL;
 }
@@ -183,7 +196,9 @@ int retune(struct bpf_iter__tcp *ctx)
 		t->result = NO_FILE;
 		return 0;
 	}
-	if (socket->sk != (void *)tp) {
+	/* Asked first: who has no upper layer is itself, and to look into a socket's
+	 * file costs as much as to set an option. */
+	if (tp->inet_conn.icsk_ulp_ops && socket->sk != (void *)tp) {
 		t->result = NOT_ITSELF;
 		return 0;
 	}

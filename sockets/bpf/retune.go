@@ -15,7 +15,7 @@ import (
 // [Retuner.Walk] what came of it. The names and the order are those of struct
 // target in retune.c.
 type Target struct {
-	cookie uint64
+	Cookie uint64 // given to LoadRetuner; not to be changed
 
 	UserTimeout uint32 // milliseconds; set only if Want has WantUserTimeout
 	Time, Intvl uint16 // seconds; 0: leave it
@@ -94,7 +94,7 @@ func loadRetuner(states uint32, hz int, cookies []uint64, by Loader, object []by
 			r.table.close()
 		}
 	}()
-	c := config{states, uint32(hz), uint32(64 - bits.Len(uint(len(r.table.slots)-1)))}
+	c := config{states, uint32(hz), r.table.shift(), uint32(len(cookies))}
 	if by != ByLibrary {
 		r.Loader = ByKernel
 		r.program, err = loadRetuneByKernel(object, c, r.table.kernel)
@@ -144,15 +144,15 @@ func loadRetuneByLibrary(c config, table *ebpf.Map) (*ebpf.Program, error) {
 }
 
 // config is what retune.c calls so.
-type config struct{ states, hz, shift uint32 }
+type config struct{ states, hz, shift, targets uint32 }
 
 func (c *config) bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(c)), unsafe.Sizeof(*c))
 }
 
-// Target is that of cookie i, as long as the Retuner is not closed. What is
-// wanted of it is written here before the walk.
-func (r *Retuner) Target(i int) *Target { return &r.table.slots[r.table.at[i]] }
+// Targets are those of the cookies, in their order, until the Retuner is closed.
+// What is wanted of them is to be written there before the walk.
+func (r *Retuner) Targets() []Target { return r.table.targets }
 
 // Walk changes the sockets in the network namespace of the calling thread: those
 // whose Result is zero. Where that ends with an error some may be changed, and
@@ -183,34 +183,37 @@ func (r *Retuner) Walk() error {
 // Close unloads the program. The targets are no more.
 func (r *Retuner) Close() error { return errors.Join(r.program.Close(), r.table.close()) }
 
-// targetTable is the hash table of retune.c: find_target.
+// targetTable is what retune.c calls table: an index, and the targets.
 type targetTable struct {
-	kernel *ebpf.Map
-	memory []byte
-	slots  []Target
-	at     []uint32 // by index of the cookie
+	kernel  *ebpf.Map
+	memory  []byte
+	index   []entry
+	targets []Target
 }
 
+// entry is struct entry of retune.c.
+type entry struct{ tag, target uint32 }
+
 const (
-	// How far from its slot a target can be: MAX_DISTANCE. In a table of which a
-	// half is empty it is hardly ever more than a quarter of that.
+	// How far from its place an entry can be: MAX_DISTANCE. In an index of which
+	// a half is empty it is hardly ever more than a quarter of that.
 	maxDistance = 64
-	// The verifier knows no larger offset into a map: 512 MiB. Source:
-	// include/linux/bpf_verifier.h, BPF_MAX_VAR_OFF.
-	maxSlots = 1 << 29 / 64
+
+	// MaxTargets is how many a [Retuner] can have. The verifier knows no larger
+	// offset into a map than 512 MiB. Source: include/linux/bpf_verifier.h,
+	// BPF_MAX_VAR_OFF.
+	MaxTargets = 1 << 22
 )
 
-// MaxTargets is how many a [Retuner] can have.
-const MaxTargets = maxSlots / 4
-
-// newTable makes a table that has at least half of its slots free, and more if
-// that does not suffice.
+// newTable makes a table whose index is at least half empty, and more so if that
+// does not suffice.
 func newTable(cookies []uint64) (targetTable, error) {
 	if len(cookies) == 0 || len(cookies) > MaxTargets {
 		return targetTable{}, fmt.Errorf("%d targets: at least 1 and at most %d", len(cookies), MaxTargets)
 	}
-	for slots := 2 << bits.Len(uint(len(cookies)-1)); slots <= maxSlots; slots *= 2 {
-		t, err := mapTable(slots)
+	least := max(8, 2<<bits.Len(uint(len(cookies)-1))) // 8: so that the targets begin with a cache line
+	for entries := least; entries <= 4*least; entries *= 2 {
+		t, err := mapTable(entries, len(cookies))
 		if err != nil {
 			return targetTable{}, err
 		}
@@ -219,12 +222,13 @@ func newTable(cookies []uint64) (targetTable, error) {
 		}
 		t.close()
 	}
-	return targetTable{}, errors.New("the cookies fall into the same place of every table")
+	return targetTable{}, errors.New("the cookies fall into the same place of every index")
 }
 
 // mapTable makes a table that the kernel and this process see.
-func mapTable(slots int) (t targetTable, err error) {
-	size := slots * int(unsafe.Sizeof(Target{}))
+func mapTable(entries, targets int) (t targetTable, err error) {
+	indexSize := entries * int(unsafe.Sizeof(entry{}))
+	size := indexSize + targets*int(unsafe.Sizeof(Target{}))
 	t.kernel, err = ebpf.NewMap(&ebpf.MapSpec{
 		Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
 	})
@@ -236,29 +240,32 @@ func mapTable(slots int) (t targetTable, err error) {
 		t.kernel.Close()
 		return targetTable{}, fmt.Errorf("share the map of targets: %w", err)
 	}
-	t.slots = unsafe.Slice((*Target)(unsafe.Pointer(&t.memory[0])), slots)
+	t.index = unsafe.Slice((*entry)(unsafe.Pointer(&t.memory[0])), entries)
+	t.targets = unsafe.Slice((*Target)(unsafe.Pointer(&t.memory[indexSize])), targets)
 	return t, nil
 }
 
-// fill reports whether no cookie is too far from its slot.
+// shift leaves of a hash what is a place in the index.
+func (t *targetTable) shift() uint32 { return uint32(64 - bits.Len(uint(len(t.index)-1))) }
+
+// fill reports whether no entry is too far from its place.
 func (t *targetTable) fill(cookies []uint64) bool {
-	t.at = make([]uint32, len(cookies))
-	mask := uint64(len(t.slots) - 1)
-	shift := 64 - bits.Len64(mask)
+	mask, shift := uint64(len(t.index)-1), t.shift()
 	for i, c := range cookies {
-		slot, distance := c*0x9e3779b97f4a7c15>>shift, 0
-		for ; t.slots[slot].cookie != 0; slot = (slot + 1) & mask {
+		t.targets[i].Cookie = c
+		place, distance := c*0x9e3779b97f4a7c15>>shift, 0
+		for t.index[place].target != 0 {
 			if distance++; distance == maxDistance {
 				return false
 			}
+			place = (place + 1) & mask
 		}
-		t.slots[slot].cookie = c
-		t.at[i] = uint32(slot)
+		t.index[place] = entry{uint32(c), uint32(i + 1)}
 	}
 	return true
 }
 
 func (t *targetTable) close() error {
-	t.slots = nil
+	t.index, t.targets = nil, nil
 	return errors.Join(unix.Munmap(t.memory), t.kernel.Close())
 }
