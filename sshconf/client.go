@@ -18,6 +18,8 @@ type Client struct {
 	// UserFile and SystemFile are the files read, in that order; empty is none.
 	// ssh -F F is UserFile F alone.
 	UserFile, SystemFile string
+
+	instead *overlay
 }
 
 // NewClient is what ssh [user@]host does without further options.
@@ -65,8 +67,9 @@ func ScanClient(c Client) ([]Setting, error) {
 			"protocolkeepalives": ServerAliveInterval, "setuptimeout": ServerAliveInterval,
 			"hostname": keyHostName, "user": keyUser, "batchmode": keyBatchMode, "canonicalizehostname": keyCanonicalizeHostname,
 		},
-		found: map[Keyword]Setting{},
-		host:  "host",
+		found:   map[Keyword]Setting{},
+		host:    "host",
+		instead: c.instead,
 	}
 	final, again := no, false
 	host, hostKnown := c.Host, true

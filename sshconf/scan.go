@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -75,6 +76,15 @@ type scan struct {
 	home string
 
 	files int // read so far
+
+	instead *overlay // nil is none
+}
+
+// overlay is a file read with another content than it has, whether it is there or
+// not: what would be, if it were written.
+type overlay struct {
+	path    string
+	content []byte
 }
 
 // position is where a walk is.
@@ -100,7 +110,7 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 	if s.files++; s.files > maxFiles {
 		return sc, fmt.Errorf("%s: more than %d files", path, maxFiles)
 	}
-	content, err := readFile(path)
+	content, err := s.content(path)
 	if err != nil {
 		return sc, err
 	}
@@ -184,7 +194,7 @@ func (s *scan) includeAll(at position, args []string, sc scope, depth int) error
 		case !strings.HasPrefix(arg, "/"):
 			pattern = s.include + "/" + arg
 		}
-		for _, path := range glob(pattern) {
+		for _, path := range s.glob(pattern) {
 			_, err := s.read(path, inner, depth+1)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -217,6 +227,24 @@ func glob(pattern string) []string {
 		}
 	}
 	return visible
+}
+
+// glob is the function glob with the overlay.
+func (s *scan) glob(pattern string) []string {
+	all := glob(pattern)
+	if o := s.instead; o != nil && filepath.Dir(o.path) == filepath.Dir(pattern) && !slices.Contains(all, o.path) &&
+		matchPattern(filepath.Base(o.path), filepath.Base(pattern)) {
+		all = append(all, o.path)
+		slices.Sort(all)
+	}
+	return all
+}
+
+func (s *scan) content(path string) ([]byte, error) {
+	if o := s.instead; o != nil && o.path == path {
+		return o.content, nil
+	}
+	return readFile(path)
 }
 
 // readFile reads a configuration file within bounds.

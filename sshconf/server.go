@@ -20,6 +20,8 @@ type Server struct {
 	File string // normally /etc/ssh/sshd_config
 	Dir  string // what a relative Include is below; empty is /etc/ssh
 	Connection
+
+	instead *overlay
 }
 
 // ScanServer looks up [ServerKeywords] in the files of sshd. The first line
@@ -40,12 +42,12 @@ func ScanServer(v Server) ([]Setting, error) {
 	// sshd reads its files when it starts, with no connection to match, and again
 	// for every connection, then only what is in Match blocks. Source: servconf.c,
 	// parse_server_config, parse_server_match_config.
-	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir}
+	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead}
 	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
 	if _, err := global.read(v.File, scope{active: yes}, 0); err != nil {
 		return nil, err
 	}
-	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir}
+	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead}
 	matched.block = func(_ string, args []string) truth { return v.match(args) }
 	if _, err := matched.read(v.File, scope{matchOnly: true}, 0); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package sshconf reads the keepalive settings of OpenSSH, of the client and of
-// the server.
+// Package sshconf reads and changes the keepalive settings of OpenSSH, of the client
+// and of the server.
 //
 // What is in force is for the programs themselves to say: [Programs] runs ssh -G
 // and sshd -T, which know their defaults and what a distribution changed. Which
@@ -7,7 +7,8 @@
 // Include, Host and Match as the programs do, and say so where they cannot be
 // sure.
 //
-// Nothing is written, and no connection is made.
+// A [Request] changes one of their files, line by line, has them check the new one, and
+// asks them after that. All else only reads, and no connection is made.
 package sshconf
 
 import (

@@ -1,0 +1,229 @@
+package sshconf
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A Value is what a keyword is to have, as it is written in a file.
+type Value struct {
+	Keyword Keyword
+	Text    string
+}
+
+// holds reports whether a file's text, or a program's, means the value.
+func (v Value) holds(text string) bool {
+	switch v.Keyword {
+	case ServerAliveInterval, ClientAliveInterval:
+		a, err := ParseTime(v.Text)
+		b, err2 := ParseTime(text)
+		return err == nil && err2 == nil && a == b
+	case TCPKeepAlive:
+		truth := map[string]string{"true": "yes", "false": "no", "yes": "yes", "no": "no"}
+		return truth[v.Text] != "" && truth[v.Text] == truth[text]
+	}
+	a, err := strconv.Atoi(v.Text)
+	b, err2 := strconv.Atoi(text)
+	return err == nil && err2 == nil && a == b
+}
+
+// preset is what a keyword has where no file sets it.
+func preset(k Keyword) string {
+	switch k {
+	case ServerAliveCountMax, ClientAliveCountMax:
+		return "3"
+	case TCPKeepAlive:
+		return "yes"
+	}
+	return "0"
+}
+
+// document is a file of ssh or sshd as its lines. Nothing is lost: the lines put
+// together are the file.
+type document struct {
+	lines []line
+	end   string // of new lines: as the first one ends
+}
+
+// line is one line, with its end.
+type line struct {
+	raw     string
+	keyword string // in lower case; empty on a line without one
+	args    []string
+	// block is the line, from 0, with the Host or Match that this one is below, or
+	// that it is. -1 is none: it holds for everything.
+	block int
+}
+
+func (l line) blank() bool   { return strings.Trim(l.raw, whitespace+"\f") == "" }
+func (l line) comment() bool { return strings.HasPrefix(strings.TrimLeft(l.raw, whitespace), "#") }
+
+// parseDocument takes a file apart. Lines with quotes that do not close, which ssh
+// and sshd refuse, are kept as they are.
+func parseDocument(content []byte, client bool) document {
+	d := document{end: "\n"}
+	block := -1
+	for raw := range strings.Lines(string(content)) {
+		l := line{raw: raw}
+		l.keyword, l.args, _ = splitLine(raw)
+		if l.keyword == "match" || client && l.keyword == "host" {
+			block = len(d.lines)
+		}
+		l.block = block
+		d.lines = append(d.lines, l)
+	}
+	if len(d.lines) > 0 && strings.HasSuffix(d.lines[0].raw, "\r\n") {
+		d.end = "\r\n"
+	}
+	return d
+}
+
+// revision is what becomes of a document: lines replaced, and others put in before
+// a line; len(lines) is the end.
+type revision struct {
+	replace map[int]string
+	insert  map[int][]string // without their ends
+}
+
+func newRevision() revision { return revision{map[int]string{}, map[int][]string{}} }
+
+// put adds lines before line i, behind those that are to go there already.
+func (r revision) put(i int, lines ...string) { r.insert[i] = append(r.insert[i], lines...) }
+
+// with returns a copy that can be added to.
+func (r revision) with(i int, lines ...string) revision {
+	all := newRevision()
+	for at, s := range r.replace {
+		all.replace[at] = s
+	}
+	for at, s := range r.insert {
+		all.put(at, s...)
+	}
+	all.put(i, lines...)
+	return all
+}
+
+// apply returns the new file. A last line without an end gets one where something
+// comes behind it.
+func (d document) apply(r revision) []byte {
+	var b strings.Builder
+	for i := range len(d.lines) + 1 {
+		for _, s := range r.insert[i] {
+			if n := b.Len(); n > 0 && b.String()[n-1] != '\n' {
+				b.WriteString(d.end)
+			}
+			b.WriteString(s + d.end)
+		}
+		if i == len(d.lines) {
+			break
+		}
+		if s, ok := r.replace[i]; ok {
+			b.WriteString(s)
+		} else {
+			b.WriteString(d.lines[i].raw)
+		}
+	}
+	return []byte(b.String())
+}
+
+// valueSpan is where the first argument of a line lies, with its quotes. ok is
+// false where there is none.
+func valueSpan(raw string) (from, to int, ok bool) {
+	body := strings.TrimRight(raw, whitespace+"\f")
+	keyword, rest, ok := cutToken(body)
+	if ok && keyword == "" {
+		keyword, rest, ok = cutToken(rest)
+	}
+	if !ok || keyword == "" || keyword[0] == '#' {
+		return 0, 0, false
+	}
+	rest = strings.TrimLeft(rest, whitespace)
+	if rest == "" || rest[0] == '#' {
+		return 0, 0, false
+	}
+	from = len(body) - len(rest)
+	quote := byte(0)
+	for to = from; to < len(body); to++ {
+		c := body[to]
+		switch {
+		case c == '\\' && to+1 < len(body) && (strings.IndexByte(`'"\`, body[to+1]) >= 0 || quote == 0 && body[to+1] == ' '):
+			to++
+		case quote == 0 && (c == ' ' || c == '\t'):
+			return from, to, true
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return from, min(to, len(body)), quote == 0
+}
+
+// setValue returns a line with another value. Keyword, separator, quotes, comment
+// and end stay. ok is false where the line has no value.
+func setValue(raw, value string) (changed string, ok bool) {
+	from, to, ok := valueSpan(raw)
+	if !ok {
+		return raw, false
+	}
+	old := raw[from:to]
+	for _, q := range []string{`"`, `'`} {
+		if len(old) >= 2 && strings.HasPrefix(old, q) && strings.HasSuffix(old, q) {
+			value = q + value + q
+		}
+	}
+	return raw[:from] + value + raw[to:], true
+}
+
+// indent is the white space that the lines of a block begin with, or those of any
+// other block; the first that is there.
+func (d document) indent(block int) string {
+	for _, mine := range []bool{true, false} {
+		for i, l := range d.lines {
+			if l.keyword == "" || l.block < 0 || l.block == i || mine != (l.block == block) {
+				continue
+			}
+			if space := l.raw[:len(l.raw)-len(strings.TrimLeft(l.raw, " \t"))]; space != "" || mine {
+				return space
+			}
+		}
+	}
+	return "  "
+}
+
+// endOf is the line behind the last one of a block that says something.
+func (d document) endOf(block int) int {
+	end := block + 1
+	for i, l := range d.lines {
+		if l.block == block && l.keyword != "" {
+			end = i + 1
+		}
+	}
+	return end
+}
+
+// above is line i, or the first of the comments that stand right above it.
+func (d document) above(i int) int {
+	for i > 0 && d.lines[i-1].comment() {
+		i--
+	}
+	return i
+}
+
+// option is a line that sets a value.
+func (v Value) option(indent string) string { return indent + string(v.Keyword) + " " + v.Text }
+
+// Statements are the lines of a file that set something, or include, by their
+// keyword, as it is spelt there, and their first argument. Of other programs' files they are what
+// stands before and behind the equals sign.
+func Statements(content []byte) []Value {
+	var all []Value
+	for _, l := range parseDocument(content, true).lines {
+		if l.keyword == "" || l.keyword == "host" || l.keyword == "match" || len(l.args) == 0 {
+			continue
+		}
+		body := strings.Trim(l.raw, whitespace+`"`)
+		all = append(all, Value{Keyword(body[:min(len(l.keyword), len(body))]), l.args[0]})
+	}
+	return all
+}

@@ -1,0 +1,349 @@
+package sshconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Request is what ssh or sshd is to have in force, and where that is to be written.
+type Request struct {
+	Server bool // sshd and not ssh
+	Values []Value
+
+	// Host is a pattern as in ssh_config(5), one alone. Empty is every host that
+	// has no value of its own. For ssh only.
+	Host string
+
+	// File is the one file to change, an absolute path, as ssh -F and sshd -f take
+	// it. Empty is the user's ~/.ssh/config, or with System /etc/ssh/ssh_config and
+	// its drop-ins; for sshd /etc/ssh/sshd_config and its drop-ins.
+	File   string
+	System bool
+
+	// Owner is whose ~/.ssh/config is meant, from the password database. As is nil,
+	// or for root that acts for Owner the same: see [Caller].
+	Owner, As *user.User
+
+	Programs Programs
+
+	other bool // File is of another program than ssh and sshd, and nobody is asked
+}
+
+// Any is a connection that no Match block of sshd is for, but those that are for
+// every one. It has no address, name or user of anybody.
+var Any = Connection{User: "tcpka-nobody", Host: "host.invalid", Addr: "192.0.2.1", LocalAddr: "192.0.2.2", LocalPort: 22}
+
+// anyHost is a name that no Host line is for, but those that are for every one.
+const anyHost = "tcpka.invalid"
+
+// ErrPattern is a pattern of hosts that is not written.
+var ErrPattern = errors.New("not a pattern for one line Host")
+
+// CheckPattern refuses what is not a single pattern of ssh_config(5) without
+// negation, or could be taken for something else.
+func CheckPattern(pattern string) error {
+	name := strings.NewReplacer("*", "", "?", "").Replace(pattern)
+	if strings.ContainsAny(pattern, "@/,=%") || pattern == "" || name != "" && CheckDestination(name) != nil || pattern[0] == '-' {
+		return fmt.Errorf("%w: %q", ErrPattern, pattern)
+	}
+	return nil
+}
+
+// dest is a host that the request is about.
+func (r Request) dest() string {
+	if r.pattern() == "" {
+		return anyHost
+	}
+	return strings.NewReplacer("*", "tcpka", "?", "x").Replace(r.Host)
+}
+
+func (r Request) pattern() string {
+	if r.Host == "*" {
+		return ""
+	}
+	return r.Host
+}
+
+// main is the file that the program begins with.
+func (r Request) main() string {
+	switch {
+	case r.File != "":
+		return r.File
+	case r.Server:
+		return systemDir + "/sshd_config"
+	case r.System:
+		return systemDir + "/ssh_config"
+	}
+	return r.Owner.HomeDir + "/.ssh/config"
+}
+
+// within is what a link at the file may not lead out of; empty allows none.
+func (r Request) within() string {
+	switch {
+	case r.File != "":
+		return ""
+	case r.Server, r.System:
+		return "/etc"
+	}
+	return r.Owner.HomeDir
+}
+
+// own reports whether the file is that of the user, and his rights are to do.
+func (r Request) own() bool { return !r.Server && !r.System }
+
+func (r Request) open(path string) (o *original, err error) {
+	owner, as := os.Geteuid(), (*user.User)(nil)
+	if r.own() && r.As != nil {
+		as = r.As
+		if owner, err = strconv.Atoi(as.Uid); err != nil {
+			return nil, err
+		}
+	}
+	err = asUser(as, func() (err error) {
+		o, err = openOriginal(path, r.within(), owner)
+		return err
+	})
+	return o, err
+}
+
+func (r Request) replace(o *original, content []byte) error {
+	as := r.As
+	if !r.own() {
+		as = nil
+	}
+	return asUser(as, func() error { return o.replace(content, r.mode()) })
+}
+
+// mode is that of a new file.
+func (r Request) mode() fs.FileMode {
+	if r.own() {
+		return 0o600
+	}
+	if info, err := os.Stat(r.main()); err == nil && r.Server {
+		return info.Mode().Perm() &^ 0o022
+	}
+	return 0o644
+}
+
+// scan looks up what would be in force with another content of a file; nil is the
+// files as they are.
+func (r Request) scan(instead *overlay) (all []Setting, err error) {
+	if r.Server {
+		return ScanServer(Server{File: r.main(), Connection: Any, instead: instead})
+	}
+	c := NewClient(r.dest(), r.Owner.Username, r.Owner.HomeDir)
+	switch {
+	case r.File != "":
+		c.UserFile, c.SystemFile = r.File, ""
+	case r.System:
+		c.UserFile = ""
+	}
+	c.instead = instead
+	err = asUser(r.As, func() (err error) {
+		all, err = ScanClient(c)
+		return err
+	})
+	return all, err
+}
+
+// ask asks ssh or sshd what is in force with the files as they are.
+func (r Request) ask(ctx context.Context) (Options, error) {
+	if r.other {
+		return Options{}, nil
+	}
+	if !r.Server && r.own() && r.File == "" {
+		return r.Programs.Client(ctx, r.As, r.dest())
+	}
+	return r.askAbout(ctx, r.main())
+}
+
+// askAbout asks ssh or sshd about one main file. ssh reads it as it reads a user's,
+// without regard to who owns it.
+func (r Request) askAbout(ctx context.Context, file string) (Options, error) {
+	if r.Server {
+		if err := r.Programs.CheckServer(ctx, file); err != nil {
+			return nil, err
+		}
+		return r.Programs.Server(ctx, file, Any)
+	}
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		file = os.DevNull // the system's is none, too
+	}
+	return r.Programs.ClientFile(ctx, r.As, file, r.dest())
+}
+
+// CheckServer has sshd check a configuration and the keys that it names. Where it
+// only lacks keys or its run directory, it is asked again without, see
+// [Programs.Server]. Equivalent to: sshd -t -f FILE.
+func (p Programs) CheckServer(ctx context.Context, file string) error {
+	args := []string{"-t", "-f", file}
+	out, err := p.run(ctx, nil, p.SSHD, args...)
+	if err != nil && (strings.Contains(out.stderr, "no hostkeys available") || strings.Contains(out.stderr, "Missing privilege separation directory")) {
+		_, err = p.withoutKeys(ctx, args, err)
+	}
+	return err
+}
+
+// A ShadowedError is a value that would not take effect, or did not.
+type ShadowedError struct {
+	Value
+	Got    string // what is in force instead
+	Source string // the line that decides, "/etc/ssh/sshd_config:12"; empty is not known
+	Unsure string // why that is not sure
+}
+
+func (e *ShadowedError) Error() string {
+	text := fmt.Sprintf("%s would stay %s", e.Keyword, e.Got)
+	switch {
+	case e.Source != "":
+		text += ": " + e.Source + " comes first"
+	case e.Unsure != "":
+		text += ": " + e.Unsure
+	}
+	return text
+}
+
+// shadowed is an error about the first value that is not in force. The line that
+// decides is one of the files as they are before: ours does not.
+func (r Request) shadowed(said Options, now []Setting, values []Value) error {
+	for _, v := range values {
+		got := said[strings.ToLower(string(v.Keyword))]
+		if v.holds(got) {
+			continue
+		}
+		s := of(now, v.Keyword)
+		return &ShadowedError{Value: v, Got: got, Source: s.Source(), Unsure: s.Unsure}
+	}
+	return nil
+}
+
+// optionsOf is what the files say, as the program would print it.
+func optionsOf(settings []Setting) Options {
+	said := Options{}
+	for _, s := range settings {
+		said[strings.ToLower(string(s.Keyword))] = s.effective()
+	}
+	return said
+}
+
+// candidate has a main file that leads to another content of the file at path.
+func (r Request) candidate(path string, content []byte, use func(main string) error) error {
+	dir, err := os.MkdirTemp("", "tcpka-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	mode := fs.FileMode(0o600)
+	if !r.own() || r.As != nil { // the user, or sshd without its keys, has to read it
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return err
+		}
+		if info, err := os.Stat(r.main()); err == nil {
+			mode |= info.Mode().Perm() & 0o044
+		}
+	}
+	put := func(name string, content []byte) (string, error) {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			return "", err
+		}
+		if r.own() && r.As != nil {
+			uid, gid, _, err := numbers(r.As)
+			if err != nil {
+				return "", err
+			}
+			if err := os.Chown(file, uid, gid); err != nil {
+				return "", err
+			}
+		}
+		return file, os.Chmod(file, mode)
+	}
+	name := filepath.Base(path)
+	file, err := put(name, content)
+	if err != nil {
+		return err
+	}
+	main := file
+	if path != r.main() {
+		old, _, err := readWhole(r.main())
+		if err != nil {
+			return err
+		}
+		if main, err = put("main-"+filepath.Base(r.main()), r.including(old, file)); err != nil {
+			return err
+		}
+	}
+	if err := use(main); err != nil {
+		if _, ok := errors.AsType[*ShadowedError](err); ok {
+			return err
+		}
+		// Where it is going to be, not where it was tried.
+		return &refusal{err, strings.NewReplacer(main, r.main(), file, path).Replace(err.Error())}
+	}
+	return nil
+}
+
+// refusal is an error with another text.
+type refusal struct {
+	err  error
+	text string
+}
+
+func (e *refusal) Error() string { return e.text }
+func (e *refusal) Unwrap() error { return e.err }
+
+// including is the main file with another drop-in, before the Include of the
+// directory.
+func (r Request) including(main []byte, file string) []byte {
+	d := parseDocument(main, !r.Server)
+	rev := newRevision()
+	for i, l := range d.lines {
+		if l.keyword == "include" {
+			rev.put(i, `Include "`+file+`"`)
+			break
+		}
+	}
+	return d.apply(rev)
+}
+
+// dropIns are the files that may be written in place of the main file, the best
+// first: one that is there already before all others.
+func (r Request) dropIns(main []byte) []string {
+	if r.File != "" || r.own() {
+		return nil
+	}
+	dir := dropInDir(main, !r.Server, systemDir)
+	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
+		return nil
+	}
+	names := slices.Clone(dropInNames)
+	if !r.Server {
+		// Behind all others, so that hosts with values of their own keep them.
+		names = append([]string{"90-tcpka.conf"}, names...)
+	}
+	exists := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch x, y := exists(a), exists(b); {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
+		}
+		return 0
+	})
+	for i := range names {
+		names[i] = filepath.Join(dir, names[i])
+	}
+	return names
+}

@@ -1,0 +1,285 @@
+package sshconf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Revision is a change to one file, worked out and checked, and not made yet.
+type Revision struct {
+	Path     string // of the file
+	Old, New []byte // nil: there is no such file
+
+	// Before and After are what is in force, by the keywords in lower case; After
+	// is what will be. Approximate: ssh or sshd is not installed and could not be
+	// asked, so this is what the files say.
+	Before, After Options
+	Approximate   bool
+
+	// Sources are the lines that decide before the change, by keyword.
+	Sources map[Keyword]string
+
+	// Kept are lines that decide for some hosts or connections, also after the
+	// change: "Host web1: ServerAliveInterval 7 (/home/me/.ssh/config line 5)".
+	Kept []string
+
+	request Request
+	file    *original
+	now     []Setting
+	written bool
+}
+
+// Changed reports whether anything is to be written.
+func (v *Revision) Changed() bool { return !bytes.Equal(v.Old, v.New) }
+
+// Plan works out the change, and has ssh or sshd check it, without writing to any
+// file that they read.
+//
+// Errors to test for: [*ShadowedError] where it would not take effect, [ErrOutside],
+// [ErrNotOwner], [ErrHardLinks], [fs.ErrPermission]; others are the words of ssh or
+// sshd about a file that they refuse, now or with the change.
+func (r Request) Plan(ctx context.Context) (*Revision, error) {
+	if r.Host != "" {
+		if err := CheckPattern(r.Host); err != nil {
+			return nil, err
+		}
+	}
+	main, err := r.open(r.main())
+	if err != nil {
+		return nil, err
+	}
+	if main.content == nil && (r.Server || r.File != "") {
+		return nil, &fs.PathError{Op: "open", Path: r.main(), Err: fs.ErrNotExist}
+	}
+	if bytes.IndexByte(main.content, 0) >= 0 {
+		return nil, fmt.Errorf("%s: has NUL bytes", r.main())
+	}
+	v := &Revision{request: r, Sources: map[Keyword]string{}}
+	// The program first: its words about a file that it refuses are the best.
+	v.Before, err = r.ask(ctx)
+	if v.Approximate = errors.Is(err, ErrNotInstalled); err != nil && !v.Approximate {
+		return nil, fmt.Errorf("the configuration is refused as it is: %w", err)
+	}
+	if v.now, err = r.scan(nil); err != nil {
+		return nil, err
+	}
+	if v.Approximate {
+		v.Before = optionsOf(v.now)
+	}
+	for _, s := range v.now {
+		v.Sources[s.Keyword] = s.Source()
+	}
+	if err := v.choose(main); err != nil {
+		return nil, err
+	}
+	if !v.Changed() {
+		v.After = v.Before
+		return v, r.shadowed(v.Before, v.now, r.Values)
+	}
+	if err := v.check(ctx); err != nil {
+		return nil, err
+	}
+	v.Kept = v.kept()
+	return v, nil
+}
+
+// choose finds the file to change and what becomes of it.
+func (v *Revision) choose(main *original) error {
+	r := v.request
+	if !slices.ContainsFunc(r.Values, func(w Value) bool { return !w.holds(v.Before[strings.ToLower(string(w.Keyword))]) }) {
+		v.Path, v.file, v.Old, v.New = r.main(), main, main.content, main.content
+		return nil
+	}
+	// A drop-in is left out where a line above the Include decides: then that line
+	// is changed.
+	for _, path := range r.dropIns(main.content) {
+		o, err := r.open(path)
+		if err != nil {
+			return err
+		}
+		content := o.content
+		if content == nil {
+			content = []byte(dropInHeader)
+		}
+		updated, err := r.revise(path, content)
+		if err != nil {
+			return err
+		}
+		after, err := r.scan(&overlay{path, updated})
+		if err != nil {
+			return err
+		}
+		wins := !slices.ContainsFunc(r.Values, func(w Value) bool {
+			s := of(after, w.Keyword)
+			return s.Line > 0 && !w.holds(s.Value)
+		})
+		if wins && !bytes.Equal(updated, content) {
+			v.Path, v.file, v.Old, v.New = path, o, o.content, updated
+			return nil
+		}
+	}
+	updated, err := r.revise(r.main(), main.content)
+	if err != nil {
+		return err
+	}
+	v.Path, v.file, v.Old, v.New = r.main(), main, main.content, updated
+	return nil
+}
+
+// revise works out what becomes of one file.
+func (r Request) revise(path string, content []byte) ([]byte, error) {
+	scan := func(content []byte) ([]Setting, error) { return r.scan(&overlay{path, content}) }
+	if r.Server {
+		return reviseServer(content, path, r.Values, scan)
+	}
+	return reviseClient(content, path, r.pattern(), r.Values, scan)
+}
+
+// check has the program read the change from somewhere else.
+func (v *Revision) check(ctx context.Context) error {
+	r := v.request
+	after, err := r.scan(&overlay{v.Path, v.New})
+	if err != nil {
+		return err
+	}
+	v.After = optionsOf(after)
+	if v.Approximate {
+		for _, w := range r.Values {
+			if s := of(after, w.Keyword); s.Unsure != "" || !w.holds(s.effective()) {
+				return &ShadowedError{Value: w, Got: s.effective(), Source: of(v.now, w.Keyword).Source(), Unsure: s.Unsure}
+			}
+		}
+		return nil
+	}
+	// What holds already may do so by a file that is not looked at here.
+	missing := slices.DeleteFunc(slices.Clone(r.Values), func(w Value) bool {
+		return w.holds(v.Before[strings.ToLower(string(w.Keyword))])
+	})
+	return r.candidate(v.Path, v.New, func(main string) error {
+		said, err := r.askAbout(ctx, main)
+		if err != nil {
+			return err
+		}
+		for _, w := range r.Values {
+			key := strings.ToLower(string(w.Keyword))
+			v.After[key] = v.Before[key]
+		}
+		for _, w := range missing {
+			key := strings.ToLower(string(w.Keyword))
+			v.After[key] = said[key]
+		}
+		return r.shadowed(said, v.now, missing)
+	})
+}
+
+// Apply writes the file, and asks ssh or sshd again what is in force. Where that is
+// not what was wanted, the file becomes what it was before; [Revision.Restored] says
+// whether that was done.
+//
+// Errors to test for: [ErrChanged] where the file is not the one that was planned
+// with, [*ShadowedError], and those of the file system.
+func (v *Revision) Apply(ctx context.Context) error {
+	r := v.request
+	if err := r.replace(v.file, v.New); err != nil {
+		return err
+	}
+	v.written = true
+	if v.Approximate {
+		return nil
+	}
+	said, err := r.ask(ctx)
+	if err == nil {
+		err = r.shadowed(said, v.now, r.Values)
+	}
+	if err == nil {
+		v.After = said
+		return nil
+	}
+	back, err2 := r.open(v.Path)
+	if err2 == nil && !bytes.Equal(back.content, v.New) {
+		err2 = fmt.Errorf("%s: %w", v.Path, ErrChanged)
+	}
+	if err2 == nil {
+		err2 = r.replace(back, v.Old)
+	}
+	if err2 != nil {
+		return errors.Join(err, fmt.Errorf("it could not be taken back: %w", err2))
+	}
+	v.written = false
+	return err
+}
+
+// Written reports whether the new content is in place.
+func (v *Revision) Written() bool { return v.written }
+
+// Restored reports whether the file is as it was before.
+func (v *Revision) Restored() bool {
+	o, err := v.request.open(v.Path)
+	return err == nil && bytes.Equal(o.content, v.Old) && (o.content == nil) == (v.Old == nil)
+}
+
+// The most that is said about other lines.
+const maxKept = 10
+
+// kept looks for lines that go on deciding for some, in the files that are at hand.
+func (v *Revision) kept() []string {
+	r := v.request
+	if r.Host != "" {
+		return nil
+	}
+	wanted := map[string]Keyword{}
+	for _, w := range r.Values {
+		wanted[strings.ToLower(string(w.Keyword))] = w.Keyword
+	}
+	after, err := r.scan(&overlay{v.Path, v.New})
+	if err != nil {
+		return nil
+	}
+	deciding := map[position]bool{}
+	for _, s := range after {
+		deciding[position{s.File, s.Line}] = true
+	}
+	var all []string
+	for _, path := range v.files() {
+		content := v.New
+		if path != v.Path {
+			if content, err = readFile(path); err != nil {
+				continue
+			}
+		}
+		d := parseDocument(content, !r.Server)
+		for i, l := range d.lines {
+			k := wanted[l.keyword]
+			if k != "" && deciding[position{path, i + 1}] && !r.Server {
+				delete(wanted, l.keyword) // what is below has no effect
+				continue
+			}
+			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) || len(all) == maxKept {
+				continue
+			}
+			all = append(all, fmt.Sprintf("%s: %s %s (%s line %d)", strings.TrimSpace(d.lines[l.block].raw), k, l.args[0], path, i+1))
+		}
+	}
+	return all
+}
+
+// files are those that may have more to say, in the order in which they are read.
+func (v *Revision) files() []string {
+	r := v.request
+	files := []string{r.main()}
+	if v.Path == r.main() {
+		return files
+	}
+	others, _ := filepath.Glob(filepath.Join(filepath.Dir(v.Path), "*.conf"))
+	if !slices.Contains(others, v.Path) {
+		others = append(others, v.Path)
+	}
+	slices.Sort(others)
+	return append(others, files...)
+}

@@ -1,0 +1,257 @@
+package sshconf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What keeps a daemon from being told. Test with [errors.Is].
+var (
+	// ErrNoDaemon is that no sshd listens with the file.
+	ErrNoDaemon = errors.New("no sshd that listens with this file was found")
+
+	// ErrSeveralDaemons is that it is not clear which one is meant.
+	ErrSeveralDaemons = errors.New("several sshd listen with this file")
+)
+
+// A Daemon is an sshd that listens.
+type Daemon struct {
+	PID     int
+	Service string // the unit of systemd that it belongs to, such as "ssh.service"; empty is none
+	// Options are what its command line says after -o: they beat the file.
+	Options []string
+
+	pidfd int
+	proc  string
+}
+
+// FindDaemon finds the one sshd that listens with a configuration, by what it says of
+// itself in /proc: of the same mount namespace, and neither of several. A session of
+// sshd, which a signal would end, is none. Close it after use.
+//
+// It is an error where the file was named by a relative path, and where the command
+// line is too long to be seen whole.
+func FindDaemon(file string) (*Daemon, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []*Daemon
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if d, err := openDaemon(pid, file); err == nil {
+			found = append(found, d)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	var pids []string
+	for _, d := range found {
+		d.Close()
+		pids = append(pids, strconv.Itoa(d.PID))
+	}
+	if len(found) == 0 {
+		return nil, ErrNoDaemon
+	}
+	return nil, fmt.Errorf("%w: processes %s", ErrSeveralDaemons, strings.Join(pids, ", "))
+}
+
+var errOther = errors.New("another process")
+
+// openDaemon holds on to a process and looks whether it is the daemon.
+func openDaemon(pid int, file string) (*Daemon, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{PID: pid, pidfd: fd, proc: "/proc/" + strconv.Itoa(pid)}
+	if err := d.check(file); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close lets go of the process.
+func (d *Daemon) Close() { unix.Close(d.pidfd) }
+
+func (d *Daemon) check(file string) error {
+	exe, err := os.Readlink(d.proc + "/exe")
+	if err != nil {
+		return err
+	}
+	// After an upgrade it is gone from the disk.
+	if filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != "sshd" {
+		return errOther
+	}
+	mine, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	if its, err := os.Readlink(d.proc + "/ns/mnt"); err != nil || its != mine {
+		return errOther
+	}
+	command, err := os.ReadFile(d.proc + "/cmdline")
+	if err != nil {
+		return err
+	}
+	args, ok := listenerArgs(string(command))
+	if !ok {
+		return errOther
+	}
+	used, options := listenerOptions(args)
+	if used != file {
+		return errOther
+	}
+	d.Options = options
+	d.Service = d.service()
+	if d.listening() == "" {
+		return errOther
+	}
+	return nil
+}
+
+// listenerArgs are the arguments of an sshd that listens. From 8.2 on its title is
+// "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"; before that it is the
+// command line as it was. A session has a title of its own. Source: sshd.c, main.
+func listenerArgs(command string) (args []string, ok bool) {
+	command = strings.TrimRight(command, "\x00")
+	if title, ok := strings.CutPrefix(command, "sshd: "); ok {
+		title, _, ok := strings.Cut(title, " [listener]")
+		return strings.Fields(title), ok && strings.HasPrefix(title, "/")
+	}
+	return strings.Split(command, "\x00"), strings.HasPrefix(command, "/")
+}
+
+// listenerOptions are the file and the options that a command line of sshd names.
+// Source: sshd.c, getopt.
+func listenerOptions(args []string) (file string, options []string) {
+	file = systemDir + "/sshd_config"
+	for i := 1; i < len(args); i++ {
+		arg := args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			continue
+		}
+		for j := 1; j < len(arg); j++ {
+			if strings.IndexByte("CEbcfghkopu", arg[j]) < 0 {
+				continue // a flag without a value
+			}
+			value := arg[j+1:]
+			if value == "" && i+1 < len(args) {
+				i++
+				value = args[i]
+			}
+			switch arg[j] {
+			case 'f':
+				file = value
+			case 'o':
+				options = append(options, value)
+			}
+			break
+		}
+	}
+	return file, options
+}
+
+// service is the unit of systemd that the process is in.
+func (d *Daemon) service() string {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return ""
+	}
+	text, err := os.ReadFile(d.proc + "/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		// Hierarchy 0 is version 2; in version 1 systemd's is called so.
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, path, _ := strings.Cut(rest, ":")
+		if name := filepath.Base(path); (id == "0" || controllers == "name=systemd") && (name == "ssh.service" || name == "sshd.service") {
+			return name
+		}
+	}
+	return ""
+}
+
+// listening are its sockets that wait for connections; empty is none.
+func (d *Daemon) listening() string {
+	waiting := map[string]bool{}
+	for _, name := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(d.proc + "/net/" + name)
+		if err != nil {
+			continue
+		}
+		for line := range bytes.Lines(text) {
+			// sl local remote st tx:rx tr:when retrnsmt uid timeout inode
+			if f := strings.Fields(string(line)); len(f) > 9 && f[3] == "0A" {
+				waiting["socket:["+f[9]+"]"] = true
+			}
+		}
+	}
+	fds, err := os.ReadDir(d.proc + "/fd")
+	if err != nil {
+		return ""
+	}
+	var all []string
+	for _, fd := range fds {
+		if to, err := os.Readlink(d.proc + "/fd/" + fd.Name()); err == nil && waiting[to] {
+			all = append(all, to)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+// Reload has the daemon read its files again, through systemd where that has started
+// it, else by SIGHUP. The files must have been checked: a daemon that finds a mistake
+// ends, and nobody can log in any more. It waits until the daemon listens again.
+//
+// Equivalent to: systemctl reload SERVICE, or kill -HUP PID.
+func (d *Daemon) Reload(ctx context.Context, p Programs) error {
+	before := d.listening()
+	if d.Service != "" {
+		systemctl := ""
+		for _, path := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
+			if _, err := os.Stat(path); err == nil {
+				systemctl = path
+				break
+			}
+		}
+		if _, err := p.run(ctx, nil, systemctl, "reload", d.Service); err != nil {
+			return fmt.Errorf("reload %s: %w", d.Service, err)
+		}
+	} else if err := unix.PidfdSendSignal(d.pidfd, unix.SIGHUP, nil, 0); err != nil {
+		return fmt.Errorf("signal sshd %d: %w", d.PID, err)
+	}
+	// It runs itself anew, with the same number and with new sockets; those that
+	// systemd has opened for it stay.
+	const patience, same, step = 5 * time.Second, time.Second, 20 * time.Millisecond
+	for waited := time.Duration(0); waited < patience; waited += step {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(step):
+		}
+		if err := unix.PidfdSendSignal(d.pidfd, 0, nil, 0); err != nil {
+			return fmt.Errorf("sshd %d has ended: start it again before you log out", d.PID)
+		}
+		if now := d.listening(); now != "" && (now != before || waited >= same) {
+			return nil
+		}
+	}
+	return fmt.Errorf("sshd %d does not listen %s after it was told to reload", d.PID, patience)
+}

@@ -1,0 +1,372 @@
+package sshconf
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// What keeps a file from being written. Test with [errors.Is].
+var (
+	// ErrChanged is a file that is no longer as it was read.
+	ErrChanged = errors.New("changed in the meantime")
+
+	// ErrOutside is a symbolic link that leads out of where the file belongs.
+	ErrOutside = errors.New("leads elsewhere")
+
+	// ErrNotOwner is a file of another user.
+	ErrNotOwner = errors.New("belongs to another user")
+
+	// ErrHardLinks is a file with several names: a new one takes only one of them.
+	ErrHardLinks = errors.New("has several names (hard links), and a new file would take only one")
+)
+
+// original is a file about to be replaced, as it was found.
+type original struct {
+	path    string // as named
+	real    string // behind links
+	content []byte // nil: there is no such file
+	info    os.FileInfo
+}
+
+// openOriginal reads a file in order to replace it later. It must belong to owner,
+// the one who will write it. Within is the directory that a link may not lead out
+// of; where it is empty, the file may be no link.
+func openOriginal(path, within string, owner int) (*original, error) {
+	o := &original{path: path, real: path}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Its directory may be missing, too. What is there of it may have links.
+		dir, rest := filepath.Dir(path), filepath.Base(path)
+		real, err := filepath.EvalSymlinks(dir)
+		for errors.Is(err, fs.ErrNotExist) && dir != "/" {
+			dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest)
+			real, err = filepath.EvalSymlinks(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		o.real = filepath.Join(real, rest)
+		return o, o.inside(within)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&fs.ModeSymlink != 0 && within == "" {
+		return nil, fmt.Errorf("%s: it is a symbolic link, and %w: name the file itself", path, ErrOutside)
+	}
+	if o.real, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, err
+	}
+	if err := o.inside(within); err != nil {
+		return nil, err
+	}
+	if o.content, o.info, err = readWhole(o.real); err != nil {
+		return nil, err
+	}
+	stat := o.info.Sys().(*syscall.Stat_t)
+	switch {
+	case int(stat.Uid) != owner:
+		return nil, fmt.Errorf("%s: it %w: number %d, not %d", path, ErrNotOwner, stat.Uid, owner)
+	case stat.Nlink > 1:
+		return nil, fmt.Errorf("%s: it %w", path, ErrHardLinks)
+	}
+	return o, nil
+}
+
+func (o *original) inside(within string) error {
+	if within == "" {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(within)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(o.real, strings.TrimSuffix(real, "/")+"/") {
+		return fmt.Errorf("%s: it %w: to %s, which is not below %s", o.path, ErrOutside, o.real, within)
+	}
+	return nil
+}
+
+// readWhole reads a file within the bounds of [readFile], and describes it.
+func readWhole(path string) ([]byte, os.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return readOpen(f)
+}
+
+func readOpen(f *os.File) ([]byte, os.FileInfo, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: not a regular file", f.Name())
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(content) > maxFile:
+		return nil, nil, fmt.Errorf("%s: larger than %d bytes", f.Name(), maxFile)
+	}
+	if content == nil {
+		content = []byte{}
+	}
+	return content, info, nil
+}
+
+// replace puts updated in the place of the file as it was read; nil is no file. A
+// reader, or a crash, sees the old one or the new one, never a part; both the file
+// and its directory are on the disk when replace returns. Where the file is not as
+// it was read any more, it stays as it is, and the error is [ErrChanged].
+//
+// The new file has the owner, the mode and all extended attributes (access lists and
+// the label of SELinux are among them) of the old one, and mode where there was none.
+// Times and hard links are not kept. Links that lead to the file are, too.
+//
+// A writer that opened the old file before, and writes to it later, is not noticed.
+func (o *original) replace(updated []byte, mode fs.FileMode) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %s: %w", o.path, err)
+		}
+	}()
+	if o.content == nil && updated == nil {
+		return nil
+	}
+	dir := filepath.Dir(o.real)
+	if o.content == nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil { // ~/.ssh; those of the system are there
+			return err
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	self, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	d := directory{root, self, filepath.Base(o.real)}
+	switch {
+	case o.content == nil:
+		err = d.create(updated, mode)
+	case updated == nil:
+		err = d.remove(o)
+	default:
+		err = d.exchange(o, updated)
+	}
+	if err != nil {
+		return err
+	}
+	return self.Sync()
+}
+
+// directory is where a file lies, held open so that a rename on the way to it cannot
+// lead elsewhere.
+type directory struct {
+	*os.Root
+	self *os.File
+	base string
+}
+
+func (d directory) rename(from, to string, flags uint) error {
+	err := unix.Renameat2(int(d.self.Fd()), from, int(d.self.Fd()), to, flags)
+	if err != nil {
+		return &fs.PathError{Op: "rename", Path: d.self.Name() + "/" + to, Err: err}
+	}
+	return nil
+}
+
+// temporary is a name that no program reads: it begins with a dot, and does not end
+// as the file's does.
+func (d directory) temporary() string { return "." + d.base + ".tcpka-" + rand.Text()[:8] }
+
+// make writes a new file, and has it on the disk.
+func (d directory) make(content []byte, mode fs.FileMode, like *original) (name string, err error) {
+	name = d.temporary()
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			d.Remove(name)
+		}
+	}()
+	if like != nil {
+		err = like.dress(f)
+	} else {
+		err = f.Chmod(mode)
+	}
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return name, err
+}
+
+// dress gives a new file what the old one has around its content.
+func (o *original) dress(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	now, want := info.Sys().(*syscall.Stat_t), o.info.Sys().(*syscall.Stat_t)
+	if now.Uid != want.Uid || now.Gid != want.Gid {
+		if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
+			return fmt.Errorf("keep owner and group: %w", err)
+		}
+	}
+	old, err := os.OpenFile(o.real, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	if err := copyAttributes(old, f); err != nil {
+		return fmt.Errorf("keep extended attributes: %w", err)
+	}
+	// The last, as an access list and a change of owner change it.
+	return f.Chmod(o.info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky))
+}
+
+// copyAttributes copies the extended attributes that differ. See xattr(7).
+func copyAttributes(from, to *os.File) error {
+	names := make([]byte, 64<<10) // the most there can be
+	n, err := unix.Flistxattr(int(from.Fd()), names)
+	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
+		if name == "" {
+			continue
+		}
+		value, err := attribute(from, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if now, err := attribute(to, name); err == nil && bytes.Equal(now, value) {
+			continue
+		}
+		if err := unix.Fsetxattr(int(to.Fd()), name, value, 0); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func attribute(f *os.File, name string) ([]byte, error) {
+	value := make([]byte, 64<<10)
+	n, err := unix.Fgetxattr(int(f.Fd()), name, value)
+	return value[:max(n, 0)], err
+}
+
+// create puts a new file where none is.
+func (d directory) create(content []byte, mode fs.FileMode) error {
+	name, err := d.make(content, mode, nil)
+	if err != nil {
+		return err
+	}
+	defer d.Remove(name)
+	err = d.rename(name, d.base, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) { // the file system cannot; see rename(2)
+		err = d.Link(name, d.base)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return ErrChanged
+	}
+	return err
+}
+
+// exchange puts a new file in the place of the old one. Both change places first, so
+// that what was there is looked at after nobody can reach it by its name, and comes
+// back where it is not what was read.
+func (d directory) exchange(o *original, content []byte) error {
+	if err := d.same(d.base, o); err != nil {
+		return err
+	}
+	name, err := d.make(content, 0, o)
+	if err != nil {
+		return err
+	}
+	err = d.rename(name, d.base, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.EINVAL) { // the file system cannot
+		if err = d.same(d.base, o); err == nil {
+			err = d.rename(name, d.base, 0)
+		}
+		if err != nil {
+			d.Remove(name)
+		}
+		return err
+	}
+	if err != nil {
+		d.Remove(name)
+		return err
+	}
+	if err := d.same(name, o); err != nil {
+		if back := d.rename(name, d.base, unix.RENAME_EXCHANGE); back != nil {
+			return fmt.Errorf("%w: what was there is now %s: %w", err, d.self.Name()+"/"+name, back)
+		}
+		d.Remove(name)
+		return err
+	}
+	return d.Remove(name)
+}
+
+// remove takes the file away, in the same two steps.
+func (d directory) remove(o *original) error {
+	if err := d.same(d.base, o); err != nil {
+		return err
+	}
+	name := d.temporary()
+	if err := d.rename(d.base, name, 0); err != nil {
+		return err
+	}
+	if err := d.same(name, o); err != nil {
+		return errors.Join(err, d.rename(name, d.base, unix.RENAME_NOREPLACE))
+	}
+	return d.Remove(name)
+}
+
+// same reports with ErrChanged that a file is not the one that was read: by its
+// content, owner and mode, not by its times.
+func (d directory) same(name string, o *original) error {
+	f, err := d.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	content, info, err := readOpen(f)
+	if err != nil {
+		return err
+	}
+	now, was := info.Sys().(*syscall.Stat_t), o.info.Sys().(*syscall.Stat_t)
+	if !bytes.Equal(content, o.content) || now.Uid != was.Uid || now.Gid != was.Gid || now.Mode != was.Mode {
+		return ErrChanged
+	}
+	return nil
+}
