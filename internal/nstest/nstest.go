@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -145,7 +146,9 @@ func Program(t testing.TB, name string) string {
 	if p, err := exec.LookPath(name); err == nil {
 		return p
 	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd"} {
+	dirs := []string{"/usr/sbin", "/sbin", "/usr/lib/systemd", "/lib/systemd"}
+	postgres, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // Debian
+	for _, dir := range append(dirs, postgres...) {
 		if p, err := exec.LookPath(dir + "/" + name); err == nil {
 			return p
 		}
