@@ -19,6 +19,12 @@ type Client struct {
 	// ssh -F F is UserFile F alone.
 	UserFile, SystemFile string
 
+	// Options are those of the command line, which beat every file:
+	// "ServerAliveInterval=60".
+	Options []string
+
+	findings *Findings
+
 	instead *overlay
 }
 
@@ -70,7 +76,11 @@ func ScanClient(c Client) ([]Setting, error) {
 		found:   map[Keyword]Setting{},
 		host:    "host",
 		instead: c.instead,
+
+		findings: c.findings,
+		settled:  map[Keyword]bool{},
 	}
+	s.commandLine(c.Options)
 	final, again := no, false
 	host, hostKnown := c.Host, true
 	s.block = func(keyword string, args []string) truth {
@@ -108,6 +118,7 @@ func ScanClient(c Client) ([]Setting, error) {
 	}
 	if again { // ssh reads all files again, by the name it found, and adds what is not set yet
 		final = yes
+		s.settled = nil // lines come by that were there before what decided
 		if host, hostKnown = s.known(keyHostName, c.Host); strings.Contains(host, "%") {
 			hostKnown = false
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -90,6 +91,25 @@ var ErrFormat = errors.New("not a file of an SSH program that tcpka knows")
 // sshd's where its name has "sshd" in it. Include is not followed.
 func ReadFile(path string) (File, error) {
 	content, _, err := readBounded(path, maxSessionFile)
+	return parseRead(path, content, err)
+}
+
+// ErrOwner is a file of somebody else.
+var ErrOwner = errors.New("it is somebody else's")
+
+// ReadFileOf is [ReadFile] for root that reads for a user: a file that is not the
+// user's own is [ErrOwner], wherever a link led to.
+func ReadFileOf(uid uint32, path string) (File, error) {
+	content, info, err := readBounded(path, maxSessionFile)
+	if err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != uid {
+			err = fmt.Errorf("%s: %w", path, ErrOwner)
+		}
+	}
+	return parseRead(path, content, err)
+}
+
+func parseRead(path string, content []byte, err error) (File, error) {
 	if err != nil {
 		return File{}, err
 	}

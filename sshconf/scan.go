@@ -28,8 +28,11 @@ type Setting struct {
 // Source is the place that decides, "/etc/ssh/sshd_config:12", and empty where
 // none does.
 func (s Setting) Source() string {
-	if s.Line == 0 {
+	switch {
+	case s.Line == 0:
 		return ""
+	case s.File == FromCommandLine:
+		return s.File
 	}
 	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
@@ -77,6 +80,10 @@ type scan struct {
 
 	files int // read so far
 
+	findings  *Findings        // nil: nobody wants more than the settings
+	settled   map[Keyword]bool // set outside any condition: no later line can
+	overruled bool             // what is in blocks is not decided by this walk
+
 	instead *overlay // nil is none
 }
 
@@ -97,6 +104,9 @@ type position struct {
 type scope struct {
 	active truth
 	never  truth // whether no block below can hold, as an outer one does not
+	// below is whether these lines are below a Host or Match, and sometimes whether
+	// below one that does not always hold.
+	below, sometimes bool
 	// matchOnly is sshd's walk through the Match blocks alone, before the first
 	// of this file.
 	matchOnly bool
@@ -111,10 +121,13 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 		return sc, fmt.Errorf("%s: more than %d files", path, maxFiles)
 	}
 	content, err := s.content(path)
+	if s.findings != nil {
+		s.findings.visit(path)
+	}
 	if err != nil {
 		return sc, err
 	}
-	number := 0
+	number, sometimes := 0, sc.sometimes
 	for line := range bytes.Lines(content) {
 		number++
 		keyword, args, err := splitLine(string(line))
@@ -127,28 +140,35 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 		case "match", s.host:
 			sc.active = both(s.block(keyword, args), sc.never.not())
 			sc.matchOnly = false
+			sc.below, sc.sometimes = true, sometimes || !unconditional(keyword, args)
 		case "include":
 			if err := s.includeAll(at, args, sc, depth); err != nil {
 				return sc, err
 			}
 		default:
-			s.set(keyword, args, at, sc.active)
+			s.set(keyword, args, at, sc)
 		}
 	}
 	return sc, nil
 }
 
 // set takes the value of a keyword, if it is the first.
-func (s *scan) set(keyword string, args []string, at position, active truth) {
+func (s *scan) set(keyword string, args []string, at position, sc scope) {
 	k, wanted := s.aliases[keyword]
-	if !wanted || active == no || len(args) == 0 {
-		return
-	}
-	now := s.found[k]
-	if now.Line != 0 {
+	if !wanted || len(args) == 0 {
 		return
 	}
 	if k == ServerAliveInterval && args[0] == "none" { // the same as not being there
+		return
+	}
+	active, now := sc.active, s.found[k]
+	if now.Line != 0 {
+		if s.findings != nil && (active == yes && !(s.overruled && sc.below) || s.settled[k]) {
+			s.findings.shadow(k, args[0], at, now)
+		}
+		return
+	}
+	if active == no {
 		return
 	}
 	if active == unsure {
@@ -161,6 +181,9 @@ func (s *scan) set(keyword string, args []string, at position, active truth) {
 	}
 	now.Keyword, now.Value, now.File, now.Line = k, args[0], at.file, at.line
 	s.found[k] = now
+	if s.settled != nil && !sc.sometimes {
+		s.settled[k] = true
+	}
 }
 
 // doubt makes everything unsure that is not decided yet.

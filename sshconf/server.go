@@ -21,7 +21,12 @@ type Server struct {
 	Dir  string // what a relative Include is below; empty is /etc/ssh
 	Connection
 
-	instead *overlay
+	// Options are those of the command line, which beat every line outside Match
+	// blocks: "ClientAliveInterval=60".
+	Options []string
+
+	findings *Findings
+	instead  *overlay
 }
 
 // ScanServer looks up [ServerKeywords] in the files of sshd. The first line
@@ -42,12 +47,13 @@ func ScanServer(v Server) ([]Setting, error) {
 	// sshd reads its files when it starts, with no connection to match, and again
 	// for every connection, then only what is in Match blocks. Source: servconf.c,
 	// parse_server_config, parse_server_match_config.
-	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead}
+	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
+	global.commandLine(v.Options)
 	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
 	if _, err := global.read(v.File, scope{active: yes}, 0); err != nil {
 		return nil, err
 	}
-	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead}
+	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
 	matched.block = func(_ string, args []string) truth { return v.match(args) }
 	if _, err := matched.read(v.File, scope{matchOnly: true}, 0); err != nil {
 		return nil, err
