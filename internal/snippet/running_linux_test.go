@@ -1,0 +1,241 @@
+package snippet
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// These tests start the program, on a port of a private namespace, and look at
+// what it says and at the sockets that it holds.
+
+// nobody is who PostgreSQL's server runs as: it refuses root.
+const nobody = 65534
+
+func TestRootPostgreSQL(t *testing.T) {
+	t.Parallel()
+	nstest.RunRoot(t, func(t *testing.T) {
+		psql := nstest.Program(t, "psql")
+		dir, err := os.MkdirTemp("", "tcpka-postgresql-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		passwd := write(t, dir, "passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
+		if err := os.Chmod(passwd, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(passwd, "/etc/passwd", "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		asNobody := func(name string, args ...string) *exec.Cmd {
+			cmd := exec.Command(nstest.Program(t, name), args...)
+			cmd.Dir = dir
+			cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+			return cmd
+		}
+		data := dir + "/data"
+		if out, err := asNobody("initdb", "-D", data, "-A", "trust", "-U", "tester", "--no-sync", "--locale=C", "--encoding=UTF8").CombinedOutput(); err != nil {
+			t.Fatalf("initdb: %v\n%s", err, out)
+		}
+		config, err := os.OpenFile(data+"/postgresql.conf", os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(config, "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nshared_buffers = 1MB\ndynamic_shared_memory_type = mmap\n%s", snippetOf(t, "postgresql"))
+		if err := config.Close(); err != nil {
+			t.Fatal(err)
+		}
+		serve(t, asNobody("postgres", "-D", data))
+
+		// The session is made with what libpq is told, so that both ends are seen.
+		where := "host=127.0.0.1 dbname=postgres user=tester "
+		for _, line := range strings.Split(snippetOf(t, "libpq"), "\n") {
+			if !strings.HasPrefix(line, "#") {
+				where += line
+			}
+		}
+		eventually(t, func() error { return exec.Command(psql, where, "-Atc", "SELECT 1").Run() })
+		session := exec.Command(psql, where, "-XAtq")
+		stdin, err := session.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := session.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(t, session)
+		fmt.Fprintln(stdin, `SHOW tcp_keepalives_idle; SHOW tcp_keepalives_interval; SHOW tcp_keepalives_count; SHOW tcp_user_timeout; SELECT 'end';`)
+		var shown []string
+		for lines := bufio.NewScanner(stdout); lines.Scan() && lines.Text() != "end"; {
+			shown = append(shown, lines.Text())
+		}
+		if got := strings.Join(shown, " "); got != "86 10 3 115s" && got != "86 10 3 115000" {
+			t.Errorf("SHOW gives %q", got)
+		}
+		if got := heldBy(t, session.Process.Pid); got != readBack {
+			t.Errorf("the socket of psql holds %q, want %s", got, readBack)
+		}
+	})
+}
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		cli := nstest.Program(t, "redis-cli")
+		config := write(t, dir, "redis.conf", "bind 127.0.0.1\nsave \"\"\ndir "+dir+"\n"+snippetOf(t, "redis"))
+		server := exec.Command(nstest.Program(t, "redis-server"), config)
+		serve(t, server)
+		eventually(t, func() error { return exec.Command(cli, "ping").Run() })
+		if got := output(t, dir, "redis-cli", "config", "get", "tcp-keepalive"); got != "tcp-keepalive\n56\n" {
+			t.Errorf("CONFIG GET gives %q", got)
+		}
+		client := exec.Command(cli, "subscribe", "nothing")
+		stdout, err := client.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(t, client)
+		if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil { // it is connected
+			t.Fatal(err)
+		}
+		if got := heldBy(t, server.Process.Pid); got != "1 56 18 3 0" {
+			t.Errorf("the socket of the server holds %q", got)
+		}
+	})
+}
+
+func TestNode(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		node := exec.Command(nstest.Program(t, "node"), "-e", `
+const server = require('net').createServer().listen(0, '127.0.0.1', () => {
+  const socket = require('net').connect(server.address().port, '127.0.0.1', () => {
+`+snippetOf(t, "node")+`
+    console.log('connected');
+  });
+});
+server.on('connection', (s) => s.pause());
+`)
+		stdout, err := node.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve(t, node)
+		if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+			t.Fatalf("%q, %v", line, err)
+		}
+		// Both ends are its own; the other one is as the kernel made it.
+		if got := heldBy(t, node.Process.Pid); !strings.Contains(got, "1 107 1 10 0") {
+			t.Errorf("the sockets of node hold %q", got)
+		}
+	})
+}
+
+// serve starts a program that runs until the test ends.
+func serve(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	var problems bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &problems
+	}
+	cmd.Stderr = &problems
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		cmd.Process.Signal(unix.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			cmd.Process.Kill()
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("%s said:\n%s", cmd.Args[0], problems.String())
+		}
+	})
+}
+
+// eventually waits until something works.
+func eventually(t *testing.T, f func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// heldBy is what the connected TCP sockets of another process hold, as readBack.
+func heldBy(t *testing.T, pid int) string {
+	t.Helper()
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		var number int
+		if _, err := fmt.Sscan(e.Name(), &number); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.PidfdGetfd(pidfd, number, 0)
+		if err != nil {
+			continue // closed meanwhile
+		}
+		if _, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			if _, err := unix.Getpeername(fd); err == nil {
+				all = append(all, held(t, fd))
+			}
+		}
+		unix.Close(fd)
+	}
+	return strings.Join(all, ", ")
+}
+
+func held(t *testing.T, fd int) string {
+	t.Helper()
+	var values []string
+	for _, o := range [][2]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT},
+	} {
+		v, err := unix.GetsockoptInt(fd, o[0], o[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, fmt.Sprint(v))
+	}
+	return strings.Join(values, " ")
+}
