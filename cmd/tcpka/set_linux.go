@@ -23,11 +23,15 @@ the others stay. Each value is read back; if one cannot be written, the ones
 before it are restored. The change is recorded first, so that tcpka undo takes
 it back. Needs root, or CAP_NET_ADMIN.
 
-It does not reach sockets with values of their own, other network namespaces
-(containers), or, where the time is lowered, timers that already run.`,
+It does not reach sockets with values of their own: tcpka set sockets does; other
+network namespaces (containers): --netns does; or, where the time is lowered,
+timers that already run: --rearm does. That starts those anew that would run for
+longer than the time now in force, a full time from now, of sockets that follow
+the sysctl, which they go on to do; and it asks.`,
 		Flags: join(valueFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "user-timeout", Hidden: true},
 			&cli.BoolFlag{Name: "reset", Usage: "set the kernel's defaults: 7200, 75, 9", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "rearm", Usage: "start timers that run for a longer time anew; alone it changes nothing else", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
 		}, changeFlags(), outputFlags(), whereFlags()),
@@ -42,11 +46,16 @@ func (s *session) set(c *cli.Context) error {
 	}
 	if _, ok := given(c, "user-timeout"); ok {
 		return misuse("--user-timeout: there is no sysctl for it").
-			withHint("TCP_USER_TIMEOUT is an option of each socket; tcpka explain --user-timeout shows what it does")
+			withHint("TCP_USER_TIMEOUT is an option of each socket: tcpka set sockets --user-timeout gives it to running connections, tcpka run --user-timeout to a new program")
 	}
 	persist, persistOnly := givenBool(c, "persist"), givenBool(c, "persist-only")
 	if persist && persistOnly {
 		return misuse("--persist and --persist-only exclude each other")
+	}
+	if givenBool(c, "rearm") {
+		if _, rooted := given(c, "root"); rooted || persistOnly {
+			return misuse("--rearm is for running connections: it goes with neither --root nor --persist-only")
+		}
 	}
 	if _, named := given(c, "netns"); named && (persist || persistOnly) {
 		return misuse("--persist and --netns exclude each other: the boot file is for the whole machine")
@@ -59,12 +68,13 @@ func (s *session) set(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	var shown *setPlan
 	return s.change(c, job{
 		root: w.root,
 		gather: func() (planned, error) {
-			p := &setPlan{where: w, hz: hzOf(w.root)}
+			p := &setPlan{where: w, hz: hzOf(w.root), rearm: givenBool(c, "rearm")}
 			if !persistOnly {
-				if err := p.addRuntime(w, ch); err != nil {
+				if err := p.addRuntime(w, ch, shown); err != nil {
 					return nil, s.advise(err, ch)
 				}
 			}
@@ -73,6 +83,7 @@ func (s *session) set(c *cli.Context) error {
 					return nil, s.advise(err, ch)
 				}
 			}
+			shown = p
 			return p, nil
 		},
 		advise: func(err error) error { return s.advise(err, ch) },
@@ -99,8 +110,8 @@ func (s *session) wanted(c *cli.Context, w where) (keepalive.Change, error) {
 		d := keepalive.Defaults()
 		return keepalive.Change{Time: &d.Time, Intvl: &d.Intvl, Probes: &d.Probes}, nil
 	}
-	if ch.Empty() {
-		return ch, misuse("nothing to set").withHint("give at least one of --time, --intvl, --probes, or --reset")
+	if ch.Empty() && !givenBool(c, "rearm") {
+		return ch, misuse("nothing to set").withHint("give at least one of --time, --intvl, --probes, --reset and --rearm")
 	}
 	return ch, nil
 }

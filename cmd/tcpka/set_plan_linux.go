@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
@@ -19,6 +20,7 @@ import (
 type setPlan struct {
 	where
 	hz      int // of the kernel that the boot files are for
+	rearm   bool
 	runtime []*runtimeChange
 	boot    *bootChange
 }
@@ -36,6 +38,9 @@ func (p *setPlan) document() report.Set {
 		d.Changed = d.Changed || c.Old == nil || *c.Old != *c.New
 	}
 	d.Detection = common(d.Changes)
+	if d.Rearmed = p.rearmed(); d.Rearmed != nil {
+		d.Changed = d.Changed || d.Rearmed.Sockets > 0
+	}
 	for _, r := range p.runtime {
 		if r.err == nil {
 			d.Warnings = append(d.Warnings, r.kernel.Warnings(r.change.Apply(r.old))...)
@@ -49,7 +54,7 @@ func (p *setPlan) document() report.Set {
 // common is the detection time before and after, if it is one for all changes.
 func common(changes []report.Change) *report.OldNew {
 	for _, c := range changes {
-		if !equal(c.Detection.Old, changes[0].Detection.Old) || !equal(c.Detection.New, changes[0].Detection.New) {
+		if c.Detection == nil || changes[0].Detection == nil || !equal(c.Detection.Old, changes[0].Detection.Old) || !equal(c.Detection.New, changes[0].Detection.New) {
 			return nil
 		}
 	}
@@ -71,21 +76,21 @@ func detection(k calc.Kernel, old, new keepalive.Settings) report.OldNew {
 // unaffected says what a change to the running kernel does not reach: what
 // people who "set the sysctl and nothing happened" have met.
 func (p *setPlan) unaffected() []string {
-	if len(p.runtime) == 0 || !p.root.Live() {
+	if len(p.runtime) == 0 || p.runtime[0].change.Empty() || !p.root.Live() {
 		return nil
 	}
-	lines := []string{"sockets with keepalive off, or with values of their own (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)"}
+	lines := []string{"sockets with keepalive off, or with values of their own (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT): tcpka set sockets changes those"}
 	if !p.all {
-		lines = append(lines, "other network namespaces: a container has settings of its own, which start at the kernel's defaults")
+		lines = append(lines, "other network namespaces: a container has settings of its own, which start at the kernel's defaults; --netns changes those")
 	}
 	var longest time.Duration
 	for _, r := range p.runtime {
-		if t := r.change.Time; r.err == nil && t != nil && *t < r.old.Time {
+		if t := r.change.Time; !p.rearm && r.err == nil && t != nil && *t < r.old.Time {
 			longest = max(longest, r.old.Time)
 		}
 	}
 	if longest > 0 {
-		lines = append(lines, fmt.Sprintf("timers that already run: a connection that is idle now is probed at its old time, up to %s from now, and by the new one from then on", report.Seconds(longest).Both()))
+		lines = append(lines, fmt.Sprintf("timers that already run: a connection that is idle now is probed at its old time, up to %s from now, and by the new one from then on; --rearm starts them anew", report.Seconds(longest).Both()))
 	}
 	if p.boot == nil && p.namespaces[0].here {
 		lines = append(lines, "the next boot: --persist writes it to "+sysctld.DropIn+", too")
@@ -131,7 +136,7 @@ func (p *setPlan) record() (changes []journal.Change, applied func() []int) {
 // fail are left as they were and named in the error.
 func (p *setPlan) apply(<-chan os.Signal) error {
 	for _, r := range p.runtime {
-		if r.err == nil {
+		if r.err == nil && !r.change.Empty() {
 			r.err = r.ns.Do(func() error { return p.sysctl(procfs.New(p.root).Set(r.change)) })
 			r.applied = r.err == nil
 		}
@@ -139,14 +144,26 @@ func (p *setPlan) apply(<-chan os.Signal) error {
 			return r.err
 		}
 	}
-	if p.boot == nil {
-		return p.failures()
+	if p.boot != nil {
+		if err := sysctld.ReplaceDropIn(p.root, p.boot.old, p.boot.new); err != nil {
+			return errors.Join(err, p.restore())
+		}
+		p.boot.applied = true
 	}
-	if err := sysctld.ReplaceDropIn(p.root, p.boot.old, p.boot.new); err != nil {
-		return errors.Join(err, p.restore())
+	return errors.Join(p.startTimers(), p.failures())
+}
+
+// startTimers comes last: what it does cannot be taken back, and need not be. A
+// timer that runs for a time that is no longer in force looks at the one that is
+// when it fires.
+func (p *setPlan) startTimers() error {
+	var errs []error
+	for _, r := range p.runtime {
+		if r.err == nil && r.timers != nil && len(r.timers.late) > 0 {
+			errs = append(errs, r.ns.Do(func() error { return r.timers.rearm(r.change.Apply(r.old)) }))
+		}
 	}
-	p.boot.applied = true
-	return p.failures()
+	return errors.Join(errs...)
 }
 
 // restore takes back what apply changed in the namespaces.
@@ -181,27 +198,33 @@ func (p *setPlan) failures() error {
 		if r.err != nil {
 			errs = append(errs, fmt.Errorf("namespace %s: %w", r.ns.Name, r.err))
 		}
+		errs = append(errs, r.timers.failures()...)
 	}
 	return errors.Join(errs...)
 }
 
-// touches are the namespaces, where it is not only the one that was meant.
+// touches are the namespaces, where it is not only the one that was meant, and
+// the timers of other programs.
 func (p *setPlan) touches() string {
-	if !p.all {
-		return ""
-	}
+	var what []string
 	n := 0
 	for _, r := range p.runtime {
 		if r.err == nil && r.change.Apply(r.old) != r.old {
 			n++
 		}
 	}
-	return namespaces(n)
+	if p.all && n > 0 {
+		what = append(what, namespaces(n))
+	}
+	if d := p.rearmed(); d != nil && d.Sockets > 0 {
+		what = append(what, some(d.Sockets, "the timer of 1 connection", "the timers of %d connections"))
+	}
+	return strings.Join(what, " and ")
 }
 
 func (p *setPlan) anyApplied() bool {
 	for _, r := range p.runtime {
-		if r.applied {
+		if r.applied || r.timers.started() {
 			return true
 		}
 	}

@@ -18,6 +18,7 @@ type runtimeChange struct {
 	kernel calc.Kernel
 	old    keepalive.Settings
 	change keepalive.Change
+	timers *timers // to be armed anew; nil is not asked for
 
 	applied bool
 	err     error // why it cannot be done, or could not
@@ -26,12 +27,15 @@ type runtimeChange struct {
 // addRuntime reads what the namespaces hold and whether it may be changed.
 // Of all namespaces, those that cannot be changed are left out; it is an error
 // where none remains.
-func (p *setPlan) addRuntime(w where, ch keepalive.Change) error {
+//
+// Where timers are to be armed anew, they are those that were shown before, if
+// any were.
+func (p *setPlan) addRuntime(w where, ch keepalive.Change, shown *setPlan) error {
 	values, err := procfs.Values(ch)
 	if err != nil {
 		return err
 	}
-	for _, ns := range w.namespaces {
+	for i, ns := range w.namespaces {
 		r := &runtimeChange{ns: ns, change: ch}
 		r.err = r.ns.Do(func() error {
 			snap, err := look(p.root)
@@ -40,7 +44,15 @@ func (p *setPlan) addRuntime(w where, ch keepalive.Change) error {
 			}
 			r.old, r.kernel = snap.settings, snap.kernel
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
-			return p.sysctl(procfs.New(p.root).Writable(values...))
+			if err := p.sysctl(procfs.New(p.root).Writable(values...)); err != nil || !p.rearm {
+				return err
+			}
+			var only *timers
+			if shown != nil {
+				only = shown.runtime[i].timers
+			}
+			r.timers, err = findTimers(r.old, ch.Apply(r.old), only)
+			return err
 		})
 		if r.err != nil && !w.all {
 			return r.err

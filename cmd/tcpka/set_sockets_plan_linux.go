@@ -117,7 +117,7 @@ func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change) {
 		r.noUTO++
 		want.UserTimeout = nil
 	}
-	t := found(s)
+	t := newTuning(s)
 	if t.change = t.differing(want); t.change.Empty() {
 		r.already++
 		if want.Time != nil && isLate(s, r.sysctl) {
@@ -125,7 +125,7 @@ func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change) {
 		}
 		return
 	}
-	r.changing = append(r.changing, &t)
+	r.changing = append(r.changing, t)
 }
 
 // sort puts together what changes alike: it is shown so, and takes less room in

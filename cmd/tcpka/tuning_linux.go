@@ -17,6 +17,7 @@ import (
 type tuning struct {
 	sockets.Socket                  // as it was found
 	change         keepalive.Change // what of it is to be another
+	rearm          bool             // its timer is to start anew, and nothing to change
 
 	result sockets.Result // 0 is not tried
 	err    error
@@ -24,9 +25,9 @@ type tuning struct {
 	back   bool // someone set it to something else soon after
 }
 
-// found keeps a socket that a list visits.
-func found(s *sockets.Socket) tuning {
-	t := tuning{Socket: *s}
+// newTuning keeps a socket that a list visits.
+func newTuning(s *sockets.Socket) *tuning {
+	t := &tuning{Socket: *s}
 	t.Owners = slices.Clone(s.Owners)
 	return t
 }
@@ -225,7 +226,7 @@ func retune(q sockets.RetuneQuery, list []*tuning) error {
 	targets := make([]sockets.Target, len(list))
 	byCookie := make(map[uint64]*tuning, len(list))
 	for i, t := range list {
-		targets[i] = sockets.Target{Cookie: t.Cookie, Inode: t.Inode, Owners: t.Owners, Change: t.change}
+		targets[i] = sockets.Target{Cookie: t.Cookie, Inode: t.Inode, Owners: t.Owners, Change: t.change, Rearm: t.rearm}
 		byCookie[t.Cookie] = t
 	}
 	_, err := sockets.Retune(q, targets, func(o *sockets.Outcome) error {
@@ -251,7 +252,7 @@ func lookAgain(sysctl keepalive.Settings, listen bool, list []*tuning) error {
 		if t == nil || !s.ValuesKnown {
 			return nil
 		}
-		now := found(s)
+		now := newTuning(s)
 		for _, o := range socketOptions {
 			if want := o.wanted(t.change); want != nil && o.value(now.values()) != *want {
 				t.back = true

@@ -111,7 +111,7 @@ func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error 
 		b.unseen++
 		return nil
 	}
-	t := found(s)
+	t := newTuning(s)
 	now, sysctl := t.values(), sockets.Values{Settings: b.sysctl}
 	pinned := false
 	for _, c := range changes {
@@ -132,19 +132,19 @@ func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error 
 		case value == back: // it was taken back already, and stays its own
 			pinned = true
 		default:
-			b.refused.add(&t, fmt.Sprintf("%s is %d: someone has changed it since, from the %d it was set to", o.name, value, set))
+			b.refused.add(t, fmt.Sprintf("%s is %d: someone has changed it since, from the %d it was set to", o.name, value, set))
 			return nil
 		}
 	}
 	if err := keepalive.Socket().Check(t.change); err != nil {
-		b.refused.add(&t, fmt.Sprintf("the sysctl holds more than a socket can: %v", err))
+		b.refused.add(t, fmt.Sprintf("the sysctl holds more than a socket can: %v", err))
 		return nil
 	}
 	if pinned {
 		b.pinned++
 	}
 	if !t.change.Empty() {
-		b.tunings = append(b.tunings, &t)
+		b.tunings = append(b.tunings, t)
 	}
 	return nil
 }
