@@ -3,7 +3,6 @@ package sshconf_test
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,45 +76,16 @@ func bytesSent(t *testing.T, fd int) uint64 {
 type puttyLab struct{ dir, fingerprint string }
 
 func newPuTTYLab(t *testing.T) puttyLab {
-	dir := t.TempDir()
-	for _, cmd := range []*exec.Cmd{
-		exec.Command(nstest.Program(t, "ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", dir+"/host"),
-		exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", dir+"/user"),
-		exec.Command(nstest.Program(t, "puttygen"), dir+"/user", "-o", dir+"/user.ppk"),
-	} {
-		cmd.Env = append(os.Environ(), "HOME="+dir)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", cmd, err, out)
-		}
+	dir := nstest.StartSSHD(t, "-f", "/dev/null").Dir
+	convert := exec.Command(nstest.Program(t, "puttygen"), dir+"/user", "-o", dir+"/user.ppk")
+	convert.Env = append(os.Environ(), "HOME="+dir)
+	if out, err := convert.CombinedOutput(); err != nil {
+		t.Fatalf("puttygen: %v: %s", err, out)
 	}
 	print, err := exec.Command("ssh-keygen", "-l", "-f", dir+"/host.pub").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir+"/passwd", "root:x:0:0::"+dir+":/bin/sh\ntcpka-test:x:4242:4242::"+dir+":/bin/sh\n")
-	if err := unix.Mount(dir+"/passwd", "/etc/passwd", "", unix.MS_BIND, ""); err != nil {
-		t.Fatal(err)
-	}
-	sshd := exec.Command(nstest.Program(t, "sshd"), "-D", "-e", "-f", "/dev/null", "-o", "ListenAddress=127.0.0.1", "-o", "Port=2222",
-		"-o", "HostKey="+dir+"/host", "-o", "PidFile=none", "-o", "AuthorizedKeysFile="+dir+"/user.pub", "-o", "StrictModes=no", "-o", "UsePAM=no")
-	// As root sshd would want more privilege than a user namespace has.
-	sshd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, Size: 1}}, GidMappings: []syscall.SysProcIDMap{{ContainerID: 4242, Size: 1}},
-		Pdeathsig: syscall.SIGKILL,
-	}
-	log, err := sshd.StderrPipe()
-	if err == nil {
-		err = sshd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sshd.Process.Kill(); sshd.Wait() })
-	said := bufio.NewScanner(log)
-	for said.Scan() && !strings.HasPrefix(said.Text(), "Server listening") {
-	}
-	go io.Copy(io.Discard, log)
 	return puttyLab{dir, strings.Fields(string(print))[1]}
 }
 
