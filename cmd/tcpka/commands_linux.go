@@ -10,6 +10,7 @@ func (s *session) commands() []*cli.Command {
 		s.setCommand(),
 		s.runCommand(),
 		s.undoCommand(),
+		s.probeCommand(),
 		s.selftestCommand(),
 	}
 }

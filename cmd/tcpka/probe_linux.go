@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/middlebox"
+)
+
+func (s *session) probeCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "probe",
+		Usage: "measure how long the path to a server remembers a silent connection",
+		UsageText: `tcpka probe HOST:PORT [--max T] [--at T,T...] [--yes] [--hold] [--netns NAME]
+tcpka probe --serve [ADDR]:PORT [--max T] [--at T,T...]`,
+		ArgsUsage: "HOST:PORT",
+		Description: `Makes up to 8 connections, leaves each silent for another time, and then has the
+kernel send keepalive probes on it: they are answered, a reset comes, or nothing
+does, and the path has forgotten the connection. Once it has, the time between the
+last two is divided again, until the bounds are within 2 % or --max is over. With
+--at it tries those times and no others. Nothing but the handshake and keepalive
+probes is sent; no privilege is needed. Ctrl-C ends it with what is known.
+
+A server on port 22, or that greets like SSH, gets two connections in all and no
+silence of more than 110 s, because sshd punishes those who do not log in; --yes
+asks it as any other.
+
+--serve is a far end that says nothing. It measures the other direction: on each
+connection that it gets it is silent for one of its times, and probes. The near
+end holds the connections for that with --hold (nc would do, too). Where the near
+end probes, as without --hold, it only listens. It ends by itself after a day.
+
+What cannot be seen: a box that takes up again what it forgot, with the first
+packet, as Linux does by default without a filter; and anything behind a proxy,
+which answers itself.
+
+Exit status 130: ended by Ctrl-C, with what was known printed.`,
+		Flags: join([]cli.Flag{
+			&cli.StringFlag{Name: "max", Value: "2h", Usage: "the longest silence, and about the time it may take: seconds, or `DURATION`"},
+			&cli.StringFlag{Name: "at", Usage: "the silences to try: `T,T...`, seconds or durations"},
+			&cli.BoolFlag{Name: "yes", Usage: "do not spare a server that greets like SSH", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "hold", Usage: "stay silent: the far end, a tcpka probe --serve, measures", DisableDefaultText: true},
+			&cli.StringFlag{Name: "serve", Usage: "be the far end, at `[ADDR]:PORT`"},
+			&cli.StringFlag{Name: "netns", Usage: "connect from a network namespace: a `NAME`, a PID, or a path with a slash"},
+		}, outputFlags()),
+		Action: s.probe,
+	}
+}
+
+func (s *session) probe(c *cli.Context) error {
+	if _, err := outputFormat(c); err != nil {
+		return err
+	}
+	times, longest, err := silences(c)
+	if err != nil {
+		return err
+	}
+	if on, ok := given(c, "serve"); ok {
+		return s.probeServe(c, on, times, longest)
+	}
+	switch {
+	case !c.Args().Present():
+		return misuse("no server to probe").withHint("give one, as in: tcpka probe example.org:443")
+	case c.NArg() > 1:
+		return misuse("probe takes one server: %q", c.Args().Get(1))
+	case givenBool(c, "hold") && len(times) > 0:
+		return misuse("--hold and --at exclude each other: the far end decides")
+	}
+	t, err := parseTarget(c.Args().First())
+	if err != nil {
+		return err
+	}
+	if t.host == "" || t.port == 0 {
+		return misuse("%q: a server has a host and a port above 0", t.text).withHint("as in: tcpka probe example.org:443")
+	}
+	in, err := s.probeFrom(c, t)
+	if err != nil {
+		return err
+	}
+	v, err := s.present(c)
+	if err != nil {
+		return err
+	}
+
+	ctx, got := interrupts()
+	addrs, err := t.addresses(ctx)
+	if ctx.Err() != nil {
+		return interruptedBy(got())
+	}
+	if err != nil {
+		return err
+	}
+	show := s.newProgress(len(times) == 0 && !givenBool(c, "hold"))
+	m, err := middlebox.Prober{
+		To: addrs, Times: times, Max: longest,
+		Insist: givenBool(c, "yes"), Hold: givenBool(c, "hold"),
+		In: in, Watch: show.tell,
+	}.Run(ctx)
+	show.done()
+	if errors.Is(err, context.Canceled) {
+		return interruptedBy(got())
+	}
+	if err != nil {
+		return adviseProbe(t, err)
+	}
+	d := probed(t, m, givenBool(c, "hold"), v.kernel)
+	if err := s.render(c, d); err != nil {
+		return err
+	}
+	switch {
+	case m.Interrupted:
+		return interruptedBy(got())
+	case m.Gone != nil:
+		return fmt.Errorf("the server is not there any more, so what failed may not be the path: %w", m.Gone)
+	}
+	return nil
+}
+
+// The most times that --at takes: each is a connection.
+const mostSilences = 16
+
+// silences reads --at and --max. times are none without --at.
+func silences(c *cli.Context) (times []time.Duration, longest time.Duration, err error) {
+	parse := func(name, text string) (time.Duration, error) {
+		d, err := parseDuration(text, time.Second)
+		if err == nil && (d < middlebox.MinSilence || d > middlebox.MaxSilence) {
+			err = errRange
+		}
+		if err != nil {
+			return 0, misuse("--%s %q: %w; accepted are whole seconds from %d to %d (7d)", name, text, err, middlebox.MinSilence/time.Second, middlebox.MaxSilence/time.Second)
+		}
+		return d, nil
+	}
+	list, at := given(c, "at")
+	if _, ok := given(c, "max"); ok && at {
+		return nil, 0, misuse("--max and --at exclude each other")
+	}
+	if !at {
+		longest, err = parse("max", c.String("max"))
+		return nil, longest, err
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		d, err := parse("at", strings.TrimSpace(text))
+		if err != nil {
+			return nil, 0, err
+		}
+		times = append(times, d)
+		longest = max(longest, d)
+	}
+	if len(times) > mostSilences {
+		return nil, 0, misuse("--at has %d times, each of which takes a connection; %d are accepted", len(times), mostSilences)
+	}
+	return times, longest, nil
+}
+
+// probeFrom makes what makes the sockets: nil is here.
+func (s *session) probeFrom(c *cli.Context, t target) (func(func() error) error, error) {
+	spec, named := given(c, "netns")
+	if !named {
+		return nil, nil
+	}
+	if spec == "all" {
+		return nil, misuse("probe connects from one namespace, not from all")
+	}
+	if _, err := netip.ParseAddr(t.host); err != nil {
+		return nil, misuse("--netns with a name, %q, which would be looked up in another namespace", t.host).withHint("give an address")
+	}
+	w, err := whereOf(c)
+	if err != nil {
+		return nil, s.permission(err)
+	}
+	return func(f func() error) error { return s.permission(w.namespaces[0].Do(f)) }, nil
+}
+
+// interrupts returns a context that the first SIGINT, SIGTERM or SIGHUP ends, and
+// what tells which it was. The second one is not caught.
+func interrupts() (context.Context, func() os.Signal) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	got := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) { // as under nohup
+			signal.Notify(signals, sig)
+		}
+	}
+	go func() {
+		sig := <-signals
+		signal.Stop(signals)
+		got <- sig
+		cancel()
+	}()
+	return ctx, func() os.Signal { return <-got }
+}
+
+// interruptedBy is the status that a shell gives to a program that sig ended.
+func interruptedBy(sig os.Signal) error {
+	if n, ok := sig.(syscall.Signal); ok {
+		return passed(128 + int(n))
+	}
+	return passed(130)
+}
+
+// adviseProbe adds what can be done about a server with which nothing can be
+// measured.
+func adviseProbe(t target, err error) error {
+	f := failed(fmt.Errorf("probe %s: %w", t.text, err))
+	switch hungUp, ok := errors.AsType[*middlebox.HungUpError](err); {
+	case ok && len(hungUp.Greeting) > 0:
+		return f.withHint("it does not want to talk to this host now; probe another port or server on that path")
+	case ok:
+		return f.withHint("probe a server that waits for the client to speak; or on the far end run: tcpka probe --serve :7000")
+	case errors.Is(err, middlebox.ErrNoAnswer):
+		return f.withHint("it, or a firewall before it, drops such packets, so TCP keepalive would end healthy connections there")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return f.withHint("nothing listens there; on the far end this would: tcpka probe --serve :%d", t.port)
+	}
+	return f
+}

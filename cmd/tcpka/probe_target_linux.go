@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// lookupWithin is how long a name may take to resolve.
+const lookupWithin = 20 * time.Second
+
+// target is a host and a port as they were given.
+type target struct {
+	text string
+	host string // a name or an address, without brackets
+	port uint16
+}
+
+// parseTarget reads HOST:PORT, as in example.org:443, 192.0.2.1:ssh, [::1]:22
+// and [fe80::1%eth0]:22.
+func parseTarget(text string) (target, error) {
+	host, port, err := net.SplitHostPort(text)
+	if addr, ok := errors.AsType[*net.AddrError](err); ok {
+		return target{}, misuse("%q: %s", text, addr.Err).withHint("a host and a port, and an IPv6 address in brackets: example.org:443, '[2001:db8::1]:443'")
+	}
+	if err != nil {
+		return target{}, misuse("%q: %w", text, err)
+	}
+	n, err := parsePort(port)
+	if err != nil {
+		return target{}, misuse("%q: %w", text, err)
+	}
+	return target{text: text, host: host, port: n}, nil
+}
+
+func parsePort(text string) (uint16, error) {
+	if isDecimal(text) {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			return 0, fmt.Errorf("port %s: accepted are 1 to 65535", text)
+		}
+		return uint16(n), nil
+	}
+	n, err := net.LookupPort("tcp", text) // of /etc/services
+	if text == "" || err != nil {
+		return 0, fmt.Errorf("port %q: neither a number nor a known service", text)
+	}
+	return uint16(n), nil
+}
+
+// addresses are those of the host. A name is looked up here, whatever namespace
+// the connections are made in.
+func (t target) addresses(ctx context.Context) ([]netip.AddrPort, error) {
+	if addr, err := netip.ParseAddr(t.host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(addr, t.port)}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupWithin)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.host)
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return nil, fmt.Errorf("look up %s: %s", t.host, dns.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", t.host, err)
+	}
+	var list []netip.AddrPort
+	for _, a := range addrs {
+		list = append(list, netip.AddrPortFrom(a.Unmap(), t.port))
+	}
+	return list, nil
+}

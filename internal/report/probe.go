@@ -1,0 +1,195 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Probe is the answer of tcpka probe: how long the path to a server remembers a
+// silent connection. What is not known is null.
+type Probe struct {
+	Schema    string `json:"schema"`
+	Target    string `json:"target"`    // as it was given
+	Address   string `json:"address"`   // what it was connected to
+	Direction string `json:"direction"` // "client-to-server", or "server-to-client" where the far end probed
+
+	Survived       *Seconds `json:"survived_seconds"` // the largest silence that did
+	Failed         *Seconds `json:"failed_seconds"`   // the smallest that did not
+	How            string   `json:"how"`              // what became of that: "reset", "silent" or "none"
+	ClosedByServer *Seconds `json:"closed_by_server_seconds"`
+
+	Interrupted bool          `json:"interrupted"`
+	Samples     []ProbeSample `json:"samples"`
+	Advice      ProbeAdvice   `json:"advice"`
+	Notes       []string      `json:"notes"`
+}
+
+// ProbeSample is one silence on one connection.
+type ProbeSample struct {
+	Wanted  *Seconds `json:"wanted_seconds"` // null: as long as the far end liked
+	Silence *Seconds `json:"silence_seconds"`
+	Outcome string   `json:"outcome"`
+	Unasked bool     `json:"unasked"` // a reset that came before the probe
+	Error   *string  `json:"error"`
+}
+
+// ProbeAdvice is what follows from it. Settings are null where no connection is
+// kept open by any.
+type ProbeAdvice struct {
+	PathTimeout *Seconds  `json:"path_timeout_seconds"`
+	SurviveLoss *int      `json:"survive_loss"`
+	Settings    *Settings `json:"settings"`
+	Like        []string  `json:"like"` // names of middleboxes that forget within the bounds
+	Commands    []string  `json:"commands"`
+}
+
+func (d Probe) table(w *bufio.Writer, s Style) {
+	heading := func(text string) { fmt.Fprintf(w, "%s\n", s.paint(bold, text)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+	}
+	where := "The path to " + d.Target
+	if d.Direction == "server-to-client" {
+		where = "The path from " + d.Target
+	}
+	if d.Address != d.Target {
+		where += " (" + d.Address + ")"
+	}
+	heading(Escape(where))
+	probeBounds(row, d.Survived, d.Failed, d.How)
+	if d.ClosedByServer != nil {
+		row("closed", "by the far end, %s after it was made", d.ClosedByServer.Both())
+	}
+	if len(d.Samples) > 0 {
+		fmt.Fprintln(w)
+		writeProbeSamples(w, d.Samples)
+	}
+	if len(d.Notes) > 0 {
+		fmt.Fprintln(w)
+		bullets(w, d.Notes)
+	}
+	if a := d.Advice; a.Settings != nil {
+		fmt.Fprintln(w)
+		heading("What holds it open")
+		row("time", "%s", a.Settings.Time.Both())
+		row("intvl", "%s", a.Settings.Intvl.Both())
+		row("probes", "%d", a.Settings.Probes)
+		if uto := a.Settings.UserTimeout; uto > 0 {
+			row("user timeout", "%s, sockets only", Seconds(time.Duration(uto)*time.Millisecond).Both())
+		}
+	}
+	if len(d.Advice.Commands) > 0 {
+		fmt.Fprintln(w)
+		heading("Next")
+		for _, c := range d.Advice.Commands {
+			fmt.Fprintf(w, "  %s\n", Escape(c))
+		}
+	}
+}
+
+func probeBounds(row func(name, format string, args ...any), survived, failed *Seconds, how string) {
+	if survived != nil {
+		row("survived", "a silence of %s", survived.Both())
+	} else {
+		row("survived", "no silence that was tried")
+	}
+	switch {
+	case failed == nil:
+		row("failed", "none that was tried")
+	case how == "reset":
+		row("failed", "a silence of %s: the connection was reset", failed.Both())
+	default:
+		row("failed", "a silence of %s: no answer, and nobody told", failed.Both())
+	}
+}
+
+func writeProbeSamples(w *bufio.Writer, samples []ProbeSample) {
+	var rows [][]string
+	for _, p := range slices.SortedStableFunc(slices.Values(samples), func(a, b ProbeSample) int { return int(length(a.Wanted) - length(b.Wanted)) }) {
+		wanted, silence := "any", ""
+		if p.Wanted != nil {
+			wanted = p.Wanted.Both()
+		}
+		if p.Silence != nil {
+			silence = p.Silence.String() + " s"
+		}
+		rows = append(rows, []string{wanted, silence, p.words()})
+	}
+	writeTable(w, []string{"SILENCE", "MEASURED", "OUTCOME"}, rows)
+}
+
+func length(s *Seconds) Seconds {
+	if s == nil {
+		return 0
+	}
+	return *s
+}
+
+// words is the outcome as people say it.
+func (p ProbeSample) words() string {
+	text := map[string]string{
+		"answered":   "the probe was answered",
+		"reset":      "the probe was answered by a reset",
+		"swallowed":  "no probe was answered",
+		"closed":     "the far end closed the connection",
+		"spoke":      "the far end spoke by itself",
+		"unfinished": "not waited for",
+		"unmade":     "no connection",
+	}[p.Outcome]
+	if p.Unasked {
+		text = "a reset came unasked"
+	}
+	if p.Error != nil {
+		text += ": " + *p.Error
+	}
+	return text
+}
+
+// ProbeServe is what tcpka probe --serve has to say when it ends.
+type ProbeServe struct {
+	Schema      string          `json:"schema"`
+	Listen      string          `json:"listen"`
+	Hosts       []ProbeServeOf  `json:"hosts"`
+	Connections []ProbeServeOne `json:"connections"` // the last thousand
+}
+
+// ProbeServeOf is the path from here to one host that connected.
+type ProbeServeOf struct {
+	Host     string   `json:"host"`
+	Survived *Seconds `json:"survived_seconds"`
+	Failed   *Seconds `json:"failed_seconds"`
+	How      string   `json:"how"`
+}
+
+// ProbeServeOne is a connection that a host made.
+type ProbeServeOne struct {
+	Remote    string `json:"remote"`
+	Direction string `json:"direction"` // "server-to-client", or "client-to-server" where the far end probed
+	ProbeSample
+}
+
+// table leaves out the connections, which were written when they ended.
+func (d ProbeServe) table(w *bufio.Writer, s Style) {
+	for _, h := range d.Hosts {
+		fmt.Fprintf(w, "\n%s\n", s.paint(bold, Escape("The path from here to "+h.Host)))
+		probeBounds(func(name, format string, args ...any) {
+			fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+		}, h.Survived, h.Failed, h.How)
+	}
+}
+
+// Line writes one connection in a line.
+func (v ProbeServeOne) Line(w interface{ WriteString(string) (int, error) }) {
+	silence := "silent"
+	if v.Silence != nil {
+		silence += " for " + v.Silence.Both()
+	}
+	what := v.words()
+	if v.Direction == "client-to-server" {
+		what = strings.Replace(what, "the far end spoke by itself", "its probe came through", 1)
+	}
+	w.WriteString(Escape(fmt.Sprintf("%s  %s: %s", v.Remote, silence, what)) + "\n")
+}
