@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // PlanOther is [Request.Plan] for a file of another program, such as PuTTY: edit
@@ -20,7 +21,7 @@ func PlanOther(path string, as *user.User, edit func(content []byte) ([]byte, er
 		return nil, err
 	}
 	if o.content == nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOENT}
 	}
 	v := &Revision{Path: path, Old: o.content, request: r, file: o}
 	v.New, err = edit(slices.Clone(o.content))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // A Revision is a change to one file, worked out and checked, and not made yet.
@@ -55,7 +56,7 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 		return nil, err
 	}
 	if main.content == nil && (r.Server || r.File != "") {
-		return nil, &fs.PathError{Op: "open", Path: r.main(), Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "open", Path: r.main(), Err: syscall.ENOENT}
 	}
 	if bytes.IndexByte(main.content, 0) >= 0 {
 		return nil, fmt.Errorf("%s: has NUL bytes", r.main())

@@ -257,6 +257,11 @@ func (p Programs) run(ctx context.Context, who *user.User, path string, args ...
 	case ctx.Err() != nil:
 		return out, fmt.Errorf("%s: no answer: %w", name, ctx.Err())
 	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		// Its status is nobody else's: packages for command lines take any error
+		// with an ExitCode for the program's own.
+		err = errors.New(exit.Error())
+	}
 	said := bufio.NewScanner(strings.NewReader(out.stderr))
 	if said.Scan() {
 		return out, fmt.Errorf("%s: %w: %s", name, err, said.Text())

@@ -35,7 +35,7 @@ the sysctl, which they go on to do; and it asks.`,
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
 		}, changeFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.setSocketsCommand()},
+		Subcommands: []*cli.Command{s.setSocketsCommand(), s.setSSHCommand()},
 		Action:      s.set,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -24,6 +25,7 @@ else has changed since, and passes over what the last reboot took back by itself
 			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "forget", Usage: "mark ID as taken back, and change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing", DisableDefaultText: true},
+			&cli.StringFlag{Name: "file", Usage: "the `FILE` that set ssh --file has changed may be written"},
 			&cli.StringFlag{Name: "root", Usage: "work on the files under `DIR` instead of /"},
 		}, outputFlags()),
 		Action: s.undo,
@@ -49,6 +51,12 @@ func (s *session) undo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	named := ""
+	if file, ok := given(c, "file"); ok {
+		if named, err = filepath.Abs(file); err != nil {
+			return err
+		}
+	}
 	boot, err := journal.BootID()
 	if err != nil {
 		return err
@@ -72,7 +80,7 @@ func (s *session) undo(c *cli.Context) error {
 	}
 	if dryRun {
 		e, _ := choose(log, id, boot)
-		u := newUndoing(w.root, e, boot)
+		u := newUndoing(w.root, e, boot, named)
 		if err := u.gather(); err != nil {
 			return s.permission(err)
 		}
@@ -94,7 +102,7 @@ func (s *session) undo(c *cli.Context) error {
 		s.notice("%s (%s) is marked as taken back; nothing was changed", e.ID, e.Command)
 		return j.Undone(e.ID)
 	}
-	u := newUndoing(w.root, e, boot)
+	u := newUndoing(w.root, e, boot, named)
 	if err := u.gather(); err != nil {
 		return s.permission(err)
 	}

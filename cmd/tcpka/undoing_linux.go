@@ -14,7 +14,8 @@ import (
 type undoing struct {
 	root     rootfs.FS
 	entry    journal.Entry
-	rebooted bool // since the command
+	named    string // a file named with --file, absolute; empty is none
+	rebooted bool   // since the command
 	kinds    []reversal
 	left     []string // what stays, and why
 	open     bool     // some of that may still be in force
@@ -52,12 +53,14 @@ func reversalOf(k journal.Kind, u *undoing) reversal {
 		return &bootfileReversal{undoing: u}
 	case journal.Socket:
 		return &socketReversal{undoing: u}
+	case journal.SSH:
+		return &sshReversal{undoing: u}
 	}
 	return nil
 }
 
-func newUndoing(root rootfs.FS, e journal.Entry, boot string) *undoing {
-	return &undoing{root: root, entry: e, rebooted: e.BootID != boot}
+func newUndoing(root rootfs.FS, e journal.Entry, boot, named string) *undoing {
+	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named}
 }
 
 // leave notes something that is not taken back, and why.

@@ -20,6 +20,8 @@ type Set struct {
 
 	Unaffected []string `json:"unaffected"` // what the change does not reach
 
+	SSH *SSHChange `json:"ssh,omitempty"` // of set ssh
+
 	Sockets *SocketsChange `json:"sockets,omitempty"` // of set sockets
 	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm
 
@@ -71,6 +73,9 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	}
 	if d.DryRun && d.Changed {
 		fmt.Fprintln(w, "Dry run: nothing was written.")
+	}
+	if d.SSH != nil {
+		d.SSH.table(w, d.DryRun)
 	}
 	if len(d.Unaffected) > 0 {
 		fmt.Fprintln(w, "\nNot affected:")

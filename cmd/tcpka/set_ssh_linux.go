@@ -1,0 +1,233 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+func (s *session) setSSHCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "ssh",
+		Usage:     "change the keepalive settings of OpenSSH, or of another client",
+		UsageText: "tcpka set ssh --side client|server [--interval T] [--count N] [--tcp-keepalive yes|no] [options]",
+		Description: `Changes what ssh probes with (ServerAliveInterval, ServerAliveCountMax), for every
+host that has no value of its own, or with --host for that host, in ~/.ssh/config; or
+what sshd probes with (ClientAliveInterval, ClientAliveCountMax), in a drop-in of
+/etc/ssh/sshd_config.d where that is read first, else in /etc/ssh/sshd_config.
+
+ssh or sshd checks the new file before it takes the place of the old one, and is asked
+after that what is in force. Where that is not what was wanted, the old file comes back,
+and the line that comes first is named. Lines that are not changed stay as they are, to
+the byte; owner, mode and extended attributes stay, too. Links out of the home directory,
+and files of others, are refused. Under sudo the client's file is that of the user who
+called.
+
+Only new connections change. sshd has to read its files again, which --reload tells it.`,
+		Flags: join([]cli.Flag{
+			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)"},
+			&cli.StringFlag{Name: "interval", Usage: "silence before a probe: seconds, or `DURATION`; 0 is off"},
+			&cli.StringFlag{Name: "count", Usage: "probes that may go unanswered: a `NUMBER`"},
+			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no"},
+			&cli.StringFlag{Name: "host", Usage: "for the hosts of this `PATTERN` alone, as in a line Host"},
+			&cli.BoolFlag{Name: "system", Usage: "for all users, in /etc/ssh", DisableDefaultText: true},
+			&cli.StringFlag{Name: "file", Usage: "change `FILE`, as for ssh -F or sshd -f; PuTTY's or Tera Term's, too"},
+			&cli.BoolFlag{Name: "reload", Usage: "have sshd read its files again", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the difference, and write nothing", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before values that drop healthy sessions", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "no-journal", Usage: "do not record the change: there will be no undo", DisableDefaultText: true},
+		}, outputFlags()),
+		Action: s.setSSH,
+	}
+}
+
+// sshWanted is what set ssh is asked for.
+type sshWanted struct {
+	side     calc.SSHSide
+	interval *time.Duration
+	count    *int
+	tcp      *bool
+	file     string // absolute; empty is not given
+}
+
+func (s *session) setSSH(c *cli.Context) error {
+	if _, err := outputFormat(c); err != nil {
+		return err
+	}
+	w, err := readSSHWanted(c)
+	if err != nil {
+		return err
+	}
+	v, err := s.present(c)
+	if err != nil {
+		return err
+	}
+	if w.file != "" && w.side == calc.SSHClient {
+		if f, err := sshconf.ReadFile(w.file); err == nil && f.Format != sshconf.FormatSSH && f.Format != sshconf.FormatSSHD {
+			return s.setOther(c, w, f)
+		}
+	}
+	r, err := w.request(c)
+	if err != nil {
+		return err
+	}
+	gather := func() (planned, error) {
+		p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}
+		return p, s.adviseSSH(p.gather())
+	}
+	p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}
+	if err := p.gather(); err != nil {
+		return s.adviseSSH(err)
+	}
+	if !p.revision.Changed() && p.reload && !givenBool(c, "dry-run") {
+		// The file may have been changed without a reload.
+		err := p.tell()
+		return s.finish(c, p, p.document(), err)
+	}
+	return s.change(c, job{root: rootfs.FS{}, gather: gather, advise: s.adviseSSH})
+}
+
+// readSSHWanted reads the flags.
+func readSSHWanted(c *cli.Context) (sshWanted, error) {
+	var w sshWanted
+	side, ok := given(c, "side")
+	switch w.side = calc.SSHSide(side); {
+	case !ok:
+		return w, misuse("set ssh needs --side").withHint("--side client is ssh with ServerAliveInterval, --side server is sshd with ClientAliveInterval")
+	case w.side != calc.SSHClient && w.side != calc.SSHServer:
+		return w, misuse("--side %q: client or server", side)
+	}
+	if text, ok := given(c, "interval"); ok {
+		d, err := parseDuration(text, time.Second)
+		if err == nil && (d < 0 || d > calc.MaxSSHInterval) {
+			err = errRange
+		}
+		if err != nil {
+			return w, misuse("--interval %q: %w; accepted are whole numbers from 0 to %d s", text, err, math.MaxInt32)
+		}
+		w.interval = &d
+	}
+	if text, ok := given(c, "count"); ok {
+		n, err := parseNumber(text)
+		if err == nil && n < 0 {
+			err = errRange
+		}
+		if err != nil {
+			return w, misuse("--count %q: %w; accepted are whole numbers from 0 to %d", text, err, calc.MaxSSHCount)
+		}
+		w.count = &n
+	}
+	if text, ok := given(c, "tcp-keepalive"); ok {
+		if text != "yes" && text != "no" {
+			return w, misuse("--tcp-keepalive %q: yes or no", text)
+		}
+		w.tcp = new(text == "yes")
+	}
+	if w.interval == nil && w.count == nil && w.tcp == nil {
+		return w, misuse("nothing to set").withHint("give at least one of --interval, --count, --tcp-keepalive")
+	}
+	host, hostGiven := given(c, "host")
+	file, fileGiven := given(c, "file")
+	switch {
+	case w.side == calc.SSHServer && hostGiven:
+		return w, misuse("--host is for --side client: sshd has no lines Host").withHint("a block Match of sshd_config has to be written by hand")
+	case w.side == calc.SSHServer && givenBool(c, "system"):
+		return w, misuse("--system is for --side client: sshd has no other file")
+	case w.side == calc.SSHClient && givenBool(c, "reload"):
+		return w, misuse("--reload is for --side server: every ssh reads its files when it starts")
+	case givenBool(c, "system") && fileGiven:
+		return w, misuse("--system and --file exclude each other")
+	case fileGiven && file == "":
+		return w, misuse("--file: the name is empty")
+	}
+	if hostGiven {
+		if err := sshconf.CheckPattern(host); err != nil {
+			return w, misuse("--host: %w", err).withHint("one pattern, such as web1, *.example.com or 10.0.0.?")
+		}
+	}
+	if fileGiven {
+		var err error
+		if w.file, err = filepath.Abs(file); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// request is what is wanted, of OpenSSH.
+func (w sshWanted) request(c *cli.Context) (sshconf.Request, error) {
+	r := sshconf.Request{
+		Server: w.side == calc.SSHServer, File: w.file, System: givenBool(c, "system"),
+		Programs: sshconf.FindPrograms(),
+	}
+	r.Host, _ = given(c, "host")
+	interval, count := sshconf.ServerAliveInterval, sshconf.ServerAliveCountMax
+	if r.Server {
+		interval, count = sshconf.ClientAliveInterval, sshconf.ClientAliveCountMax
+	}
+	add := func(k sshconf.Keyword, text string) {
+		r.Values = append(r.Values, sshconf.Value{Keyword: k, Text: text})
+	}
+	if w.interval != nil {
+		add(interval, strconv.FormatInt(int64(*w.interval/time.Second), 10))
+	}
+	if w.count != nil {
+		add(count, strconv.Itoa(*w.count))
+	}
+	if w.tcp != nil {
+		add(sshconf.TCPKeepAlive, map[bool]string{true: "yes", false: "no"}[*w.tcp])
+	}
+	var err error
+	if r.As, err = sshconf.Caller(); err != nil {
+		return r, err
+	}
+	if r.Owner = r.As; r.Owner == nil {
+		r.Owner, err = user.Current()
+	}
+	return r, err
+}
+
+// adviseSSH adds what to do about a change that cannot be made.
+func (s *session) adviseSSH(err error) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	shadowed, ok := errors.AsType[*sshconf.ShadowedError](err)
+	switch {
+	case ok && shadowed.Source != "":
+		return failed(fmt.Errorf("nothing was changed: %w", err)).withHint("change that line, or name its file with --file %s", shellJoin([]string{sourceFile(shadowed.Source)}))
+	case ok:
+		return failed(fmt.Errorf("nothing was changed: %w", err))
+	case errors.Is(err, sshconf.ErrNotOwner) && os.Getenv("SUDO_UID") != "":
+		return failed(err).withHint("run it as that user, without sudo")
+	case errors.Is(err, sshconf.ErrChanged):
+		return failed(err).withHint("someone else has written to it; run it again")
+	case errors.Is(err, sshconf.ErrNoDaemon), errors.Is(err, sshconf.ErrSeveralDaemons):
+		return failed(err).withHint("nothing was changed; leave out --reload, and reload the one that is meant")
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() == 0:
+		return failed(err).withHint("lsattr shows whether it is immutable; in a container or a user namespace root may not do everything")
+	}
+	return s.permission(err)
+}
+
+func sourceFile(source string) string {
+	if i := strings.LastIndexByte(source, ':'); i > 0 {
+		return source[:i]
+	}
+	return source
+}

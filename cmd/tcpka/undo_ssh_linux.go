@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"slices"
+	"strings"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// sshReversal puts files of ssh, sshd and other clients back. It writes to those that
+// sshconf finds by itself: the caller's ~/.ssh/config, and what lies in /etc/ssh. A
+// file that was named with --file has to be named again: the journal alone is not
+// enough to have it written.
+type sshReversal struct {
+	*undoing
+	revisions []*sshconf.Revision
+}
+
+func (r *sshReversal) survives(journal.Change) bool { return true }
+
+func (r *sshReversal) list(c journal.Change) []report.Change {
+	return ofSSH(c.Path, c.Old, c.New)
+}
+
+func (r *sshReversal) gather(changes []journal.Change) error {
+	as, err := sshconf.Caller()
+	if err != nil {
+		return err
+	}
+	owner := as
+	if owner == nil {
+		if owner, err = user.Current(); err != nil {
+			return err
+		}
+	}
+	for _, c := range changes {
+		request, ok := r.request(c, owner, as)
+		if !ok {
+			r.open = true
+			r.leave("%s: it is no file that tcpka finds by itself; to take it back: tcpka undo %s --file %s", c.Path, r.entry.ID, shellJoin([]string{c.Path}))
+			continue
+		}
+		v, err := request.Revert(context.Background(), c.Path, bytesOf(c.New), bytesOf(c.Old))
+		switch {
+		case errors.Is(err, sshconf.ErrChanged):
+			return failed(fmt.Errorf("%s: someone has changed it since", c.Path)).
+				withHint("edit it by hand; an older command can be taken back by its ID, see tcpka undo --list")
+		case err != nil:
+			return err
+		case v.Changed():
+			r.revisions = append(r.revisions, v)
+		}
+	}
+	return nil
+}
+
+// request finds out which file a change is of, without trusting it.
+func (r *sshReversal) request(c journal.Change, owner, as *user.User) (sshconf.Request, bool) {
+	base := sshconf.Request{Owner: owner, As: as, Programs: sshconf.FindPrograms(), Server: c.Key == string(calc.SSHServer)}
+	if c.Path == r.named {
+		base.File = r.named
+		if c.Key == otherKey {
+			base = base.Other()
+		}
+		return base, true
+	}
+	for _, system := range []bool{false, true} {
+		base.System = system
+		if c.Key != otherKey && base.Owns(c.Path) {
+			return base, true
+		}
+	}
+	return base, false
+}
+
+func (r *sshReversal) apply() (done bool, err error) {
+	for _, v := range r.revisions {
+		if err := v.Apply(context.Background()); err != nil {
+			return done || v.Written(), err
+		}
+		done = true
+	}
+	return done, nil
+}
+
+func (r *sshReversal) changes() []report.Change {
+	var all []report.Change
+	for _, v := range r.revisions {
+		changes := ofSSH(v.Path, content(v.Old), content(v.New))
+		for i := range changes {
+			changes[i].Applied = v.Written()
+		}
+		all = append(all, changes...)
+	}
+	return all
+}
+
+// ofSSH are the statements that differ between two contents of a file. A value that
+// the file does not say is nil; what is in force then is not asked.
+func ofSSH(path string, old, new *string) []report.Change {
+	before, after := sshconf.Statements(bytesOf(old)), sshconf.Statements(bytesOf(new))
+	var changes []report.Change
+	for _, v := range before {
+		if i := slices.Index(after, v); i >= 0 { // as it was
+			after = slices.Delete(after, i, i+1)
+			continue
+		}
+		changes = append(changes, report.Change{Target: report.TargetSSH, Path: &path, Key: string(v.Keyword), Old: &v.Text, Applied: true})
+	}
+	for _, v := range after {
+		same := func(c report.Change) bool { return strings.EqualFold(c.Key, string(v.Keyword)) && c.New == nil }
+		if i := slices.IndexFunc(changes, same); i >= 0 {
+			changes[i].New = &v.Text
+			continue
+		}
+		changes = append(changes, report.Change{Target: report.TargetSSH, Path: &path, Key: string(v.Keyword), New: &v.Text, Applied: true})
+	}
+	return changes
+}

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+)
+
+// TargetSSH is the target of a [Change] of a file of ssh, sshd or another client.
+const TargetSSH = "ssh"
+
+// SSHChange is what is special to a change of SSH.
+type SSHChange struct {
+	Diff string `json:"diff"` // unified; empty where nothing changes
+	// Approximate: ssh or sshd is not there to ask, and the files were read alone.
+	Approximate bool `json:"approximate"`
+	// Reloaded is whether sshd has read its files again; null: that was not asked
+	// for.
+	Reloaded *bool `json:"reloaded"`
+	// Kept are lines that go on deciding for some hosts or connections.
+	Kept []string `json:"kept"`
+	// Instructions are what to do by hand, and File what to import, where the file
+	// is not changed.
+	Instructions []string `json:"instructions,omitempty"`
+	File         *string  `json:"file,omitempty"`
+}
+
+func (d SSHChange) table(w *bufio.Writer, dryRun bool) {
+	if d.Approximate {
+		fmt.Fprintln(w, "It is not installed, so it could not be asked: this is what the files say.")
+	}
+	if d.Reloaded != nil && *d.Reloaded {
+		fmt.Fprintln(w, "sshd has read its files again: new connections have it.")
+	}
+	if dryRun && d.Diff != "" {
+		fmt.Fprintf(w, "\n%s", EscapeLines(d.Diff))
+	}
+	if len(d.Kept) > 0 {
+		fmt.Fprintln(w, "\nOther values stay, for some:")
+		for _, k := range d.Kept {
+			fmt.Fprintf(w, "- %s\n", Escape(k))
+		}
+	}
+	for _, step := range d.Instructions {
+		fmt.Fprintf(w, "- %s\n", Escape(step))
+	}
+	if d.File != nil {
+		fmt.Fprintf(w, "\n%s", EscapeLines(*d.File))
+	}
+}
+
+// EscapeLines is [Escape] for each line: their ends, those of Windows too, and tabs
+// stay, so that what was meant for a program can be given to it.
+func EscapeLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		body := strings.TrimRight(line, "\r\n")
+		for i, part := range strings.Split(body, "\t") {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(Escape(part))
+		}
+		b.WriteString(line[len(body):])
+	}
+	return b.String()
+}
