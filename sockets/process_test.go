@@ -55,6 +55,8 @@ func TestMain(m *testing.M) {
 		err = tell(sockets.Query{})
 	case "list by BPF":
 		err = tell(byKernel)
+	case "retune": // the targets on its input, and two of its own
+		err = retuneAndTell(os.Stdin)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

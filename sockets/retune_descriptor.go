@@ -248,9 +248,7 @@ func (d *descriptors) values(fd int, before Values) (Values, error) {
 		return Values{}, err
 	}
 	v.UserTimeout = time.Duration(get(userTimeoutOption)) * time.Millisecond
-	if v.UserTimeoutKnown = err == nil; !v.UserTimeoutKnown && !errors.Is(err, unix.ENOPROTOOPT) {
-		return Values{}, err
-	}
+	v.UserTimeoutKnown = err == nil // an MPTCP socket has none
 	origin := func(before Origin, differs bool) Origin {
 		if differs {
 			return FromSocket

@@ -183,3 +183,420 @@ func TestRetuneRefusesBeforeAnythingIsWritten(t *testing.T) {
 		}
 	})
 }
+
+// all are the ways to change sockets. The first three need root.
+var everyWay = []sockets.RetuneQuery{tuneByKernel, tuneByLibrary, tuneByDescriptor}
+
+// Each test of what all ways have to do runs twice, as for List.
+func withEveryWay(t *testing.T, f func(t *testing.T, q sockets.RetuneQuery)) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		for _, q := range everyWay {
+			f(t, q)
+		}
+	})
+}
+
+func withoutPrivilege(t *testing.T, f func(t *testing.T, q sockets.RetuneQuery)) {
+	nstest.Run(t, func(t *testing.T) { f(t, tuneByDescriptor) })
+}
+
+func TestRootRetuneListener(t *testing.T) { withEveryWay(t, retuneListener) }
+func TestRetuneListener(t *testing.T)     { withoutPrivilege(t, retuneListener) }
+
+// What is accepted later inherits everything.
+func retuneListener(t *testing.T, q sockets.RetuneQuery) {
+	fd, at := listener(t, unix.AF_INET, unix.IPPROTO_TCP)
+	h := look(t, fd, sockets.Listen, [3]bool{})
+	x := target(h, keepalive.Change{
+		Enabled: new(true), Time: new(100 * time.Second), Intvl: new(10 * time.Second),
+		Probes: new(3), UserTimeout: new(90 * time.Second),
+	})
+	if o := retuneOne(t, q, x); o.Result != sockets.Ineligible || o.State != sockets.Listen || o.Changed() {
+		t.Errorf("%v: not asked for: %+v", q.Way, o)
+	}
+	if now := look(t, fd, h.state, h.own); now != h {
+		t.Errorf("%v: changed: %+v", q.Way, now)
+	}
+	q.Listen = true
+	if o := retuneOne(t, q, x); o.Result != sockets.Done || !o.Pinned() {
+		t.Errorf("%v: %+v", q.Way, o)
+	}
+	_, accepted := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	a := look(t, accepted, sockets.Established, [3]bool{true, true, true})
+	if a.on != sockets.On || a.settings != x.Change.Apply(keepalive.Defaults()) {
+		t.Errorf("%v: accepted: %+v", q.Way, a)
+	}
+	x.Change, x.Rearm = keepalive.Change{}, true
+	if o := retuneOne(t, q, x); o.Result != sockets.Ineligible || o.Err == nil {
+		t.Errorf("%v: a listener was armed anew: %+v", q.Way, o)
+	}
+}
+
+func TestRootRetuneTwiceIsOnce(t *testing.T) { withEveryWay(t, retuneTwice) }
+func TestRetuneTwiceIsOnce(t *testing.T)     { withoutPrivilege(t, retuneTwice) }
+
+func retuneTwice(t *testing.T, q sockets.RetuneQuery) {
+	client, _, err := nstest.Pair(unix.AF_INET, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := target(look(t, client, sockets.Established, [3]bool{}), everyChange(1))
+	first, again := retuneOne(t, q, x), retuneOne(t, q, x)
+	if first.Result != sockets.Done || !first.Changed() || !first.Pinned() {
+		t.Errorf("%v: %+v", q.Way, first)
+	}
+	if again.Result != sockets.Done || again.Changed() || again.Pinned() || again.Before != first.After {
+		t.Errorf("%v: %+v", q.Way, again)
+	}
+	// What equals the sysctl may follow it, and is set all the same.
+	x = target(look(t, client, sockets.Established, [3]bool{}), keepalive.Change{Probes: new(9)})
+	if o := retuneOne(t, q, x); o.Result != sockets.Done || o.After.Probes != 9 || o.After.ProbesFrom != sockets.FromSocket || o.Pinned() {
+		t.Errorf("%v: %+v", q.Way, o)
+	}
+}
+
+func TestRootRetuneLeavesTheOthersAlone(t *testing.T) { withEveryWay(t, ineligible) }
+func TestRetuneLeavesTheOthersAlone(t *testing.T)     { withoutPrivilege(t, ineligible) }
+
+// Sockets that are on their way in or out are never changed, whoever holds them.
+func ineligible(t *testing.T, q sockets.RetuneQuery) {
+	fd, at := listener(t, unix.AF_INET, unix.IPPROTO_TCP)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1); err != nil {
+		t.Fatal(err)
+	}
+	var targets []sockets.Target
+	wantState := map[uint64]sockets.State{}
+	add := func(cookie uint64, state sockets.State, owners ...sockets.Owner) {
+		// Off, which would leave an orphan in FIN-WAIT-2 behind for ever.
+		x := sockets.Target{Cookie: cookie, Owners: owners, Change: keepalive.Change{Enabled: new(false), Time: new(time.Hour)}}
+		targets = append(targets, x)
+		wantState[cookie] = state
+	}
+	self := func(fd int) sockets.Owner { return sockets.Owner{PID: os.Getpid(), FD: fd} }
+	cookie := func(fd int) uint64 {
+		t.Helper()
+		c, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	// Half-closed by its program, which still has it: FIN-WAIT-2.
+	half, _ := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	unix.Shutdown(half, unix.SHUT_WR)
+	await(t, half, sockets.FinWait2)
+	add(cookie(half), sockets.FinWait2, self(half))
+
+	// Closed by its program, and the timer of the keepalive is that of its end.
+	orphan, peer := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	if err := unix.SetsockoptInt(orphan, unix.IPPROTO_TCP, unix.TCP_LINGER2, 100); err != nil {
+		t.Fatal(err)
+	}
+	add(cookie(orphan), sockets.FinWait2)
+	unix.Shutdown(orphan, unix.SHUT_WR)
+	await(t, orphan, sockets.FinWait2)
+	unix.Close(orphan)
+
+	// Ended, and remembered for a minute.
+	first, second := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	add(cookie(first), sockets.TimeWait)
+	unix.Close(first)
+	await(t, second, sockets.CloseWait)
+	unix.Close(second)
+
+	// Connecting.
+	full, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nstest.DropAll(full); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(full, at); err != unix.EINPROGRESS {
+		t.Fatal(err)
+	}
+	add(cookie(full), sockets.SynSent, self(full))
+
+	// Connected and not accepted: by way of a list, as nobody has it.
+	waiting, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(waiting, at); err != nil {
+		t.Fatal(err)
+	}
+	listQuery := sockets.Query{Source: sockets.Diag, Filter: sockets.Filter{States: sockets.AllStates}}
+	if q.Way == sockets.ByBPF {
+		listQuery = byKernel
+		listQuery.Filter.States = sockets.AllStates
+	}
+	arrived := func() map[uint64]sockets.Socket {
+		l := list(t, listQuery).sockets
+		for range 5000 {
+			if s := l[cookieOf(targets, 2)]; s.State == sockets.TimeWait {
+				break
+			}
+			time.Sleep(time.Millisecond)
+			l = list(t, listQuery).sockets
+		}
+		return l
+	}
+	before := arrived()
+	for c, s := range before {
+		if s.State == sockets.Established && s.Inode == 0 {
+			add(c, sockets.Established)
+		}
+	}
+	if len(targets) != 5 {
+		t.Fatalf("%d targets", len(targets))
+	}
+
+	outcomes, report := retune(t, q, targets...)
+	if report.Ineligible != len(targets) {
+		t.Errorf("%v: %+v", q.Way, report)
+	}
+	after := list(t, listQuery).sockets
+	for _, x := range targets {
+		o := outcomes[x.Cookie]
+		if o.Result != sockets.Ineligible || o.Err == nil || o.Changed() || o.State != wantState[x.Cookie] {
+			t.Errorf("%v: want it ineligible in %v: %+v", q.Way, wantState[x.Cookie], o)
+		}
+		b, a := before[x.Cookie], after[x.Cookie]
+		if b.Keepalive != a.Keepalive || b.Settings != a.Settings || b.Timer != a.Timer {
+			t.Errorf("%v: in %v: %+v\nwas %+v", q.Way, wantState[x.Cookie], a, b)
+		}
+	}
+	// The same ones are no better for a rearm.
+	for i := range targets {
+		targets[i].Change, targets[i].Rearm = keepalive.Change{}, true
+	}
+	if _, report := retune(t, q, targets...); report.Ineligible != len(targets) {
+		t.Errorf("%v: rearm: %+v", q.Way, report)
+	}
+	for _, fd := range []int{half, peer, full, waiting, fd} {
+		unix.Close(fd)
+	}
+}
+
+func cookieOf(targets []sockets.Target, i int) uint64 { return targets[i].Cookie }
+
+func TestRootRetuneWhatIsGone(t *testing.T) { withEveryWay(t, retuneGone) }
+func TestRetuneWhatIsGone(t *testing.T)     { withoutPrivilege(t, retuneGone) }
+
+// A socket that was closed is gone, even where its descriptor is another now.
+func retuneGone(t *testing.T, q sockets.RetuneQuery) {
+	client, server, err := nstest.Pair(unix.AF_INET, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := look(t, client, sockets.Established, [3]bool{})
+	stays := look(t, server, sockets.Established, [3]bool{})
+	unix.SetsockoptLinger(client, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}) // with a RST: no TIME-WAIT
+	unix.Close(client)
+	heir, _, err := nstest.Pair(unix.AF_INET, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if heir != client {
+		if err := unix.Dup3(heir, client, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := look(t, client, sockets.Established, [3]bool{})
+	never := target(h, everyChange(2))
+	never.Cookie += 1 << 40
+	outcomes, report := retune(t, q, target(was, everyChange(1)), never)
+	if report.Gone != 2 {
+		t.Errorf("%v: %+v: %+v", q.Way, report, outcomes)
+	}
+	for _, o := range outcomes {
+		if o.Result != sockets.Gone || o.Err == nil || o.State != 0 || o.Way != sockets.AnyWay || o.Changed() {
+			t.Errorf("%v: %+v", q.Way, o)
+		}
+	}
+	if now := look(t, client, h.state, h.own); now != h {
+		t.Errorf("%v: the heir of the descriptor was changed: %+v", q.Way, now)
+	}
+	if o := retuneOne(t, q, target(stays, everyChange(1))); q.Way == sockets.ByBPF && o.Result != sockets.Gone {
+		t.Errorf("%v: the peer, which got a RST: %+v", q.Way, o)
+	}
+}
+
+func TestRootRetuneFindsAWay(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		all := furnish(t, 60)
+		var targets []sockets.Target
+		for i, h := range all {
+			if h.state == sockets.Established {
+				targets = append(targets, target(h, everyChange(i)))
+			}
+		}
+		ways := func(outcomes map[uint64]sockets.Outcome) map[sockets.Way]int {
+			n := map[sockets.Way]int{}
+			for _, o := range outcomes {
+				if o.Result != sockets.Done {
+					t.Errorf("%+v", o)
+				}
+				n[o.Way]++
+			}
+			return n
+		}
+		few, _ := retune(t, sockets.RetuneQuery{}, targets[:5]...)
+		if n := ways(few); n[sockets.ByDescriptor] != 5 {
+			t.Errorf("a few: %v", n)
+		}
+		many, _ := retune(t, sockets.RetuneQuery{}, targets...)
+		if n := ways(many); n[sockets.ByBPF] != len(targets) {
+			t.Errorf("many: %v", n)
+		}
+		// Owners that do not have them any more, or none.
+		x := targets[5]
+		x.Owners = []sockets.Owner{{PID: os.Getpid(), FD: 1 << 20}}
+		y := targets[6]
+		y.Owners = nil
+		for _, x := range [][]sockets.Target{{x}, {y}, {x, y}} {
+			o, _ := retune(t, sockets.RetuneQuery{}, x...)
+			if n := ways(o); n[sockets.ByBPF] != len(x) {
+				t.Errorf("by a stale owner: %v", n)
+			}
+		}
+	})
+}
+
+func TestRetuneWithoutBPF(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		all := furnish(t, 60)
+		var targets []sockets.Target
+		for i, h := range all {
+			if h.state == sockets.Established {
+				targets = append(targets, target(h, everyChange(i)))
+			}
+		}
+		_, report := retune(t, sockets.RetuneQuery{}, targets...)
+		if report.Done != len(targets) || !errors.Is(report.WhyNotBPF, os.ErrPermission) {
+			t.Errorf("%+v, want %d done and permission denied", report, len(targets))
+		}
+		_, err := sockets.Retune(sockets.RetuneQuery{Way: sockets.ByBPF}, targets, func(*sockets.Outcome) error { return nil })
+		if !errors.Is(err, os.ErrPermission) {
+			t.Errorf("by force: %v", err)
+		}
+	})
+}
+
+func TestRetuneEndsWithTheVisitor(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		client, server, err := nstest.Pair(unix.AF_INET, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := look(t, client, sockets.Established, [3]bool{}), look(t, server, sockets.Established, [3]bool{})
+		enough := errors.New("enough")
+		n := 0
+		_, err = sockets.Retune(tuneByDescriptor, []sockets.Target{target(a, everyChange(1)), target(b, everyChange(1))}, func(*sockets.Outcome) error {
+			n++
+			return enough
+		})
+		if err != enough || n != 1 {
+			t.Errorf("%v after %d", err, n)
+		}
+		if now := look(t, server, b.state, b.own); now != b {
+			t.Errorf("changed after the end: %+v", now)
+		}
+		if r, err := sockets.Retune(sockets.RetuneQuery{}, nil, nil); err != nil || r != (sockets.RetuneReport{}) {
+			t.Errorf("no targets: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestRootRetuneMPTCP(t *testing.T) {
+	withEveryWay(t, retuneMPTCP)
+}
+
+func TestRetuneMPTCP(t *testing.T) { withoutPrivilege(t, retuneMPTCP) }
+
+// The target is a subflow, the descriptor the MPTCP socket: only what is set on
+// that is there for its program.
+func retuneMPTCP(t *testing.T, q sockets.RetuneQuery) {
+	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP); err != nil {
+		nstest.Missing(t, "the kernel has no MPTCP: "+err.Error())
+	} else {
+		unix.Close(fd)
+	}
+	fd, at := listener(t, unix.AF_INET, unix.IPPROTO_MPTCP)
+	client, server := pair(t, unix.AF_INET, unix.IPPROTO_MPTCP, fd, at)
+	plain, fallen := pair(t, unix.AF_INET, unix.IPPROTO_TCP, fd, at)
+	subflow := func(h held) sockets.Socket {
+		t.Helper()
+		for _, s := range list(t, byDiag).sockets {
+			if s.Inode == h.inode {
+				return s
+			}
+		}
+		t.Fatalf("no subflow of %+v", h)
+		return sockets.Socket{}
+	}
+	change := keepalive.Change{Enabled: new(true), Time: new(100 * time.Second), Intvl: new(10 * time.Second), Probes: new(3)}
+	for _, end := range []int{client, server} {
+		h := look(t, end, sockets.Established, [3]bool{})
+		x := target(h, change)
+		x.Cookie = subflow(h).Cookie
+		if !h.mptcp || x.Cookie == h.cookie {
+			t.Fatalf("no MPTCP: %+v", h)
+		}
+		if q.Way == sockets.ByBPF {
+			if o := retuneOne(t, q, x); o.Result != sockets.Failed || o.Err == nil || o.Changed() {
+				t.Errorf("%v, by force: %+v", q.Way, o)
+			}
+			if s := subflow(h); s.Settings != keepalive.Defaults() || s.Keepalive != sockets.Off {
+				t.Errorf("%v changed the subflow: %+v", q.Way, s)
+			}
+		}
+		for _, way := range []sockets.Way{sockets.AnyWay, sockets.ByDescriptor} {
+			timed := x
+			timed.Change.UserTimeout = new(time.Minute)
+			o := retuneOne(t, sockets.RetuneQuery{Way: way, Loader: q.Loader}, timed)
+			refused := new(sockets.OptionError)
+			if !errors.As(o.Err, &refused) || refused.Option != "TCP_USER_TIMEOUT" || !errors.Is(o.Err, unix.ENOPROTOOPT) || o.Changed() {
+				t.Errorf("%v: a user timeout: %+v", way, o)
+			}
+			if now := look(t, end, h.state, h.own); now != h {
+				t.Errorf("%v: changed: %+v", way, now)
+			}
+		}
+		// Among so many others that BPF is the first choice.
+		targets := []sockets.Target{x}
+		for range fewTargets {
+			targets = append(targets, sockets.Target{Cookie: x.Cookie + uint64(len(targets))<<40, Change: change})
+		}
+		outcomes, report := retune(t, sockets.RetuneQuery{Loader: q.Loader}, targets...)
+		o := outcomes[x.Cookie]
+		if report.Done != 1 || report.Gone != fewTargets || o.Way != sockets.ByDescriptor || o.Before.UserTimeoutKnown {
+			t.Errorf("%v: %+v, %+v", q.Way, report, o)
+		}
+		now := look(t, end, h.state, h.own)
+		if s := subflow(h); now.settings != change.Apply(keepalive.Defaults()) || now.on != sockets.On ||
+			s.Settings != now.settings || s.Keepalive != sockets.On || o.After.Settings != now.settings {
+			t.Errorf("%v: %+v\nsubflow %+v\noutcome %+v", q.Way, now, s, o)
+		}
+		x.Change, x.Rearm = keepalive.Change{}, true
+		if o := retuneOne(t, sockets.RetuneQuery{}, x); o.Result != sockets.Done || o.Changed() {
+			t.Errorf("rearm: %+v", o)
+		}
+		// Without the inode there is no telling that it is the subflow's.
+		x.Inode = 0
+		if o := retuneOne(t, tuneByDescriptor, x); o.Result != sockets.Failed {
+			t.Errorf("without the inode: %+v", o)
+		}
+	}
+	// What came to an MPTCP listener without MPTCP is a socket like any other.
+	for _, end := range []int{plain, fallen} {
+		h := look(t, end, sockets.Established, [3]bool{})
+		x := target(h, change)
+		x.Change.UserTimeout = new(time.Minute)
+		if o := retuneOne(t, q, x); o.Result != sockets.Done || o.Way != q.Way {
+			t.Errorf("%v: without MPTCP: %+v", q.Way, o)
+		}
+	}
+}
+
+const fewTargets = 20 // more than Retune calls few

@@ -108,10 +108,7 @@ func (k *kernel) createConstants(value []byte) error {
 	if len(value) != len(k.object.rodata) {
 		return fmt.Errorf("the constants are %d bytes, not %d", len(k.object.rodata), len(value))
 	}
-	create := struct{ kind, keySize, valueSize, entries, flags, _ uint32 }{
-		mapTypeArray, 4, uint32(len(value)), 1, mapReadOnlyProg, 0,
-	}
-	constants, err := bpf(unix.BPF_MAP_CREATE, &create)
+	constants, err := createVariable(len(value), mapReadOnlyProg)
 	if err != nil {
 		return fmt.Errorf("create the map of constants: %w", err)
 	}
@@ -132,6 +129,13 @@ func (k *kernel) createConstants(value []byte) error {
 		return fmt.Errorf("freeze the constants: %w", err)
 	}
 	return nil
+}
+
+// createVariable makes a map that programs see as memory: an array of one
+// element.
+func createVariable(size int, flags uint32) (int, error) {
+	attr := struct{ kind, keySize, valueSize, entries, flags, _ uint32 }{mapTypeArray, 4, uint32(size), 1, flags, 0}
+	return bpf(unix.BPF_MAP_CREATE, &attr)
 }
 
 // loadIterator loads a program that the kernel's iterator function calls.

@@ -229,9 +229,10 @@ func newTable(cookies []uint64) (targetTable, error) {
 func mapTable(entries, targets int) (t targetTable, err error) {
 	indexSize := entries * int(unsafe.Sizeof(entry{}))
 	size := indexSize + targets*int(unsafe.Sizeof(Target{}))
-	t.kernel, err = ebpf.NewMap(&ebpf.MapSpec{
-		Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
-	})
+	fd, err := createVariable(size, unix.BPF_F_MMAPABLE)
+	if err == nil {
+		t.kernel, err = ebpf.NewMapFromFD(fd) // which closes it where it fails
+	}
 	if err != nil {
 		return targetTable{}, fmt.Errorf("create the map of targets: %w", err)
 	}
