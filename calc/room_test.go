@@ -357,8 +357,15 @@ func (r *room) answeredProbe(fd int) {
 
 // dies predicts what becomes of a socket as it is now.
 func (r *room) dies(fd int, v keepalive.Settings) run {
-	from := clock()
-	live, _ := r.diag(r.identity(fd))
+	id := r.identity(fd)
+	live, _ := r.diag(id)
+	var from time.Duration
+	for same := false; !same; { // a timer may fire while the kernel puts the answer together
+		before := live
+		from = clock()
+		live, _ = r.diag(id)
+		same = live.Timer == before.Timer && live.Unanswered == before.Unanswered && live.RTO == before.RTO
+	}
 	live.Settings = v
 	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
 	r.must(err)
