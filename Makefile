@@ -9,7 +9,7 @@ FUZZTIME ?= 1m
 TAGS  := urfave_cli_no_docs
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldflags='-s -w'
 
-.PHONY: help build test lint fuzz bench generate check-generate cover install clean
+.PHONY: help build test test-kernels lint fuzz bench generate check-generate cover install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ build: ## build bin/tcpka, one static binary
 
 test: ## run all tests; needs neither root nor network (TCPKA_REQUIRE=1: nothing may be skipped)
 	$(GO) test ./...
+
+test-kernels: ## run the tests that ask the kernel on Debian's 6.1 and 6.12 under qemu, 10 to 40 minutes (KERNELS: names of images)
+	$(GO) run ./internal/kernels $(KERNELS)
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: run gofmt -w .'; exit 1; }

@@ -37,6 +37,7 @@ var plan = map[string][]string{
 	"internal/selftest": {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room"},
 	"internal/nstest":   {"internal/room"},
 	"internal/bench":    {"keepalive", "sockets"},
+	"internal/kernels":  {"internal/room"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
 		"internal/rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
@@ -48,7 +49,7 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
