@@ -277,3 +277,27 @@ func lives(client, server int) bool {
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(server), Events: unix.POLLIN}}, 2000)
 	return err == nil && n == 1
 }
+
+// A real sshd is recognized, gets two connections and no more, and closes them
+// itself: that is not taken for the path.
+func TestProbeOfSSHD(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		nstest.StartSSHD(t, "-f", "/dev/null", "-o", "LoginGraceTime=6")
+		stdout, stderr, status := tcpka(t, 0, "probe", "127.0.0.1:"+nstest.SSHPort, "--max", "20", "--json")
+		var d struct {
+			Survived *float64 `json:"survived_seconds"`
+			Failed   *float64 `json:"failed_seconds"`
+			Closed   *float64 `json:"closed_by_server_seconds"`
+			Samples  []any
+			Notes    []string
+		}
+		if err := json.Unmarshal([]byte(stdout), &d); err != nil || status != 0 {
+			t.Fatalf("status %d, %s, %v", status, stderr, err)
+		}
+		if d.Closed == nil || *d.Closed < 5.9 || d.Survived == nil || *d.Survived >= *d.Closed || d.Failed != nil || len(d.Samples) != 2 ||
+			!strings.Contains(strings.Join(d.Notes, "\n"), "two connections only") {
+			t.Errorf("%s", stdout)
+		}
+	})
+}
