@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/sockets"
@@ -46,7 +47,25 @@ func (p *socketPlan) retune(r *socketRoom, list []*tuning) error {
 		return nil
 	}
 	q := sockets.RetuneQuery{Sysctl: r.sysctl, Listen: p.listen}
-	return r.ns.Do(func() error { return retune(q, list) })
+	if err := r.ns.Do(func() error { return retune(q, list) }); err != nil {
+		return err
+	}
+	// To BPF an MPTCP connection looks as any other: that it has no user timeout
+	// is seen only now.
+	var others []*tuning
+	for _, t := range list {
+		without := t.change
+		without.UserTimeout = nil
+		if t.result == sockets.Failed && errors.Is(t.err, unix.ENOPROTOOPT) && t.change.UserTimeout != nil && !without.Empty() {
+			t.change = without
+			r.noUTO++
+			others = append(others, t)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return r.ns.Do(func() error { return retune(q, others) })
 }
 
 // spread is a socket that waits for its turn.

@@ -48,8 +48,9 @@ func (t *tuning) comm() *string {
 	return &t.Owners[0].Comm
 }
 
-// hasUserTimeout: an MPTCP socket has none.
-func (t *tuning) hasUserTimeout() bool { return t.UserTimeoutKnown }
+// isMPTCP: such a socket has no user timeout. To BPF it looks as any other until
+// it was tried.
+func (t *tuning) isMPTCP() bool { return !t.UserTimeoutKnown || t.tried() && !t.after.UserTimeoutKnown }
 
 // socketOption is one of the five as set sockets and undo name it. The numbers
 // are those of setsockopt(2).
@@ -204,7 +205,7 @@ func (t *tuning) tried() bool {
 // detection is when a dead peer is noticed, before and after; nil is not known.
 // An MPTCP connection outlives its subflows by a time of its own.
 func (t *tuning) detection(k calc.Kernel) *report.OldNew {
-	if !t.hasUserTimeout() {
+	if t.isMPTCP() {
 		return nil
 	}
 	was, will := t.Keepalive == sockets.On, t.Keepalive == sockets.On

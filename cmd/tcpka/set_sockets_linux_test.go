@@ -1,0 +1,590 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// The sockets of these tests are this process's, and tcpka is another one.
+
+// options are SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT and
+// TCP_USER_TIMEOUT as the owner sees them.
+type options [5]int
+
+var (
+	kernelsOwn = options{0, 7200, 75, 9, 0}
+	codes      = [5][2]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}, {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT},
+	}
+)
+
+// optionsHeld reads them; an MPTCP socket has no user timeout.
+func optionsHeld(t *testing.T, fd int) (o options) {
+	t.Helper()
+	for i, c := range codes {
+		v, err := unix.GetsockoptInt(fd, c[0], c[1])
+		if err != nil && !(i == 4 && errors.Is(err, unix.EOPNOTSUPP)) {
+			t.Fatalf("getsockopt %v: %v", c, err)
+		}
+		o[i] = v
+	}
+	return o
+}
+
+// give sets the options that are not 0.
+func (o options) give(t *testing.T, fd int) {
+	t.Helper()
+	for i, v := range o {
+		if v == 0 {
+			continue
+		}
+		if err := unix.SetsockoptInt(fd, codes[i][0], codes[i][1], v); err != nil {
+			t.Fatalf("setsockopt %v %d: %v", codes[i], v, err)
+		}
+	}
+}
+
+// port is a listener of this process and its connections.
+type port struct {
+	listener int
+	at       unix.Sockaddr
+	number   string
+}
+
+func listenHere(t *testing.T) *port {
+	t.Helper()
+	fd, at, err := nstest.Listen(unix.AF_INET)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &port{fd, at, fmt.Sprint(at.(*unix.SockaddrInet4).Port)}
+}
+
+// connect returns both ends of a new connection; the client gets the options.
+func (p *port) connect(t *testing.T, o options) (client, server int) {
+	t.Helper()
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.give(t, client)
+	if err := unix.Connect(client, p.at); err != nil {
+		t.Fatal(err)
+	}
+	if server, _, err = unix.Accept4(p.listener, unix.SOCK_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	return client, server
+}
+
+// tcpkaProcess runs tcpka as a program without a terminal.
+func tcpkaProcess(t *testing.T, status int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command("tcpka", args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		t.Fatal(err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		t.Fatalf("tcpka %q: status %d, want %d\n%s%s", args, got, status, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+// answer is the part of a tcpka/set/v1 document that these tests look at.
+type answer struct {
+	Changed bool
+	Changes []struct {
+		Target, Key, Option, Old, New, Cookie, Comm string
+		PID                                         int
+		Applied                                     bool
+		Inherited                                   *bool
+		Detection                                   *struct{ Old, New *float64 } `json:"detection_seconds"`
+	}
+	Undo     *string
+	Warnings []struct{ ID string }
+	Sockets  map[string]int
+	Rearmed  struct{ Sockets, Done, Gone, Left, Failed int }
+	Left     []string
+	Notes    []string
+}
+
+func decode(t *testing.T, text string) (a answer) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return a
+}
+
+// bothRooms runs a test as the root of a private user namespace, where BPF is not
+// to be had, and as the machine's, where it is.
+func bothRooms(t *testing.T, f func(t *testing.T)) {
+	inside := func(t *testing.T) {
+		furnish(t)
+		t.Setenv("HOME", room(t))
+		f(t)
+	}
+	t.Run("user", func(t *testing.T) { nstest.Run(t, inside) })
+	t.Run("root", func(t *testing.T) { nstest.RunRoot(t, inside) })
+}
+
+func want(t *testing.T, what string, fd int, o options) {
+	t.Helper()
+	if got := optionsHeld(t, fd); got != o {
+		t.Errorf("%s: the socket has %v, want %v", what, got, o)
+	}
+}
+
+// The sockets that were meant have the values and no others, however mixed they
+// were; to say it again changes nothing; undo brings back what can be brought
+// back.
+func TestSetSocketsAndUndo(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p, other := listenHere(t), listenHere(t)
+		before := map[int]options{}
+		for i := range 30 { // more than are changed by descriptor
+			o := options{i % 2, 0, 0, 0, 0}
+			if i%3 == 0 {
+				o[1], o[4] = 300+i, 5000+i
+			}
+			client, server := p.connect(t, o)
+			for _, fd := range []int{client, server} {
+				before[fd] = optionsHeld(t, fd)
+			}
+		}
+		apart, apartServer := other.connect(t, options{1, 50, 0, 0, 0})
+
+		set := []string{"set", "sockets", "--port", p.number, "--time", "600", "--intvl", "10", "--user-timeout", "30", "--on", "--json"}
+		dry, _ := tcpkaProcess(t, 0, append(set, "-n")...)
+		if a := decode(t, dry); !a.Changed || a.Sockets["changing"] != 60 || a.Sockets["changed"] != 0 || len(a.Changes) != 45+60+60+60 {
+			t.Errorf("dry run: %+v, %d changes", a.Sockets, len(a.Changes))
+		}
+		_, stderr := tcpkaProcess(t, 2, set...)
+		if !strings.Contains(stderr, "this changes 60 sockets of ") || !strings.Contains(stderr, "hint: add --yes") {
+			t.Errorf("without a terminal: %s", stderr)
+		}
+		for fd, o := range before {
+			want(t, "before", fd, o)
+		}
+
+		done, stderr := tcpkaProcess(t, 0, append(set, "--yes")...)
+		a := decode(t, done)
+		if !a.Changed || a.Undo == nil || a.Sockets["changed"] != 60 || stderr != "" {
+			t.Errorf("set: %+v, %s", a, stderr)
+		}
+		for _, c := range a.Changes {
+			if !c.Applied || c.Target != "socket" || c.Option != c.Key || c.PID != os.Getpid() || !strings.HasPrefix(c.Cookie, "0x") {
+				t.Fatalf("change %+v", c)
+			}
+		}
+		for fd, o := range before {
+			want(t, "after set", fd, options{1, 600, 10, o[3], 30000})
+		}
+		want(t, "another connection", apart, options{1, 50, 75, 9, 0})
+		want(t, "its other end", apartServer, kernelsOwn)
+
+		again, _ := tcpkaProcess(t, 0, append(set, "--yes")...)
+		if a := decode(t, again); a.Changed || a.Undo != nil || len(a.Changes) != 0 || a.Sockets["already"] != 60 {
+			t.Errorf("again: %+v", a)
+		}
+
+		// The sysctl has another value when it is taken back: what followed it gets
+		// that, and keeps it.
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "1000")
+		text, stderr := tcpkaProcess(t, 3, "undo", "--json")
+		if a := decode(t, text); len(a.Left) != 1 || !strings.HasPrefix(a.Left[0], "what 60 sockets had from the sysctl") || len(a.Notes) > 0 {
+			t.Errorf("undo leaves %q, notes %q", a.Left, a.Notes)
+		}
+		if !strings.Contains(stderr, "not everything could be taken back") {
+			t.Errorf("undo: %s", stderr)
+		}
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "2000")
+		for fd, o := range before {
+			if o[1] == 7200 {
+				o[1] = 1000
+			}
+			want(t, "after undo", fd, o)
+		}
+		_, stderr = tcpkaProcess(t, 1, "undo")
+		if !strings.Contains(stderr, "nothing to undo") {
+			t.Errorf("undo again: %s", stderr)
+		}
+	})
+}
+
+// The switch and the user timeout have no sysctl behind them: they come back
+// exactly, and own values do. Sockets that ended meanwhile are only told of.
+func TestUndoIsExactForWhatWasTheSocketsOwn(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		own := options{0, 300, 30, 3, 4000}
+		fd, _ := p.connect(t, own)
+		gone, goneServer := p.connect(t, own)
+		tcpkaProcess(t, 0, "set", "sockets", "--port", p.number, "--on", "--origin", "socket", "--time", "600", "--intvl", "10", "--probes", "5", "--user-timeout", "0", "--yes")
+		want(t, "set", fd, options{1, 600, 10, 5, 0})
+		unix.Close(gone)
+		unix.Close(goneServer)
+		text, stderr := tcpkaProcess(t, 0, "undo", "--json")
+		if a := decode(t, text); len(a.Left) > 0 || !slices.Equal(a.Notes, []string{"1 socket was closed since"}) || len(a.Changes) != 5 || stderr != "" {
+			t.Errorf("undo: %+v\n%s", a, stderr)
+		}
+		want(t, "undo", fd, own)
+	})
+}
+
+// A socket that someone has changed since is refused, and only that one; where
+// there is no other, the command stays to be undone.
+func TestUndoRefusesASocketThatWasChangedSince(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		one, _ := p.connect(t, options{1, 300, 30, 3, 0})
+		two, _ := p.connect(t, options{1, 300, 30, 3, 0})
+		tcpkaProcess(t, 0, "set", "sockets", "--port", p.number, "--keepalive", "on", "--time", "600", "--yes")
+		options{0, 77, 0, 0, 0}.give(t, one)
+		text, _ := tcpkaProcess(t, 3, "undo", "--json")
+		const why = ": TCP_KEEPIDLE is 77: someone has changed it since, from the 600 it was set to"
+		if a := decode(t, text); len(a.Left) != 1 || !strings.HasSuffix(a.Left[0], why) || !strings.HasPrefix(a.Left[0], "1 socket of ") {
+			t.Errorf("undo leaves %q", a.Left)
+		}
+		want(t, "changed since", one, options{1, 77, 30, 3, 0})
+		want(t, "as it was left", two, options{1, 300, 30, 3, 0})
+
+		tcpkaProcess(t, 0, "set", "sockets", "--port", p.number, "--keepalive", "on", "--time", "600", "--yes")
+		options{0, 78, 0, 0, 0}.give(t, one)
+		options{0, 78, 0, 0, 0}.give(t, two)
+		for range 2 {
+			_, stderr := tcpkaProcess(t, 1, "undo")
+			if !strings.Contains(stderr, "nothing could be taken back") || !strings.Contains(stderr, "undo --forget") {
+				t.Errorf("undo: %s", stderr)
+			}
+		}
+	})
+}
+
+// What it asks about is what it changes: a connection that comes between question
+// and answer, on the same port and of the same program, is not touched.
+func TestSetSocketsChangesWhatItHasShown(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		shown, _ := p.connect(t, options{1, 300, 0, 0, 0})
+		master, slave := terminal(t, 80)
+		defer slave.Close()
+		cmd := exec.Command("tcpka", "set", "sockets", "--port", p.number, "--keepalive", "on", "--time", "600", "--json")
+		var out bytes.Buffer
+		cmd.Stdin, cmd.Stderr, cmd.Stdout = slave, slave, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Process.Kill()
+		var text []byte
+		for b := make([]byte, 512); !bytes.Contains(text, []byte("[y/N]")); {
+			n, err := master.Read(b)
+			if err != nil {
+				t.Fatalf("%v after %q", err, text)
+			}
+			text = append(text, b[:n]...)
+		}
+		if !bytes.Contains(text, []byte("Change 1 socket of ")) || !bytes.Contains(text, []byte("TCP_KEEPIDLE = 600")) {
+			t.Errorf("it asks %q", text)
+		}
+		late, _ := p.connect(t, options{1, 300, 0, 0, 0})
+		if _, err := master.Write([]byte("y\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v\n%s", err, &out)
+		}
+		if a := decode(t, out.String()); a.Sockets["changed"] != 1 || a.Sockets["found"] != 1 {
+			t.Errorf("%+v", a.Sockets)
+		}
+		want(t, "shown", shown, options{1, 600, 75, 9, 0})
+		want(t, "came later", late, options{1, 300, 75, 9, 0})
+	})
+}
+
+// A program that sets its own values all the time has the last word. It is told,
+// and undo leaves such a socket alone.
+func TestSetSocketsTellsWhatTheProgramSetBack(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		stubborn, _ := p.connect(t, options{1, 100, 0, 0, 0})
+		other, _ := p.connect(t, options{1, 100, 0, 0, 0})
+		stop, stopped := make(chan bool), make(chan bool)
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					unix.SetsockoptInt(stubborn, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 100)
+				}
+			}
+		}()
+		text, stderr := tcpkaProcess(t, 3, "set", "sockets", "--port", p.number, "--keepalive", "on", "--time", "600", "--yes", "--json")
+		close(stop)
+		<-stopped
+		a := decode(t, text)
+		if a.Sockets["changed"] != 1 || a.Sockets["set_back"]+a.Sockets["failed"] != 1 || !strings.Contains(stderr, "someone else set") {
+			t.Errorf("%+v\n%s", a.Sockets, stderr)
+		}
+		want(t, "stubborn", stubborn, options{1, 100, 75, 9, 0})
+		want(t, "other", other, options{1, 600, 75, 9, 0})
+		tcpkaProcess(t, 0, "undo")
+		want(t, "other", other, options{1, 100, 75, 9, 0})
+	})
+}
+
+// What is accepted from a listener later has its values; what was accepted before
+// has not.
+func TestSetSocketsOfAListener(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		_, earlier := p.connect(t, options{})
+		tcpkaProcess(t, 0, "set", "sockets", "--local", ":"+p.number, "--state", "listen", "--listen", "--on", "--time", "600", "--probes", "3", "--yes")
+		_, later := p.connect(t, options{})
+		want(t, "earlier", earlier, kernelsOwn)
+		want(t, "listener", p.listener, options{1, 600, 75, 3, 0})
+		want(t, "later", later, options{1, 600, 75, 3, 0})
+		tcpkaProcess(t, 3, "undo")
+		_, last := p.connect(t, options{})
+		want(t, "after undo", last, kernelsOwn)
+	})
+}
+
+// An MPTCP socket has all but a user timeout.
+func TestSetSocketsOfMPTCP(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+		if err != nil {
+			nstest.Missing(t, "no MPTCP: "+err.Error())
+		}
+		if err := errors.Join(unix.Bind(listener, nstest.Loopback(unix.AF_INET)), unix.Listen(listener, 5)); err != nil {
+			t.Fatal(err)
+		}
+		at, err := unix.Getsockname(listener)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Connect(client, at); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.GetsockoptInt(client, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); err != nil {
+			nstest.Missing(t, "MPTCP without TCP_KEEPIDLE: "+err.Error())
+		}
+		_, stderr := tcpkaProcess(t, 3, "set", "sockets", "--remote", fmt.Sprintf(":%d", at.(*unix.SockaddrInet4).Port), "--on", "--time", "600", "--user-timeout", "30", "--yes", "--json")
+		if !strings.Contains(stderr, "1 MPTCP socket has no user timeout") {
+			t.Errorf("stderr: %s", stderr)
+		}
+		want(t, "client", client, options{1, 600, 75, 9, 0})
+		tcpkaProcess(t, 3, "undo")
+		want(t, "client", client, kernelsOwn)
+	})
+}
+
+// A peer that is gone is noticed at the new time, as calculated, and not two
+// hours later.
+func TestADeadPeerIsNoticedAtTheNewTime(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		fd, server := p.connect(t, options{1, 0, 0, 0, 0})
+		if err := nstest.DropAll(server); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now() // the last segment came before
+		tcpkaProcess(t, 0, "set", "sockets", "--remote", ":"+p.number, "--time", "2", "--intvl", "1", "--probes", "2", "--yes")
+		kernel := calc.DefaultKernel()
+		hz, err := procfs.HZ()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kernel.HZ = hz
+		predicted := kernel.IdlePeerGone(keepalive.Settings{Time: 2 * time.Second, Intvl: time.Second, Probes: 2})
+		const busy = 3 * time.Second // what the machine may add
+		fds := []unix.PollFd{{Fd: int32(fd)}}
+		for {
+			n, err := unix.Poll(fds, int((predicted.Latest + busy).Milliseconds()))
+			if err == unix.EINTR {
+				continue
+			}
+			if err != nil || n == 0 {
+				t.Fatalf("not noticed until %v, predicted %+v: %v", time.Since(start), predicted, err)
+			}
+			break
+		}
+		took := time.Since(start)
+		if errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || errno != int(unix.ETIMEDOUT) {
+			t.Errorf("it ended by %v, %v", unix.Errno(errno), err)
+		}
+		// It counts from the last segment, a moment before start.
+		if took < predicted.Earliest-busy || took > predicted.Latest+busy {
+			t.Errorf("noticed after %v, predicted %+v", took, predicted)
+		}
+	})
+}
+
+// lefts are what the keepalive timers of this process's sockets have left.
+func left(t *testing.T, fd int) time.Duration {
+	t.Helper()
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := time.Duration(-1)
+	_, err = sockets.List(sockets.Query{Sysctl: keepalive.Defaults()}, func(s *sockets.Socket) error {
+		if s.Cookie == cookie && s.Timer == sockets.TimerKeepalive {
+			d = s.Left
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// The timers of sockets that follow the sysctl start anew, and the sockets go on
+// following it. Those with a time of their own keep their timer.
+func TestRearm(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		follows, off := p.connect(t, options{1, 0, 0, 0, 0})
+		own, _ := p.connect(t, options{1, 5000, 0, 0, 0})
+		same, _ := p.connect(t, options{1, 7200, 0, 0, 0}) // its own, and the sysctl's
+		few := func(d time.Duration) string {
+			switch {
+			case d < 0:
+				return "none"
+			case d <= 600*time.Second:
+				return "new"
+			case d <= 5000*time.Second:
+				return "own"
+			}
+			return "old"
+		}
+		check := func(when, wantFollows string) {
+			t.Helper()
+			got := map[string]string{"follows": few(left(t, follows)), "own": few(left(t, own)), "same": few(left(t, same)), "off": few(left(t, off))}
+			if diff := cmp.Diff(map[string]string{"follows": wantFollows, "own": "own", "same": "old", "off": "none"}, got); diff != "" {
+				t.Errorf("%s: the timers (-want +got):\n%s", when, diff)
+			}
+		}
+		check("at first", "old")
+		tcpkaProcess(t, 0, "set", "--time", "600")
+		check("the time alone", "old")
+		_, stderr := tcpkaProcess(t, 2, "set", "--rearm")
+		if !strings.Contains(stderr, "this changes the timer") {
+			t.Errorf("without a terminal: %s", stderr)
+		}
+		tcpkaProcess(t, 0, "set", "--rearm", "-n")
+		check("a dry run", "old")
+		text, _ := tcpkaProcess(t, 0, "set", "--rearm", "--yes", "--json")
+		if a := decode(t, text); !a.Changed || a.Rearmed.Done != 1 || a.Rearmed.Failed != 0 || a.Undo != nil {
+			t.Errorf("rearm: %+v", a)
+		}
+		check("rearmed", "new")
+		want(t, "follows", follows, options{1, 600, 75, 9, 0})
+		text, _ = tcpkaProcess(t, 0, "set", "--rearm", "--json")
+		if a := decode(t, text); a.Changed || a.Rearmed.Sockets != 0 {
+			t.Errorf("again: %+v", a)
+		}
+
+		// Both at once, and back.
+		tcpkaProcess(t, 0, "undo")
+		want(t, "follows", follows, options{1, 7200, 75, 9, 0})
+		fresh, _ := p.connect(t, options{1, 0, 0, 0, 0})
+		text, _ = tcpkaProcess(t, 0, "set", "--time", "600", "--rearm", "--yes", "--json")
+		if a := decode(t, text); !a.Changed || a.Rearmed.Done != 1 || a.Undo == nil {
+			t.Errorf("set and rearm: %+v", a)
+		}
+		if got := few(left(t, fresh)); got != "new" {
+			t.Errorf("fresh: %s", got)
+		}
+		check("at once", "new")
+		tcpkaProcess(t, 0, "undo")
+		want(t, "fresh", fresh, options{1, 7200, 75, 9, 0})
+	})
+}
+
+// A socket that is overdue is changed in its turn, and what an interrupt leaves
+// is left: told, not recorded as made, and not taken back.
+func TestJitterCanBeInterrupted(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		var fds []int
+		for range 20 {
+			fd, _ := p.connect(t, options{1, 300, 0, 0, 0})
+			fds = append(fds, fd)
+		}
+		idle, _ := p.connect(t, options{0, 300, 0, 0, 0})
+		time.Sleep(1100 * time.Millisecond) // silent for longer than the new time
+		cmd := exec.Command("tcpka", "set", "sockets", "--remote", ":"+p.number, "--time", "1", "--jitter", "1h", "--yes", "--json")
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Process.Kill()
+		changed := func() (n int) {
+			for _, fd := range fds {
+				if optionsHeld(t, fd)[1] == 1 {
+					n++
+				}
+			}
+			return n
+		}
+		for until := time.Now().Add(20 * time.Second); changed() == 0 && time.Now().Before(until); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != 3 {
+			t.Errorf("status %d, want 3\n%s%s", got, &out, &errs)
+		}
+		if n := changed(); n != 1 {
+			t.Errorf("%d were changed in the first moment of an hour", n)
+		}
+		want(t, "one that is not probed at once", idle, options{0, 1, 75, 9, 0})
+		if !strings.Contains(errs.String(), "stopped by interrupt: 1 of 20 sockets that were to be spread were changed") {
+			t.Errorf("stderr: %s", &errs)
+		}
+		if a := decode(t, out.String()); a.Sockets["changed"] != 2 || a.Sockets["overdue"] != 20 || a.Undo == nil {
+			t.Errorf("%+v", a)
+		}
+		tcpkaProcess(t, 0, "undo")
+		for _, fd := range fds {
+			want(t, "undone", fd, options{1, 300, 75, 9, 0})
+		}
+	})
+}
