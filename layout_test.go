@@ -36,7 +36,7 @@ var plan = map[string][]string{
 	"internal/room":     {},
 	"internal/selftest": {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room"},
 	"internal/nstest":   {"internal/room"},
-	"internal/bench":    {"keepalive", "sockets"},
+	"internal/bench":    {"keepalive", "sockets", "sockets/bpf"},
 	"internal/kernels":  {"internal/room"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
@@ -54,7 +54,7 @@ var guests = map[string][]string{
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
 	"github.com/google/renameio/v2":      {"internal/rootfs"},
-	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf"},
+	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/report", "cmd/tcpka"},
 }
 

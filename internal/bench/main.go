@@ -28,6 +28,9 @@ func main() {
 		n, _ := strconv.Atoi(flag.Arg(1))
 		address, _ := strconv.Atoi(flag.Arg(2))
 		err = holdPart(n, address)
+	case flag.NArg() == 2 && flag.Arg(0) == "retune":
+		n, _ := strconv.Atoi(flag.Arg(1))
+		err = withSockets(n, func() error { return benchRetune(n) })
 	case flag.NArg() == 1 && flag.Arg(0) == "list":
 		err = list()
 	case flag.NArg() == 1:

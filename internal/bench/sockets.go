@@ -56,8 +56,10 @@ func benchSockets(tcpka string, large bool) error {
 	return nil
 }
 
-func compare(z size, tcpka, ss string) error {
-	holder := exec.Command("/proc/self/exe", "hold", strconv.Itoa(z.sockets))
+// withSockets runs f in a network namespace with n sockets that other processes
+// hold. What f starts is there, too.
+func withSockets(n int, f func() error) error {
+	holder := exec.Command("/proc/self/exe", "hold", strconv.Itoa(n))
 	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	holder.Stderr = os.Stderr
 	in, err := holder.StdinPipe()
@@ -76,7 +78,14 @@ func compare(z size, tcpka, ss string) error {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		return fmt.Errorf("make the sockets: %q, %w", line, err)
 	}
-	return inNamespace(holder.Process.Pid, func() error {
+	return inNamespace(holder.Process.Pid, f)
+}
+
+func compare(z size, tcpka, ss string) error {
+	return withSockets(z.sockets, func() error {
+		if err := benchRetune(z.sockets); err != nil {
+			return err
+		}
 		ours := []string{tcpka, "show", "sockets"}
 		if exec.Command(ours[0], ours[1:]...).Run() != nil {
 			self, err := os.Executable()
@@ -100,6 +109,7 @@ func compare(z size, tcpka, ss string) error {
 		}
 		var kib [2]int
 		for i, c := range commands {
+			var err error
 			if kib[i], err = peak(c); err != nil {
 				return err
 			}
