@@ -35,7 +35,7 @@ fuzz: ## fuzz every parser for FUZZTIME each
 	  done; \
 	done
 
-bench: build ## start-up beside sysctl -n, and as root sockets beside ss -tnop (BENCH=-large: 200,000 too)
+bench: build ## start-up beside sysctl -n, and as root sockets beside ss -tnop, retuning beside a bare walk (BENCH=-large: 200,000 too)
 	@$(GO) build -o bin/bench ./internal/bench
 	bin/bench $(BENCH) bin/tcpka
 
