@@ -38,7 +38,7 @@ func main() {
 			err = benchSockets(flag.Arg(0), *large)
 		}
 	default:
-		fmt.Fprintln(os.Stderr, "usage: bench [-large] TCPKA")
+		fmt.Fprintln(os.Stderr, "usage: bench [-large] TCPKA, or bench retune N")
 		os.Exit(2)
 	}
 	if err != nil {
