@@ -108,24 +108,29 @@ func TestGo(t *testing.T) {
 	}
 }
 
+// nginxConfig is a file with the snippet in it, and the directives main at its top.
+func nginxConfig(t *testing.T, dir, main string) string {
+	t.Helper()
+	paths := ""
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		paths += fmt.Sprintf("    %s_temp_path %s/%s;\n", kind, dir, kind)
+	}
+	return write(t, dir, "nginx.conf", fmt.Sprintf("%suser root root;\nerror_log stderr;\npid %s/pid;\nevents {}\nhttp {\n    access_log off;\n%s    server {\n%s    }\n}\n",
+		main, dir, paths, snippetOf(t, "nginx")))
+}
+
 func TestNginx(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) { // its port is its own there
 		dir := t.TempDir()
-		paths := ""
-		for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-			paths += fmt.Sprintf("    %s_temp_path %s/%s;\n", kind, dir, kind)
-		}
-		write(t, dir, "nginx.conf", fmt.Sprintf("user root root;\nerror_log stderr;\npid %s/pid;\nevents {}\nhttp {\n    access_log off;\n%s    server {\n%s    }\n}\n",
-			dir, paths, snippetOf(t, "nginx")))
-		if out := output(t, dir, "nginx", "-t", "-q", "-p", dir, "-c", dir+"/nginx.conf"); strings.Contains(out, "[emerg]") || strings.Contains(out, "keepalive") {
+		if out := output(t, dir, "nginx", "-t", "-q", "-p", dir, "-c", nginxConfig(t, dir, "")); strings.Contains(out, "[emerg]") || strings.Contains(out, "keepalive") {
 			t.Errorf("nginx says: %s", out)
 		}
 	})
 }
 
-func TestHAProxy(t *testing.T) {
-	dir := t.TempDir()
-	write(t, dir, "haproxy.cfg", snippetOf(t, "haproxy")+`    mode tcp
+func haproxyConfig(t *testing.T, dir string) string {
+	t.Helper()
+	return write(t, dir, "haproxy.cfg", snippetOf(t, "haproxy")+`    mode tcp
     timeout connect 5s
     timeout client 1m
     timeout server 1m
@@ -133,9 +138,13 @@ frontend f
     bind 127.0.0.1:18443 tcp-ut 115s
     default_backend b
 backend b
-    server s 127.0.0.1:1
+    server s 127.0.0.1:1 tcp-ut 115s
 `)
-	if out := output(t, dir, "haproxy", "-c", "-f", "haproxy.cfg"); strings.Contains(out, "WARNING") || strings.Contains(out, "ALERT") {
+}
+
+func TestHAProxy(t *testing.T) {
+	dir := t.TempDir()
+	if out := output(t, dir, "haproxy", "-c", "-f", haproxyConfig(t, dir)); strings.Contains(out, "WARNING") || strings.Contains(out, "ALERT") {
 		t.Errorf("haproxy says: %s", out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -148,6 +149,70 @@ server.on('connection', (s) => s.pause());
 	})
 }
 
+func TestNginxAccepts(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		nginx := exec.Command(nstest.Program(t, "nginx"), "-p", dir, "-c", nginxConfig(t, dir, "daemon off;\nmaster_process off;\n"))
+		serve(t, nginx)
+		dial(t, "127.0.0.1:443")
+		eventuallyHolds(t, nginx.Process.Pid, "1 86 10 3 0")
+	})
+}
+
+func TestHAProxyAcceptsAndConnects(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		behind, err := net.Listen("tcp", "127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer behind.Close()
+		// One process, and not as another user.
+		haproxy := exec.Command(nstest.Program(t, "haproxy"), "-db", "-f", haproxyConfig(t, dir))
+		serve(t, haproxy)
+		dial(t, "127.0.0.1:18443")
+		eventuallyHolds(t, haproxy.Process.Pid, readBack+", "+readBack)
+	})
+}
+
+func TestSysctl(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		output(t, dir, "sysctl", "-q", "-p", write(t, dir, "99-tcpka.conf", snippetOf(t, "sysctl")))
+		for name, want := range map[string]string{"time": "86\n", "intvl": "10\n", "probes": "3\n"} {
+			if got, err := os.ReadFile("/proc/sys/net/ipv4/tcp_keepalive_" + name); err != nil || string(got) != want {
+				t.Errorf("%s is %q, %v", name, got, err)
+			}
+		}
+	})
+}
+
+// dial connects until the test ends.
+func dial(t *testing.T, address string) {
+	t.Helper()
+	eventually(t, func() error {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+		return err
+	})
+}
+
+// eventuallyHolds waits until a process has connections with these values.
+func eventuallyHolds(t *testing.T, pid int, want string) {
+	t.Helper()
+	eventually(t, func() error {
+		if got := heldBy(t, pid); got != want {
+			return fmt.Errorf("its sockets hold %q, want %q", got, want)
+		}
+		return nil
+	})
+}
+
 // serve starts a program that runs until the test ends.
 func serve(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
@@ -178,7 +243,7 @@ func serve(t *testing.T, cmd *exec.Cmd) {
 // eventually waits until something works.
 func eventually(t *testing.T, f func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		err := f()
 		if err == nil {
 			return

@@ -38,8 +38,7 @@ func haproxy(t *text, v Values) {
 		t.line("    %stcpka-cnt %d", side, v.TCP.Probes)
 	}
 	if v.TCP.UserTimeout > 0 {
-		t.line("    default-server tcp-ut %s", short(v.TCP.UserTimeout))
-		t.note("and on each bind line: tcp-ut %s", short(v.TCP.UserTimeout))
+		t.note("and on each bind line and each server line: tcp-ut %s\n(HAProxy 2.6 takes it on default-server and ignores it there)", short(v.TCP.UserTimeout))
 	}
 }
 
