@@ -34,7 +34,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 		switch {
 		case !s.ValuesKnown:
 			missing.values++
-		case s.origin() == FromUnknown:
+		case s.TimeFrom == FromUnknown || s.IntvlFrom == FromUnknown || s.ProbesFrom == FromUnknown:
 			missing.origins++
 		}
 		if s.Keepalive == Unknown {

@@ -264,7 +264,7 @@ func TestRootPrivileges(t *testing.T) {
 			"the origin of values that equal the sysctl of 1 socket: " + byBPF,
 		}},
 		{"to read descriptors and to borrow them", []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, sockets.Diag, true, []string{
-			"the origin of values that equal the sysctl of 21 sockets: " + byBPF,
+			"the origin of values that equal the sysctl of 37 sockets: " + byBPF,
 		}},
 		{"BPF", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, sockets.BPF, true, nil},
 	} {

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		"container":         containerMain,
 		"tenant":            tenantMain,
 		"neighbour-process": neighbourMain,
+		"connection-holder": connectionMain,
 		"signalled":         signalledMain,
 		"connecting":        connectingMain,
 	})

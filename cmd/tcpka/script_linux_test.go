@@ -28,6 +28,7 @@ import (
 //	sysctl [WHERE] KEY=VALUE...   write to net.ipv4, without tcpka; KEY?=VALUE where there is KEY
 //	netns NAME...                 make network namespaces, as ip netns add does
 //	neighbour VAR [COMM]          a process in a new network namespace; its PID in VAR
+//	connection [-nobody] [-netns=PATH] VAR [FLAG...]     a process that holds one; its port in VAR, its PID in VAR_PID
 //	json PATH VALUE               the JSON on stdout has this value at a.0.b; len is a length
 //	jsonenv VAR PATH              put the string there into a variable
 //	picture FILE                  it is well-formed SVG and refers to nothing outside it
@@ -39,20 +40,21 @@ import (
 // WHERE is -root=DIR or -netns=PATH; without it, the script's own namespace.
 // The programs nobody, container and tenant run tcpka with less privilege.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"status":    cmdStatus,
-	"holds":     cmdHolds,
-	"sysctl":    cmdSysctl,
-	"netns":     cmdNetns,
-	"neighbour": cmdNeighbour,
-	"json":      cmdJSON,
-	"jsonenv":   cmdJSONEnv,
-	"picture":   cmdPicture,
-	"replace":   cmdReplace,
-	"mode":      cmdMode,
-	"reboot":    cmdReboot,
-	"tmpfs":     cmdTmpfs,
-	"bind":      cmdBind,
-	"readonly":  cmdReadonly,
+	"status":     cmdStatus,
+	"holds":      cmdHolds,
+	"sysctl":     cmdSysctl,
+	"netns":      cmdNetns,
+	"neighbour":  cmdNeighbour,
+	"connection": cmdConnection,
+	"json":       cmdJSON,
+	"jsonenv":    cmdJSONEnv,
+	"picture":    cmdPicture,
+	"replace":    cmdReplace,
+	"mode":       cmdMode,
+	"reboot":     cmdReboot,
+	"tmpfs":      cmdTmpfs,
+	"bind":       cmdBind,
+	"readonly":   cmdReadonly,
 }
 
 // usage ends the script where a command is not used as it should be.

@@ -26,6 +26,7 @@ type interval struct{ text string }
 
 func (i *interval) Set(text string) error { i.text = text; return nil }
 func (i *interval) String() string        { return i.text }
+func (i *interval) Get() any              { return i.text }
 func (i *interval) IsBoolFlag() bool      { return true } // for package flag
 
 const (

@@ -12,4 +12,5 @@ var (
 	Listen   = room.Listen
 	Pair     = room.Pair
 	HalfOpen = room.HalfOpen
+	Up       = room.Up
 )
