@@ -500,3 +500,90 @@ func TestWithoutTheProgram(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatTheProgramRefuses has values that sshd refuses, and an sshd that changes its
+// mind once the file is in place. Neither leaves a trace.
+func TestWhatTheProgramRefuses(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		room(t)
+		p := programs(t)
+		const config, dropIn = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/10-tcpka.conf"
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/ssh_host_ed25519_key").CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
+		}
+		write(t, config, "Include /etc/ssh/sshd_config.d/*.conf\n")
+		if err := os.Mkdir("/etc/ssh/sshd_config.d", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		before := snapshot("/etc/ssh")
+		r := sshconf.Request{Server: true, Programs: p, Values: []sshconf.Value{{Keyword: sshconf.ClientAliveInterval, Text: "soon"}}}
+		if _, err := r.Plan(t.Context()); err == nil || !strings.Contains(err.Error(), config+" line 1: invalid time value.") || strings.Contains(err.Error(), "/tmp/") {
+			t.Errorf("a value that is no time: %v", err)
+		}
+		// What is not right only where it lies: sshd looks at the real file alone.
+		fickle := filepath.Join(t.TempDir(), "sshd")
+		write(t, fickle, "#!/bin/sh\ncase \"$*\" in *' -f "+config+" '*|*' -f "+config+"') [ ! -e "+dropIn+" ] || { echo '"+config+": line 7: no' >&2; exit 255; };; esac\nexec "+p.SSHD+" \"$@\"\n")
+		if err := os.Chmod(fickle, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		r.Values[0].Text, r.Programs.SSHD = "60", fickle
+		v, err := r.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Apply(t.Context()); err == nil || !strings.Contains(err.Error(), config+": line 7: no") || v.Written() || !v.Restored() {
+			t.Errorf("written %t, restored %t, %v", v.Written(), v.Restored(), err)
+		}
+		if after := snapshot("/etc/ssh"); !equal(before, after) {
+			t.Errorf("something changed: %q", after)
+		}
+		// One whose answer is another value.
+		write(t, fickle, "#!/bin/sh\ncase \"$*\" in '-T -f "+config+" '*) "+p.SSHD+" \"$@\" | sed 's/^clientaliveinterval .*/clientaliveinterval 5/';; *) exec "+p.SSHD+" \"$@\";; esac\n")
+		if v, err = r.Plan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err = v.Apply(t.Context())
+		if shadowed, ok := errors.AsType[*sshconf.ShadowedError](err); !ok || shadowed.Got != "5" || v.Written() {
+			t.Errorf("another value: %v", err)
+		}
+		if after := snapshot("/etc/ssh"); !equal(before, after) {
+			t.Errorf("something changed: %q", after)
+		}
+		r.Programs = p
+		if v, err = r.Plan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Apply(t.Context()); err != nil {
+			t.Errorf("without all that: %v", err)
+		}
+	})
+}
+
+// TestRootDoesNotWriteWhatIsImmutable needs a file system with that attribute, and the
+// right to set it.
+func TestRootDoesNotWriteWhatIsImmutable(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		home, p := room(t), programs(t)
+		config := home + "/.ssh/config"
+		write(t, config, "Compression yes\n")
+		chattr := nstest.Program(t, "chattr")
+		if out, err := exec.Command(chattr, "+i", config).CombinedOutput(); err != nil {
+			nstest.Missing(t, fmt.Sprintf("chattr +i: %v: %s", err, out))
+		}
+		defer exec.Command(chattr, "-i", config).Run()
+		r := sshconf.Request{Owner: me(t), Programs: p, Values: []sshconf.Value{{Keyword: sshconf.ServerAliveInterval, Text: "60"}}}
+		v, err := r.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Apply(t.Context()); !errors.Is(err, fs.ErrPermission) || v.Written() || !v.Restored() {
+			t.Errorf("%v, written %t", err, v.Written())
+		}
+		if got, _ := os.ReadFile(config); string(got) != "Compression yes\n" {
+			t.Errorf("it has %q", got)
+		}
+		if left, _ := filepath.Glob(home + "/.ssh/.*tcpka*"); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+}

@@ -236,7 +236,11 @@ func optionsOf(settings []Setting) Options {
 
 // candidate has a main file that leads to another content of the file at path.
 func (r Request) candidate(path string, content []byte, use func(main string) error) error {
-	dir, err := os.MkdirTemp("", "tcpka-")
+	tmp := ""
+	if r.As != nil { // $TMPDIR may be for root alone
+		tmp = "/tmp"
+	}
+	dir, err := os.MkdirTemp(tmp, "tcpka-")
 	if err != nil {
 		return err
 	}

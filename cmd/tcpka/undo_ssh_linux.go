@@ -36,8 +36,8 @@ func (r *sshReversal) gather(changes []journal.Change) error {
 	}
 	owner := as
 	if owner == nil {
-		if owner, err = user.Current(); err != nil {
-			return err
+		if owner, err = user.Current(); err != nil { // not in the password database: he has no file
+			owner = &user.User{HomeDir: "/nonexistent"}
 		}
 	}
 	for _, c := range changes {

@@ -65,8 +65,14 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	switch {
 	case d.Sockets != nil:
 		d.Sockets.table(w)
+	case d.SSH != nil && len(d.SSH.Instructions) > 0:
+		d.SSH.table(w, false)
+		return
 	case !d.Changed:
 		fmt.Fprintln(w, "\nNothing to change.")
+		if d.SSH != nil {
+			d.SSH.table(w, false)
+		}
 		return
 	default:
 		d.detections(w)

@@ -41,6 +41,9 @@ func (d SSHChange) table(w *bufio.Writer, dryRun bool) {
 			fmt.Fprintf(w, "- %s\n", Escape(k))
 		}
 	}
+	if len(d.Instructions) > 0 {
+		fmt.Fprintln(w, "Files of this format are not changed in place. By hand:")
+	}
 	for _, step := range d.Instructions {
 		fmt.Fprintf(w, "- %s\n", Escape(step))
 	}

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/nstest"
+)
+
+// sshRoom has what ssh and sshd need in a room that is furnished: users, keys, and a
+// home directory.
+type sshRoom struct {
+	*testing.T
+	ssh, sshd, dir string
+}
+
+// sessionUser is who sshd runs as, and lets in: as root it would want more privilege
+// than a user namespace has.
+const sessionUser, sessionUID = "tcpka-test", 4242
+
+func newSSHRoom(t *testing.T) sshRoom {
+	t.Helper()
+	furnish(t)
+	r := sshRoom{T: t, ssh: nstest.Program(t, "ssh"), sshd: nstest.Program(t, "sshd"), dir: room(t)}
+	home := r.dir + "/home"
+	r.must(os.MkdirAll(home+"/.ssh", 0o700))
+	t.Setenv("HOME", home)
+	r.write("/etc/passwd", fmt.Sprintf("root:x:0:0::%[1]s:/bin/sh\nsshd:x:100:65534::/run/sshd:/bin/false\n%[2]s:x:%[3]d:%[3]d::%[1]s:/bin/sh\n", home, sessionUser, sessionUID))
+	r.must(os.Mkdir("/run/sshd", 0o755))
+	for _, key := range []string{"host", "user"} {
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", r.dir+"/"+key).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
+		}
+	}
+	return r
+}
+
+func (r sshRoom) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r sshRoom) write(file, content string) {
+	r.Helper()
+	r.must(os.WriteFile(file, []byte(content), 0o644))
+}
+
+// sshDaemon is an sshd that runs.
+type sshDaemon struct {
+	*exec.Cmd
+	mu   sync.Mutex
+	log  []string
+	more chan struct{} // one for every line
+}
+
+// start runs sshd with a file, until the test ends.
+func (r sshRoom) start(config string, args ...string) *sshDaemon {
+	r.Helper()
+	d := &sshDaemon{Cmd: exec.Command(r.sshd, append([]string{"-D", "-e", "-f", config}, args...)...), more: make(chan struct{}, 1000)}
+	d.SysProcAttr = &syscall.SysProcAttr{
+		// The first process of a PID namespace takes all others with it.
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: sessionUID, Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: sessionUID, Size: 1}},
+		Pdeathsig:   syscall.SIGKILL,
+	}
+	log, err := d.StderrPipe()
+	r.must(err)
+	r.must(d.Start())
+	r.Cleanup(func() {
+		d.Process.Kill()
+		d.Wait()
+	})
+	go func() {
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			d.mu.Lock()
+			d.log = append(d.log, lines.Text())
+			d.mu.Unlock()
+			d.more <- struct{}{}
+		}
+	}()
+	r.await(d, "Server listening", 1)
+	return d
+}
+
+// await waits until sshd has said something n times.
+func (r sshRoom) await(d *sshDaemon, text string, n int) {
+	r.Helper()
+	late := time.After(60 * time.Second)
+	for {
+		d.mu.Lock()
+		count := 0
+		for _, line := range d.log {
+			if strings.Contains(line, text) {
+				count++
+			}
+		}
+		log := strings.Join(d.log, "\n")
+		d.mu.Unlock()
+		if count >= n {
+			return
+		}
+		select {
+		case <-d.more:
+		case <-late:
+			r.Fatalf("sshd never said %q:\n%s", text, log)
+		}
+	}
+}
+
+// shellSession is an ssh with a shell at the other end.
+type shellSession struct {
+	*exec.Cmd
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func (r sshRoom) connect(port string) *shellSession {
+	r.Helper()
+	s := &shellSession{Cmd: exec.Command(r.ssh, "-F", "none", "-T", "-p", port, "-l", sessionUser, "-i", r.dir+"/user",
+		"-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=0", "-o", "LogLevel=ERROR", "127.0.0.1", "exec sh")}
+	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.Stderr = os.Stderr
+	in, err := s.StdinPipe()
+	r.must(err)
+	out, err := s.StdoutPipe()
+	r.must(err)
+	r.must(s.Start())
+	r.Cleanup(func() {
+		s.Process.Kill()
+		s.Wait()
+	})
+	s.in, s.out = in, bufio.NewReader(out)
+	r.hello(s)
+	return s
+}
+
+// hello has a line carried there and back.
+func (r sshRoom) hello(s *shellSession) {
+	r.Helper()
+	_, err := io.WriteString(s.in, "echo hello\n")
+	r.must(err)
+	if line, err := s.out.ReadString('\n'); line != "hello\n" {
+		r.Fatalf("the session says %q, %v", line, err)
+	}
+}
+
+const quietServer = "ListenAddress 127.0.0.1\nPort %s\nHostKey %s/host\nAuthorizedKeysFile %[2]s/user.pub\nStrictModes no\nUsePAM no\nPidFile none\nLogLevel INFO\n"
+
+// TestSetSSHReload changes what a real sshd probes with. A session that begins after
+// that is dropped when its client stops; the one before is not even probed, and goes
+// on when its client does.
+func TestSetSSHReload(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		config := r.dir + "/sshd_config"
+		r.write(config, fmt.Sprintf(quietServer, "2222", r.dir))
+		d := r.start(config)
+		old := r.connect("2222")
+
+		s := scene{t: t}
+		status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "1", "--count", "1", "--file", config, "--reload")
+		if status != 0 || !strings.Contains(stdout, "sshd has read its files again") {
+			t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+		}
+		r.await(d, "Server listening", 2)
+		late := r.connect("2222")
+		for _, c := range []*shellSession{old, late} {
+			r.must(c.Process.Signal(unix.SIGSTOP))
+		}
+		r.await(d, "Timeout, client not responding", 1)
+		// Had the old one probes, it would be as far by now: it was silent for longer.
+		r.must(old.Process.Signal(unix.SIGCONT))
+		r.hello(old)
+		r.must(late.Process.Signal(unix.SIGCONT))
+		if err := late.Wait(); err == nil {
+			t.Error("the new session ended as if nothing were")
+		}
+
+		// What was not reloaded before is reloaded by the same command.
+		status, stdout, stderr = s.tcpka("set", "ssh", "--side", "server", "--interval", "1", "--count", "1", "--file", config, "--reload", "--json")
+		if status != 0 || !strings.Contains(stdout, `"reloaded": true`) || !strings.Contains(stdout, `"changed": false`) {
+			t.Errorf("again: status %d\n%s%s", status, stdout, stderr)
+		}
+		r.await(d, "Server listening", 3)
+		r.hello(old)
+	})
+}
+
+// TestSetSSHReloadOfAnother makes sure that only the sshd is told that reads the file.
+func TestSetSSHReloadOfAnother(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		s := scene{t: t}
+		one, two := r.dir+"/one", r.dir+"/two"
+		r.write(one, fmt.Sprintf(quietServer, "2222", r.dir))
+		r.write(two, fmt.Sprintf(quietServer, "2223", r.dir))
+		d := r.start(one)
+		set := func(file string) (int, string) {
+			status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "5", "--file", file, "--reload")
+			return status, stdout + stderr
+		}
+		if status, said := set(two); status != 1 || !strings.Contains(said, "no sshd that listens with this file was found") {
+			t.Errorf("status %d, %s", status, said)
+		}
+		if text, _ := os.ReadFile(two); strings.Contains(string(text), "ClientAlive") {
+			t.Error("the file has changed")
+		}
+		// Two with one file.
+		r.start(one, "-p", "2224")
+		if status, said := set(one); status != 1 || !strings.Contains(said, "several sshd listen with this file: processes ") {
+			t.Errorf("status %d, %s", status, said)
+		}
+		// One whose command line says something else.
+		r.start(two, "-o", "ClientAliveInterval=9")
+		if status, said := set(two); status != 3 || !strings.Contains(said, "sshd has another value on its command line: -o ClientAliveInterval=9") {
+			t.Errorf("status %d, %s", status, said)
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, line := range d.log {
+			if strings.Contains(line, "SIGHUP") {
+				t.Errorf("the first one was told: %s", line)
+			}
+		}
+	})
+}
+
+// TestSetSSHKilledAtEachStep kills set ssh before every system call that could change
+// something. The file is then old or new, the journal can be read, and undo brings
+// everything back.
+func TestSetSSHKilledAtEachStep(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		config := os.Getenv("HOME") + "/.ssh/config"
+		for _, before := range []string{"", "Host web1\n  User bob\n"} {
+			name := map[bool]string{true: "a new file", false: "a file that is there"}[before == ""]
+			t.Run(name, func(t *testing.T) {
+				s := scene{t: t}
+				after := before + "\nHost *\n  ServerAliveInterval 60\n"
+				after = strings.TrimPrefix(after, "\n")
+				look := func() string {
+					text, err := os.ReadFile(config)
+					switch {
+					case os.IsNotExist(err) && before == "", err == nil && string(text) == before && before != "":
+						return s.recorded() + ": old"
+					case err == nil && string(text) == after:
+						return s.recorded() + ": new"
+					}
+					t.Errorf("neither old nor new: %q, %v", text, err)
+					return ""
+				}
+				var seen []string
+				for n := 1; ; n++ {
+					r.must(os.RemoveAll(os.Getenv("HOME")))
+					r.must(os.MkdirAll(filepath.Dir(config), 0o700))
+					if before != "" {
+						r.must(os.WriteFile(config, []byte(before), 0o600))
+					}
+					reached, end := stopAt(t, n, sends(unix.SIGKILL), "set", "ssh", "--side", "client", "--interval", "60")
+					if !reached {
+						if end.ExitStatus() != 0 {
+							t.Fatalf("set ssh, left alone: %v", end)
+						}
+						break
+					}
+					state := look()
+					if len(seen) == 0 || seen[len(seen)-1] != state {
+						seen = append(seen, state)
+					}
+					status, _, stderr := s.tcpka("undo")
+					if nothing := strings.HasPrefix(state, "not recorded"); !nothing && status != 0 {
+						t.Errorf("step %d, %s: undo: status %d, %s", n, state, status, stderr)
+					}
+					if got := look(); !strings.HasSuffix(got, ": old") {
+						t.Errorf("step %d, %s: after undo: %s", n, state, got)
+					}
+					left, _ := filepath.Glob(filepath.Dir(config) + "/[^.]*")
+					for _, file := range left {
+						if file != config {
+							t.Errorf("step %d: %s was left, and could be read", n, file)
+						}
+					}
+					if t.Failed() {
+						return
+					}
+				}
+				want := "not recorded: old, interrupted: old, interrupted: new, done: new"
+				if got := strings.Join(seen, ", "); got != want {
+					t.Errorf("the states between the steps: %s, want %s", got, want)
+				}
+			})
+		}
+	})
+}

@@ -1,0 +1,51 @@
+package sshconf
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestListenerArgs(t *testing.T) {
+	for _, tt := range []struct {
+		name, command, file string
+		options             []string
+	}{
+		{"the title since 8.2", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", "/etc/ssh/sshd_config", nil},
+		{"with a file", "sshd: /usr/sbin/sshd -D -e -f /srv/config [listener] 0 of 10-100 startups\x00\x00", "/srv/config", nil},
+		{"with flags in one word", "sshd: /usr/sbin/sshd -Def/srv/config -p22 -oA=b -o C=d [listener] 1 of 10-100 startups", "/srv/config", []string{"A=b", "C=d"}},
+		{"the command line before that", "/usr/sbin/sshd\x00-D\x00-f\x00/srv/a b\x00", "/srv/a b", nil},
+		{"a session", "sshd: bob [priv]", "", nil},
+		{"a session with a name that is a trick", "sshd: bob [listener] x", "", nil},
+		{"a connection that has not logged in", "sshd: [accepted]", "", nil},
+		{"a title that is cut off", "sshd: /usr/sbin/sshd -D -f /srv/conf", "", nil},
+		{"another program", "nginx: master process", "", nil},
+		{"nothing", "", "", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args, ok := listenerArgs(tt.command)
+			if ok != (tt.file != "") {
+				t.Fatalf("%q, %t", args, ok)
+			}
+			if !ok {
+				return
+			}
+			if file, options := listenerOptions(args); file != tt.file || !slices.Equal(options, tt.options) {
+				t.Errorf("%q, %q", file, options)
+			}
+		})
+	}
+}
+
+func FuzzListenerArgs(f *testing.F) {
+	f.Add("sshd: /usr/sbin/sshd -D -f /srv/config [listener] 0 of 10-100 startups\x00")
+	f.Add("/usr/sbin/sshd\x00-of\x00-\x00-o")
+	f.Fuzz(func(t *testing.T, command string) {
+		if args, ok := listenerArgs(command); ok {
+			if !strings.HasPrefix(args[0], "/") {
+				t.Errorf("%q", args)
+			}
+			listenerOptions(args)
+		}
+	})
+}
