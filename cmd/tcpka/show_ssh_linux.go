@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,15 +20,28 @@ import (
 func (s *session) showSSHCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
-		Usage:     "show the keepalive settings of OpenSSH in force",
-		UsageText: "tcpka show ssh [DEST] [-o table|json]",
+		Usage:     "show the keepalive settings of SSH in force",
+		UsageText: "tcpka show ssh [DEST] [--behind NAME]... [-o table|json]\n   tcpka show ssh --file FILE [-o table|json]",
 		ArgsUsage: "[DEST]",
 		Description: `Shows what ssh would use for DEST, or for a host that no file names, and what sshd
 uses here: both are asked themselves (ssh -G, sshd -T), and the line that decides is
-looked up in their files. Inside an SSH session, sshd is asked for that connection.
+looked up in their files, and so are lines that have no effect. Then the sessions
+that PuTTY has stored, and each ssh and sshd that runs, with its options, which beat
+the files, and its socket. With DEST, only what is about it.
+
+Inside an SSH session, that session comes first: what sshd does for it, its socket,
+and which paths it survives.
+
+--file reads one file of any program, by its content: OpenSSH, PuTTY and KiTTY (a
+session or a .reg), WinSCP (.ini or .reg), Tera Term, SecureCRT, Xshell, MobaXterm,
+and OpenWrt's /etc/config/dropbear; in UTF-8, UTF-16 or an old code page.
+
 Nothing is contacted. ssh -G runs the commands of Match exec; under sudo it runs as
 the user who called.`,
-		Flags:  outputFlags(),
+		Flags: join([]cli.Flag{
+			&cli.StringFlag{Name: "file", Usage: "read this `FILE` alone"},
+			&cli.StringSliceFlag{Name: "behind", Usage: "say whether sessions survive this middlebox, a `NAME` that tcpka show paths lists; may be repeated"},
+		}, outputFlags()),
 		Action: s.showSSH,
 	}
 }
@@ -39,34 +53,111 @@ func (s *session) showSSH(c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
-	d := report.SSH{Schema: "tcpka/ssh/v1"}
-	dest := anyHost
-	switch {
-	case c.NArg() > 1:
+	if c.NArg() > 1 {
 		return misuse("show ssh takes one destination: %q", c.Args().Get(1))
-	case c.Args().Present():
+	}
+	d := report.SSH{
+		Schema: "tcpka/ssh/v1",
+		Files:  []report.SSHFile{}, Unread: []report.SSHFileError{}, Running: []report.SSHProcess{},
+	}
+	if file, ok := given(c, "file"); ok {
+		if c.Args().Present() || len(c.StringSlice("behind")) > 0 {
+			return misuse("--file is what a file says, to whatever destination")
+		}
+		var err error
+		if d.Files, err = showSSHFile(file); err != nil {
+			return s.permission(err)
+		}
+		return s.render(c, d)
+	}
+	dest := anyHost
+	if c.Args().Present() {
 		dest = c.Args().First()
 		if err := sshconf.CheckDestination(dest); err != nil {
 			return misuse("%w", err)
 		}
 		d.Destination = &dest
 	}
+	boxes, err := behind(c)
+	if err != nil {
+		return err
+	}
 	v, err := s.present(c)
 	if err != nil {
 		return err
 	}
-	programs := sshconf.FindPrograms()
-	d.Client, err = sshClient(c.Context, programs, dest, v)
+	who, own, err := caller()
 	if err != nil {
 		return err
 	}
-	d.Server = sshServer(c.Context, programs, v)
-	for name, side := range map[string]report.SSHSide{"ssh": d.Client, "sshd": d.Server} {
+	programs := sshconf.FindPrograms()
+	client, err := sshClient(c.Context, programs, dest, v)
+	if err != nil {
+		return err
+	}
+	server := sshServer(c.Context, programs, v)
+	for _, side := range []*report.SSHSide{&client, &server} {
+		judgePaths(side, boxes, v)
+	}
+	d.Client, d.Server = &client, &server
+	for name, side := range map[string]*report.SSHSide{"ssh": d.Client, "sshd": d.Server} {
 		if side.Error != nil && os.Geteuid() != 0 {
 			s.notice("%s is not known; %s", name, s.sudo())
 		}
 	}
+	d.Files, d.Unread = puttySessions(who, own)
+	about := func(host string) bool { return d.Destination == nil || strings.EqualFold(hostOf(host), hostOf(dest)) }
+	d.Files = slices.DeleteFunc(d.Files, func(f report.SSHFile) bool {
+		return d.Destination != nil && !(f.Host != nil && about(string(*f.Host))) && !about(string(*f.Session))
+	})
+	if err := s.addRunning(&d, v, about); err != nil {
+		s.notice("not all that runs is known: %v", err)
+	}
 	return s.render(c, d)
+}
+
+// caller is who tcpka works for, and whether that is who it runs as.
+func caller() (who *user.User, own bool, err error) {
+	if who, err = sshconf.Caller(); err != nil || who != nil {
+		return who, false, err
+	}
+	who, err = user.Current()
+	return who, true, err
+}
+
+// addRunning adds what runs: of a destination its sessions, else everything, and the
+// session that tcpka was called in.
+func (s *session) addRunning(d *report.SSH, v values, about func(host string) bool) error {
+	versions := map[sshconf.Program]string{}
+	for program, side := range map[sshconf.Program]*report.SSHSide{sshconf.SSH: d.Client, sshconf.SSHD: d.Server} {
+		if side.Version != nil {
+			versions[program] = *side.Version
+		}
+	}
+	connection, peer := thisConnection()
+	if d.Destination != nil {
+		connection = sshconf.Connection{}
+	}
+	scene, err := lookAtSSH(v, versions, connection, peer)
+	d.Running = scene.running(func(p sshconf.Process) bool {
+		if d.Destination == nil {
+			return true
+		}
+		_, host, _ := strings.Cut("@"+p.Destination, "@")
+		if i := strings.LastIndexByte(p.Destination, '@'); i >= 0 {
+			host = p.Destination[i+1:]
+		}
+		return p.Program == sshconf.SSH && p.Destination != "" && (about(p.Destination) || about(host))
+	})
+	if d.Destination == nil {
+		d.Session = scene.session(d.Server)
+	}
+	for _, p := range d.Running {
+		if p.Role == string(sshconf.RoleListener) && len(p.Sources) > 0 {
+			warnListener(d.Server, p)
+		}
+	}
+	return err
 }
 
 func sshClient(ctx context.Context, p sshconf.Programs, dest string, v values) (report.SSHSide, error) {
@@ -81,78 +172,61 @@ func sshClient(ctx context.Context, p sshconf.Programs, dest string, v values) (
 		}
 	}
 	var facts sshFacts
-	facts.settings, facts.scanErr = sshconf.ScanClient(sshconf.NewClient(dest, me.Username, me.HomeDir))
+	facts.found, facts.scanErr = sshconf.FindClient(sshconf.NewClient(dest, me.Username, me.HomeDir))
 	facts.said, facts.err = p.Client(ctx, who, dest)
 	facts.version, _ = p.ClientVersion(ctx)
-	side, said := facts.side(calc.SSHClient, v), facts.said
-	if value := said["controlmaster"]; value != "" && value != "false" {
-		side.Warnings = append(side.Warnings, calc.Warning{ID: "control_master", Text: "ControlMaster is " + value + ": sessions that go through a master already there have the values it began with"})
-	}
-	if jump := said["proxyjump"] + said["proxycommand"]; jump != "" && jump != "none" {
-		side.Warnings = append(side.Warnings, calc.Warning{ID: "proxy", Text: "the connection goes through a proxy: TCPKeepAlive does nothing for it, and options given with -o do not reach a jump host"})
-	}
+	side := facts.side(calc.SSHClient, v)
+	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, who, jump) })
 	return side, nil
 }
 
 const sshdConfig = "/etc/ssh/sshd_config"
 
 func sshServer(ctx context.Context, p sshconf.Programs, v values) report.SSHSide {
-	connection := thisConnection()
+	connection, _ := thisConnection()
 	var facts sshFacts
-	facts.settings, facts.scanErr = sshconf.ScanServer(sshconf.Server{File: sshdConfig, Connection: connection})
+	facts.found, facts.scanErr = sshconf.FindServer(sshconf.Server{File: sshdConfig, Connection: connection})
 	facts.said, facts.err = p.Server(ctx, sshdConfig, connection)
 	facts.version, _ = p.ServerVersion(ctx)
-	side, said := facts.side(calc.SSHServer, v), facts.said
-	if value := said["unusedconnectiontimeout"]; value != "" && value != "none" && value != "0" {
-		side.Warnings = append(side.Warnings, calc.Warning{ID: "unused_connection_timeout", Text: "UnusedConnectionTimeout is " + value + ": a connection without a session ends after that, probes or not"})
-	}
+	side := facts.side(calc.SSHServer, v)
+	warnServer(&side, facts.said)
 	return side
-}
-
-// thisConnection is the SSH session tcpka runs in, if it does.
-func thisConnection() sshconf.Connection {
-	fields := strings.Fields(os.Getenv("SSH_CONNECTION")) // client, its port, server, its port
-	if len(fields) != 4 {
-		return sshconf.Connection{}
-	}
-	port, _ := strconv.Atoi(fields[3])
-	connection := sshconf.Connection{Host: fields[0], Addr: fields[0], LocalAddr: fields[2], LocalPort: port}
-	if me, err := user.Current(); err == nil {
-		connection.User = me.Username
-	}
-	return connection
 }
 
 // sshFacts are what is known of one side.
 type sshFacts struct {
-	settings []sshconf.Setting // what the files say
-	scanErr  error
-	said     sshconf.Options // what the program says
-	err      error
-	version  string // empty is not known
+	found   sshconf.Findings // what the files say
+	scanErr error
+	said    sshconf.Options // what the program says
+	err     error
+	version string // empty is not known
 }
 
 // side puts the facts together. A program that is not installed leaves the files.
 func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 	approximate := errors.Is(f.err, sshconf.ErrNotInstalled) && f.scanErr == nil
 	if approximate {
-		f.said, f.err = optionsOf(f.settings), nil
+		f.said, f.err = optionsOf(f.found.Settings), nil
 	}
 	if f.err != nil {
-		return report.UnknownSSHSide(f.err.Error())
+		d := report.UnknownSSHSide(strings.ReplaceAll(f.err.Error(), "\n", "; ")) // joined errors
+		d.Version = f.release()
+		return d
 	}
 	end := calc.SSH{Side: which, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
 	if err := readEnd(&end, f.said); err != nil {
-		return report.UnknownSSHSide(err.Error())
+		d := report.UnknownSSHSide(err.Error())
+		d.Version = f.release()
+		return d
 	}
 	if parsed, err := calc.ParseSSHVersion(f.version); err == nil {
 		end.Version = parsed
 	}
-	release, _, _ := strings.Cut(f.version, ",")
-	d := report.NewSSHSide(end, release)
+	d := report.NewSSHSide(end, "")
+	d.Version = f.release()
 	d.Approximate = approximate
 	d.Warnings = append(d.Warnings, end.Warnings(v.kernel, v.settings)...)
-	for _, set := range f.settings {
+	for _, set := range f.found.Settings {
 		keyword := string(set.Keyword)
 		same := set.Line == 0 || sameValue(set, f.said[strings.ToLower(keyword)])
 		switch {
@@ -171,10 +245,17 @@ func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 			d.Unsure[string(k)] = f.scanErr.Error()
 		}
 	}
-	if value := f.said["channeltimeout"]; value != "" && value != "none" {
-		d.Warnings = append(d.Warnings, calc.Warning{ID: "channel_timeout", Text: "ChannelTimeout is " + value + ": a session without input and output ends after that, probes or not"})
-	}
+	warnShadowed(&d, f.found.Shadowed)
 	return d
+}
+
+// release is what a program says of itself, without its libraries; nil is not known.
+func (f sshFacts) release() *string {
+	release, _, _ := strings.Cut(f.version, ",")
+	if release == "" {
+		return nil
+	}
+	return &release
 }
 
 // sameValue reports whether a line is what the program has, too.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -16,8 +17,16 @@ type SSH struct {
 	// Destination is who the client would connect to; null stands for a host that
 	// no file names.
 	Destination *string `json:"destination"`
-	Client      SSHSide `json:"client"`
-	Server      SSHSide `json:"server"`
+	// Client and Server are null where only a file was looked at.
+	Client *SSHSide `json:"client"`
+	Server *SSHSide `json:"server"`
+	// Session is the one that tcpka was called in; null: in none.
+	Session *SSHSession `json:"session"`
+	// Files are those of other programs, or the one that was asked for.
+	Files []SSHFile `json:"files"`
+	// Unread are files that are there and could not be read.
+	Unread  []SSHFileError `json:"unread"`
+	Running []SSHProcess   `json:"running"`
 }
 
 // SSHSide is what one side has in force. What is not known is null, and Error says
@@ -39,9 +48,20 @@ type SSHSide struct {
 	// Unsure says why another line may decide, by keyword.
 	Unsure map[string]string `json:"unsure"`
 	// Approximate: the program is not there to ask, and the files were read alone.
-	Approximate bool           `json:"approximate"`
-	Error       *string        `json:"error"`
-	Warnings    []calc.Warning `json:"warnings"`
+	Approximate bool `json:"approximate"`
+	// Paths are the middleboxes that were asked about.
+	Paths    []SSHPath      `json:"paths"`
+	Error    *string        `json:"error"`
+	Warnings []calc.Warning `json:"warnings"`
+}
+
+// SSHPath is whether an idle session survives a middlebox. Refresh null: it sends
+// nothing that counts there.
+type SSHPath struct {
+	Name    string   `json:"name"`
+	Idle    Seconds  `json:"idle_seconds"`
+	Refresh *Seconds `json:"refresh_seconds"`
+	Held    bool     `json:"held"`
 }
 
 // NewSSHSide puts what is predicted for one end into the document. A version that
@@ -64,18 +84,68 @@ func NewSSHSide(end calc.SSH, version string) SSHSide {
 
 // UnknownSSHSide is a side about which nothing is known, and why.
 func UnknownSSHSide(why string) SSHSide {
-	return SSHSide{Sources: map[string]string{}, Unsure: map[string]string{}, Error: &why, Warnings: []calc.Warning{}}
+	return SSHSide{Sources: map[string]string{}, Unsure: map[string]string{}, Paths: []SSHPath{}, Error: &why, Warnings: []calc.Warning{}}
 }
 
 func (d SSH) table(w *bufio.Writer, s Style) {
-	client, server := "ssh", "sshd"
-	if d.Destination != nil {
-		client += " " + *d.Destination
+	pages := 0
+	next := func(title string) {
+		if pages++; pages > 1 {
+			fmt.Fprintln(w)
+		}
+		if title != "" {
+			fmt.Fprintf(w, "%s\n\n", s.paint(bold, Escape(title)))
+		}
 	}
-	d.Client.page(w, s, client, "ServerAlive", "server")
-	fmt.Fprintln(w)
-	d.Server.page(w, s, server, "ClientAlive", "client")
-	fmt.Fprintln(w, "\nBoth hold for new connections: one that is there already keeps what it began with.")
+	if d.Session != nil {
+		next("")
+		d.Session.page(w, s)
+	}
+	if d.Client != nil {
+		next("")
+		name := "ssh"
+		if d.Destination != nil {
+			name += " " + *d.Destination
+		}
+		d.Client.page(w, s, name, "ServerAlive", "server")
+	}
+	if d.Server != nil {
+		next("")
+		d.Server.page(w, s, "sshd", "ClientAlive", "client")
+		fmt.Fprintln(w, "\nBoth hold for new connections: one that is there already keeps what it began with.")
+	}
+	for _, group := range sameFile(d.Files) {
+		title := string(group[0].Path)
+		if len(group) > 1 && group[0].Path != group[1].Path {
+			title = filepath.Dir(title)
+		}
+		next(title)
+		writeSSHFiles(w, s, group)
+	}
+	for _, f := range d.Unread {
+		fmt.Fprintf(w, "\nnot read: %s\n", Escape(string(f.Error)))
+	}
+	if len(d.Running) > 0 {
+		next("running")
+		writeSSHRunning(w, s, d.Running)
+	}
+}
+
+// sameFile are the sessions in groups: those of one file, and those of a directory in
+// which each has a file of its own.
+func sameFile(files []SSHFile) [][]SSHFile {
+	var groups [][]SSHFile
+	for _, f := range files {
+		if n := len(groups); n > 0 {
+			before := groups[n-1][0]
+			if before.Path == f.Path || before.Format == f.Format && f.Format == "putty" && filepath.Dir(string(before.Path)) == filepath.Dir(string(f.Path)) {
+				groups[n-1] = append(groups[n-1], f)
+				continue
+			}
+		}
+		groups = append(groups, []SSHFile{f})
+	}
+	return groups
 }
 
 // page is one side in full.
@@ -93,7 +163,7 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 	rows := [][]string{
 		{option + "Interval", d.Interval.Both(), d.source(option + "Interval")},
 		{option + "CountMax", strconv.Itoa(*d.CountMax), d.source(option + "CountMax")},
-		{"TCPKeepAlive", map[bool]string{true: "yes", false: "no"}[*d.TCPKeepAlive], d.source("TCPKeepAlive")},
+		{"TCPKeepAlive", yesNo(*d.TCPKeepAlive), d.source("TCPKeepAlive")},
 	}
 	writeTable(w, []string{"SETTING", "IN FORCE", "DECIDED BY"}, rows)
 	fmt.Fprintln(w)
@@ -110,6 +180,11 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 		fmt.Fprintf(w, "An idle path is refreshed every %s.\n", d.Refresh.Both())
 	case !*d.TCPKeepAlive:
 		fmt.Fprintln(w, "An idle path is not refreshed.")
+	}
+	for _, p := range d.Paths {
+		if p.Held {
+			fmt.Fprintf(w, "%s, which forgets after %s, keeps it.\n", Escape(p.Name), p.Idle.Both())
+		}
 	}
 	if d.Approximate {
 		fmt.Fprint(w, "It is not installed, so it could not be asked: this is what the files say.\n")

@@ -2,9 +2,11 @@ package report
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/keepalive"
 )
 
 func TestSSH(t *testing.T) {
@@ -15,9 +17,55 @@ func TestSSH(t *testing.T) {
 	off.Approximate = true
 	off.Warnings = []calc.Warning{{ID: "nothing_detects", Text: "neither is on"}}
 	left := NewSSHSide(calc.SSH{Side: calc.SSHClient, CountMax: 3, TCPKeepAlive: true}, "")
+	var none []SSHFile
+	file := func(kind, format, path, session string) SSHFile {
+		return SSHFile{Kind: kind, Format: format, Path: Foreign(path), Session: new(Foreign(session)), Sources: map[string]Foreign{}, Warnings: []calc.Warning{}}
+	}
+	putty := file("putty", "putty", "/home/a/.putty/sessions/web%2F1", "web/1\x1b[2J")
+	putty.Interval, putty.Refresh, putty.TCPKeepAlive = new(Seconds(s(60))), new(Seconds(s(60))), new(true)
+	putty.Sources["PingInterval"], putty.Sources["PingIntervalSecs"] = "/home/a/.putty/sessions/web%2F1:12", "/home/a/.putty/sessions/web%2F1:9"
+	putty.Warnings = []calc.Warning{{ID: "sends_only", Text: "it sends and waits for no answer"}}
+	second := file("putty", "putty", "/home/a/.putty/sessions/Default%20Settings", "Default Settings")
+	second.Interval, second.TCPKeepAlive = new(Seconds(0)), new(false)
+	openwrt := file("dropbear", "uci", "/etc/config/dropbear", "main")
+	openwrt.Interval, openwrt.Refresh = new(Seconds(s(300))), new(Seconds(s(300)))
+	openwrt.SetDetection(calc.OtherSSH{Program: calc.Dropbear, Interval: s(300)}.Detection())
+	outside := file("ssh", "ssh_config", "/home/a/.ssh/config\n", "")
+	outside.Session, outside.CountMax = nil, new(2)
+	block := file("ssh", "ssh_config", "/home/a/.ssh/config\n", "Host web*")
+	block.Interval = new(Seconds(s(30)))
+	block.SetDetection(calc.SSH{Side: calc.SSHClient, Interval: s(30), CountMax: 3}.Detection())
+
+	socket := &SSHSocket{Socket{
+		State: "ESTAB", Local: netip.MustParseAddrPort("192.0.2.1:22"), Remote: netip.MustParseAddrPort("10.0.0.9:51514"),
+		Keepalive: SwitchOn, Settings: keepalive.Settings{Time: s(7200), Intvl: s(75), Probes: 9}, ValuesKnown: true,
+		Timer: TimerKeepalive, Left: s(5000), LeftKnown: true, Next: s(5000), NextKnown: true, Idle: s(2200), IdleKnown: true,
+	}}
+	process := func(pid int, side calc.SSHSide, role, dest string) SSHProcess {
+		return SSHProcess{
+			PID: pid, UID: 1000, Side: side, Role: role, Destination: new(Foreign(dest)), Age: Seconds(s(3600)),
+			Sources: map[string]string{}, Unsure: map[string]string{}, Warnings: []calc.Warning{},
+		}
+	}
+	master := process(100, calc.SSHClient, "master", "web1\x1b")
+	master.User, master.Interval, master.Detection, master.Refresh = new("alice"), new(Seconds(s(60))), new(Seconds(s(240))), new(Seconds(s(60)))
+	master.Sources["ServerAliveInterval"] = "command line"
+	master.Warnings = []calc.Warning{{ID: "master_keeps_values", Text: "new sessions go through this master"}}
+	through := process(101, calc.SSHClient, "through_master", "web1")
+	session := process(200, calc.SSHServer, "session", "bob@pts/0")
+	session.Interval, session.Socket = new(Seconds(0)), socket
+	session.Unsure["ClientAliveInterval"], session.Unsure["TCPKeepAlive"] = "/etc/ssh/sshd_config has changed", "/etc/ssh/sshd_config has changed"
 	for name, d := range map[string]SSH{
-		"both":    {Schema: "tcpka/ssh/v1", Destination: new("web1\x1b"), Client: client, Server: off},
-		"unknown": {Schema: "tcpka/ssh/v1", Client: left, Server: UnknownSSHSide("sshd: /etc/ssh/sshd_config: permission denied")},
+		"files": {Schema: "tcpka/ssh/v1", Files: []SSHFile{putty, second, openwrt, outside, block}, Unread: []SSHFileError{{"/x\x07", "/x\x07: permission denied"}}},
+		"running": {Schema: "tcpka/ssh/v1", Files: none, Running: []SSHProcess{master, through, session}, Session: &SSHSession{
+			Client: "10.0.0.9:51514", Server: "192.0.2.1:22\x1b", PID: new(200), Survives: new(Seconds(s(7200))), SurvivesBy: new("tcp"),
+			Detection: new(Seconds(s(7875))), DetectionBy: new("probes"), Socket: socket, Warnings: []calc.Warning{{ID: "x", Text: "a\x1b"}},
+		}},
+		"held": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Survives: new(Seconds(s(60))), SurvivesBy: new("ssh"), Warnings: []calc.Warning{}}},
+		"lost": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Warnings: []calc.Warning{}}},
+
+		"both":    {Schema: "tcpka/ssh/v1", Destination: new("web1\x1b"), Client: &client, Server: &off},
+		"unknown": {Schema: "tcpka/ssh/v1", Client: &left, Server: new(UnknownSSHSide("sshd: /etc/ssh/sshd_config: permission denied"))},
 	} {
 		var table, doc bytes.Buffer
 		if err := Table(&table, d, Style{Width: 80}); err != nil {

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// showSSHFile reads one file of any program.
+func showSSHFile(path string) ([]report.SSHFile, error) {
+	f, err := sshconf.ReadFile(path)
+	if errors.Is(err, sshconf.ErrFormat) {
+		return nil, failed(err).withHint("it reads files of OpenSSH, PuTTY, KiTTY, Tera Term, SecureCRT, Xshell, MobaXterm, WinSCP, and OpenWrt's /etc/config/dropbear")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sshFiles(f), nil
+}
+
+// sshFiles says what the sessions of a file lead to.
+func sshFiles(f sshconf.File) []report.SSHFile {
+	var all []report.SSHFile
+	for _, s := range f.Sessions {
+		d := report.SSHFile{
+			Kind: string(s.Program), Format: string(f.Format), Path: report.Foreign(f.Path),
+			CountMax: s.CountMax, TCPKeepAlive: s.TCPKeepAlive,
+			Interval: seconds(s.Interval), Typed: seconds(s.Typed),
+			Sources: map[string]report.Foreign{}, Warnings: []calc.Warning{},
+		}
+		if s.Name != "" {
+			d.Session = new(report.Foreign(s.Name))
+		}
+		if s.Host != "" {
+			d.Host = new(report.Foreign(s.Host))
+		}
+		for key, line := range s.Lines {
+			d.Sources[key] = report.Foreign(f.Path + ":" + strconv.Itoa(line))
+		}
+		if s.Interval != nil {
+			predictSSHFile(&d, s)
+		}
+		if s.Problem != "" {
+			d.Warnings = append(d.Warnings, calc.Warning{ID: "file_note", Text: s.Problem})
+		}
+		if s.Typed != nil && *s.Typed > 0 {
+			d.Warnings = append(d.Warnings, calc.Warning{ID: "types_into_shell", Text: fmt.Sprintf("after %s of silence a text is typed into the shell: that is no keepalive, and the program that runs there reads it", report.Seconds(*s.Typed).Both())})
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// predictSSHFile adds what an interval leads to.
+func predictSSHFile(d *report.SSHFile, s sshconf.Session) {
+	side := map[sshconf.Program]calc.SSHSide{sshconf.SSH: calc.SSHClient, sshconf.SSHD: calc.SSHServer}[s.Program]
+	if side == "" {
+		end := calc.OtherSSH{Program: calc.SSHProgram(s.Program), Interval: *s.Interval, TCPKeepAlive: s.TCPKeepAlive != nil && *s.TCPKeepAlive}
+		d.SetDetection(end.Detection())
+		if period, ok := end.Refresh(); ok {
+			d.Refresh = new(report.Seconds(period))
+		}
+		d.Warnings = append(d.Warnings, end.Warnings()...)
+		return
+	}
+	end := calc.SSH{Side: side, Interval: *s.Interval, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	if s.CountMax != nil {
+		end.CountMax = *s.CountMax
+	}
+	d.SetDetection(end.Detection())
+	if period, ok := end.Refresh(); ok {
+		d.Refresh = new(report.Seconds(period))
+	}
+}
+
+func seconds(d *time.Duration) *report.Seconds {
+	if d == nil {
+		return nil
+	}
+	return new(report.Seconds(*d))
+}
+
+// The most sessions of PuTTY that are read. Nobody has as many.
+const maxPuTTYSessions = 1000
+
+// puttySessions reads the sessions that PuTTY has stored for a user. The environment
+// counts only where it is the user's own: sudo leaves that of root.
+//
+// Source: PuTTY, unix/storage.c, make_filename.
+func puttySessions(who *user.User, own bool) (files []report.SSHFile, unread []report.SSHFileError) {
+	files, unread = []report.SSHFile{}, []report.SSHFileError{}
+	getenv := func(name string) string {
+		if !own {
+			return ""
+		}
+		return os.Getenv(name)
+	}
+	home := who.HomeDir
+	if h := getenv("HOME"); h != "" {
+		home = h
+	}
+	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
+	dir := getenv("PUTTYSESSIONS")
+	if dir == "" {
+		config := getenv("XDG_CONFIG_HOME")
+		if config == "" {
+			config = home + "/.config"
+		}
+		switch base := getenv("PUTTYDIR"); {
+		case base != "":
+			dir = base + "/sessions"
+		case exists(config + "/putty"):
+			dir = config + "/putty/sessions"
+		default:
+			dir = home + "/.putty/sessions"
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			unread = append(unread, unreadFile(dir, err))
+		}
+		return files, unread
+	}
+	for i, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if i == maxPuTTYSessions {
+			return files, append(unread, unreadFile(dir, fmt.Errorf("%s: more than %d sessions", dir, maxPuTTYSessions)))
+		}
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		var f sshconf.File
+		if own {
+			f, err = sshconf.ReadFile(path)
+		} else { // root does not show a user what the user may not read
+			uid, _ := strconv.ParseUint(who.Uid, 10, 32)
+			f, err = sshconf.ReadFileOf(uint32(uid), path)
+		}
+		if errors.Is(err, sshconf.ErrFormat) {
+			continue
+		}
+		if err != nil {
+			unread = append(unread, unreadFile(path, err))
+			continue
+		}
+		for _, d := range sshFiles(f) {
+			d.Session = new(report.Foreign(sshconf.PuTTYSessionName(e.Name())))
+			files = append(files, d)
+		}
+	}
+	return files, unread
+}
+
+func unreadFile(path string, err error) report.SSHFileError {
+	return report.SSHFileError{Path: report.Foreign(path), Error: report.Foreign(err.Error())}
+}

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/sockets"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// sshScene is the ssh and sshd that run, and their connections.
+type sshScene struct {
+	processes   []sshconf.Process
+	byPID       map[int]*sshconf.Process
+	connections map[int]report.Socket // the first that each has opened
+	here        []report.Socket       // those with the ends of this session
+
+	v        values
+	versions map[sshconf.Program]string
+}
+
+// lookAtSSH finds processes and sockets. What may not be seen is not there.
+func lookAtSSH(v values, versions map[sshconf.Program]string, session sshconf.Connection, peer sockets.Endpoint) (sshScene, error) {
+	scene := sshScene{v: v, versions: versions, byPID: map[int]*sshconf.Process{}, connections: map[int]report.Socket{}}
+	var err error
+	if scene.processes, err = sshconf.Processes(); err != nil {
+		return scene, err
+	}
+	slices.SortFunc(scene.processes, func(a, b sshconf.Process) int { return cmp.Compare(a.PID, b.PID) })
+	var pids []int
+	for i := range scene.processes {
+		scene.byPID[scene.processes[i].PID] = &scene.processes[i]
+		pids = append(pids, scene.processes[i].PID)
+	}
+	d := describer{netns: strings.TrimPrefix(v.source, "namespace "), kernel: v.kernel, always: true}
+	keep := func(s *sockets.Socket) report.Socket {
+		row := *d.describe(s)
+		row.Owners = slices.Clone(row.Owners)
+		return row
+	}
+	query := sockets.Query{Sysctl: v.settings}
+	if len(pids) > 0 {
+		query.Filter = sockets.Filter{PIDs: pids}
+		_, err = sockets.List(query, func(s *sockets.Socket) error {
+			for _, o := range s.Owners {
+				// A program opens its own connection before those it forwards.
+				if before, ok := scene.connections[o.PID]; scene.byPID[o.PID] != nil && (!ok || o.FD < descriptor(before, o.PID)) {
+					scene.connections[o.PID] = keep(s)
+				}
+			}
+			return nil
+		})
+	}
+	if session.Addr != "" && peer.Port != 0 {
+		// Its owner may not be seen; the ends are, by everybody.
+		query.Filter = sockets.Filter{Remote: []sockets.Endpoint{peer}, Local: []sockets.Endpoint{{Port: uint16(session.LocalPort)}}}
+		_, errHere := sockets.List(query, func(s *sockets.Socket) error {
+			scene.here = append(scene.here, keep(s))
+			return nil
+		})
+		err = errors.Join(err, errHere)
+	}
+	return scene, err
+}
+
+func descriptor(s report.Socket, pid int) int {
+	for _, o := range s.Owners {
+		if o.PID == pid {
+			return o.FD
+		}
+	}
+	return 1 << 30
+}
+
+// running describes each process that has a connection of SSH, or waits for some, in
+// this network namespace, or where that may not be seen in any.
+func (scene *sshScene) running(wanted func(sshconf.Process) bool) []report.SSHProcess {
+	halves := map[int]bool{} // monitors whose session is listed
+	for _, p := range scene.processes {
+		if p.Role == sshconf.RoleSession && p.Program == sshconf.SSHD {
+			halves[p.Parent] = true
+		}
+	}
+	all := []report.SSHProcess{}
+	for _, p := range scene.processes {
+		if p.Network == sshconf.Other || p.Control || p.Role == sshconf.RoleMonitor && halves[p.PID] || !wanted(p) || p.Program == sshconf.SSH && p.Destination == "" && p.Title == "" {
+			continue
+		}
+		all = append(all, scene.describe(p))
+	}
+	slices.SortStableFunc(all, func(a, b report.SSHProcess) int { return cmp.Compare(a.Side, b.Side) })
+	return all
+}
+
+func (scene *sshScene) describe(p sshconf.Process) report.SSHProcess {
+	d := report.SSHProcess{
+		PID: p.PID, UID: p.UID, Role: string(p.Role), Age: report.Seconds(time.Since(p.Started).Round(time.Second)),
+		Sources: map[string]string{}, Unsure: map[string]string{}, Warnings: []calc.Warning{},
+	}
+	if p.Role == sshconf.RoleMonitor {
+		d.Role = string(sshconf.RoleSession)
+	}
+	who, err := user.LookupId(strconv.FormatUint(uint64(p.UID), 10))
+	if err == nil {
+		d.User = &who.Username
+	}
+	if socket, ok := scene.connections[p.PID]; ok && p.Role != sshconf.RoleListener {
+		d.Socket = &report.SSHSocket{Socket: socket}
+	}
+	if p.Program == sshconf.SSH {
+		scene.describeClient(&d, p, who)
+	} else {
+		scene.describeServer(&d, p)
+	}
+	return d
+}
+
+func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, who *user.User) {
+	d.Side = calc.SSHClient
+	d.Destination = new(report.Foreign(cmp.Or(p.Destination, p.Title)))
+	visible := p.Network == sshconf.Same && (os.Geteuid() == 0 || int(p.UID) == os.Geteuid())
+	listensAt := p.ListensAt()
+	switch {
+	case listensAt != "":
+		d.Role = string(sshconf.RoleMaster)
+	case d.Socket == nil && visible && p.Title == "" && !p.HasChildren():
+		d.Role = "through_master"
+	}
+	if d.Role == "through_master" {
+		return // it has what its master has
+	}
+	if p.Title != "" {
+		scene.unknown(d, sshconf.ClientKeywords, "a master in the background does not show its command line any more")
+		return
+	}
+	c := sshconf.Client{Options: p.Options}
+	if who != nil {
+		c = sshconf.NewClient(hostOf(p.Destination), who.Username, who.HomeDir)
+		c.Options = p.Options
+		c.User = cmp.Or(p.User, c.User)
+	}
+	if p.File != "" {
+		c.UserFile, c.SystemFile = p.File, ""
+		if p.File == "none" {
+			c.UserFile = ""
+		} else if !filepath.IsAbs(p.File) && p.Dir != "" {
+			c.UserFile = filepath.Join(p.Dir, p.File)
+		}
+	}
+	found, err := sshconf.FindClient(c)
+	scene.settle(d, p, found, err, sshconf.ClientKeywords, p.Started)
+	if d.Role == string(sshconf.RoleMaster) && len(d.Unsure) > 0 {
+		d.Warnings = append(d.Warnings, calc.Warning{ID: "master_keeps_values", Text: "new sessions go through this master, with the values it began with, until ssh -O stop ends it: " + cmp.Or(listensAt, string(*d.Destination))})
+	}
+}
+
+// hostOf is a destination without what a URI has around it.
+func hostOf(dest string) string {
+	rest, isURI := strings.CutPrefix(dest, "ssh://")
+	if !isURI {
+		return dest
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
+		rest = rest[:i]
+	}
+	return rest
+}
+
+func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
+	d.Side = calc.SSHServer
+	if p.Title != "" && p.Role != sshconf.RoleListener {
+		d.Destination = new(report.Foreign(p.Title))
+	}
+	if p.Role == sshconf.RoleLogin { // nothing of this holds yet
+		return
+	}
+	listener, since := &p, p.Started
+	for range 4 { // session, monitor, listener
+		if listener == nil || listener.Role == sshconf.RoleListener {
+			break
+		}
+		listener = scene.byPID[listener.Parent]
+	}
+	server := sshconf.Server{File: sshdConfig}
+	if listener != nil {
+		server.Options = listener.Options
+		server.File = cmp.Or(listener.File, sshdConfig)
+		since = listener.Started
+		if d.Role == "listener" {
+			d.Destination = nil
+		}
+	}
+	if p.Role != sshconf.RoleListener {
+		name, _, _ := strings.Cut(p.Title, "@")
+		server.User = name
+		if d.Socket != nil {
+			server.Addr, server.LocalAddr, server.LocalPort = d.Socket.Remote.Addr().Unmap().String(), d.Socket.Local.Addr().Unmap().String(), int(d.Socket.Local.Port())
+			server.Host = server.Addr
+		}
+	}
+	found, err := sshconf.FindServer(server)
+	scene.settle(d, p, found, err, sshconf.ServerKeywords, since)
+	if listener == nil {
+		for _, k := range sshconf.ServerKeywords {
+			if _, set := d.Unsure[string(k)]; !set {
+				d.Unsure[string(k)] = "the sshd that let it in is gone, and with it its command line"
+			}
+		}
+	}
+}
+
+// unknown says of every keyword why it is not known.
+func (scene *sshScene) unknown(d *report.SSHProcess, keywords []sshconf.Keyword, why string) {
+	for _, k := range keywords {
+		d.Unsure[string(k)] = why
+	}
+}
+
+// settle puts what was found into the document: the command line for sure, the files
+// as far as they are the ones that the process has read.
+func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found sshconf.Findings, err error, keywords []sshconf.Keyword, since time.Time) {
+	why := ""
+	switch changed := changedSince(found.Files, since); {
+	case err != nil:
+		why = err.Error()
+	case p.Files == sshconf.Other:
+		why = "it sees other files than tcpka does"
+	case changed != "" && p.Program == sshconf.SSHD:
+		why = changed + " has changed since the sshd that let it in began; if that was told to reload, only sessions from then on have what the files say now"
+	case changed != "":
+		why = changed + " has changed since it began"
+	}
+	said := sshconf.Options{}
+	for _, set := range found.Settings {
+		keyword := string(set.Keyword)
+		certain := set.File == sshconf.FromCommandLine
+		switch {
+		case certain:
+		case why != "":
+			d.Unsure[keyword] = why
+		case set.Unsure != "":
+			d.Unsure[keyword] = set.Unsure
+		}
+		if p.Files == sshconf.Other && !certain {
+			continue
+		}
+		if set.Line != 0 {
+			said[strings.ToLower(keyword)] = set.Value
+			d.Sources[keyword] = set.Source()
+		}
+	}
+	if err != nil {
+		scene.unknown(d, keywords, why)
+	}
+	side := d.Side
+	end := calc.SSH{Side: side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	if err := readEnd(&end, said); err != nil {
+		scene.unknown(d, keywords, err.Error())
+		return
+	}
+	if version, err := calc.ParseSSHVersion(scene.versions[p.Program]); err == nil && !p.Replaced && p.Files != sshconf.Other {
+		end.Version = version
+	}
+	if _, unsure := d.Unsure[string(keywords[0])]; !unsure || p.Files != sshconf.Other {
+		d.Interval = new(report.Seconds(end.Interval))
+		d.CountMax, d.TCPKeepAlive = &end.CountMax, &end.TCPKeepAlive
+		if p := end.Detection(); !p.Never {
+			d.Detection = new(report.Seconds(p.Exact))
+		}
+		if period, ok := end.Refresh(); ok {
+			d.Refresh = new(report.Seconds(period))
+		}
+		for _, w := range end.Warnings(scene.v.kernel, scene.v.settings) {
+			if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "probes_at_twice_the_interval"}, w.ID) {
+				d.Warnings = append(d.Warnings, w)
+			}
+		}
+	}
+	if d.Socket != nil && d.TCPKeepAlive != nil && d.Socket.Keepalive != report.SwitchUnknown && *d.TCPKeepAlive != (d.Socket.Keepalive == report.SwitchOn) {
+		d.Warnings = append(d.Warnings, calc.Warning{ID: "socket_differs", Text: fmt.Sprintf("TCPKeepAlive would be %t with these files, and on its socket SO_KEEPALIVE is %t", *d.TCPKeepAlive, d.Socket.Keepalive == report.SwitchOn)})
+	}
+}
+
+// changedSince is the first file, or directory of included files, that has changed
+// since then, as far as ctime tells, or was there and is gone.
+func changedSince(files []string, since time.Time) string {
+	look := map[string]bool{}
+	for i, f := range files {
+		look[f] = true
+		if i > 0 && filepath.Dir(f) != filepath.Dir(files[0]) && strings.HasSuffix(filepath.Dir(f), ".d") {
+			look[filepath.Dir(f)] = true
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(look)) {
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err != nil {
+			continue
+		}
+		// The clock of processes is coarser, by some hundredths.
+		if time.Unix(st.Ctim.Unix()).After(since.Add(100 * time.Millisecond)) {
+			return path
+		}
+	}
+	return ""
+}

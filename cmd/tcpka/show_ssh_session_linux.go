@@ -1,0 +1,149 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// thisConnection is the SSH session tcpka runs in, if it does, and the client's end.
+func thisConnection() (connection sshconf.Connection, peer sockets.Endpoint) {
+	fields := strings.Fields(os.Getenv("SSH_CONNECTION")) // client, its port, server, its port
+	if len(fields) != 4 {
+		return connection, peer
+	}
+	port, err := strconv.ParseUint(fields[3], 10, 16)
+	if err != nil {
+		return connection, peer
+	}
+	connection = sshconf.Connection{Host: fields[0], Addr: fields[0], LocalAddr: fields[2], LocalPort: int(port)}
+	if me, err := user.Current(); err == nil {
+		connection.User = me.Username
+	}
+	addr, err1 := netip.ParseAddr(fields[0])
+	far, err2 := strconv.ParseUint(fields[1], 10, 16)
+	if err1 == nil && err2 == nil && far != 0 {
+		addr = addr.WithZone("").Unmap()
+		peer = sockets.Endpoint{Prefix: netip.PrefixFrom(addr, addr.BitLen()), Port: uint16(far)}
+	}
+	return connection, peer
+}
+
+// session judges the session that tcpka was called in: by what sshd would use for it
+// now, and by its socket as it is.
+func (scene *sshScene) session(server *report.SSHSide) *report.SSHSession {
+	fields := strings.Fields(os.Getenv("SSH_CONNECTION"))
+	if len(fields) != 4 || server == nil {
+		return nil
+	}
+	d := &report.SSHSession{
+		Client: report.Foreign(joinPort(fields[0], fields[1])), Server: report.Foreign(joinPort(fields[2], fields[3])),
+		Warnings: []calc.Warning{},
+	}
+	warn := func(id, text string) { d.Warnings = append(d.Warnings, calc.Warning{ID: id, Text: text}) }
+	if len(scene.here) > 0 {
+		d.Socket = &report.SSHSocket{Socket: scene.here[0]}
+	} else {
+		warn("session_gone", "no such connection is here any more, or it is in another network namespace: SSH_CONNECTION may be that of an earlier session, as in a tmux or screen that was left")
+	}
+	end := calc.SSH{Side: calc.SSHServer, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	settings := scene.v.settings
+	if server.Version != nil {
+		if version, err := calc.ParseSSHVersion(*server.Version); err == nil {
+			end.Version = version
+		}
+	}
+	known := server.Interval != nil
+	if known {
+		end.Interval, end.CountMax, end.TCPKeepAlive = time.Duration(*server.Interval), *server.CountMax, *server.TCPKeepAlive
+	}
+	if p := scene.sessionProcess(); p != nil {
+		d.PID = &p.PID
+		// Its own values are those of its start: what runs beats what the files say now.
+		if own := scene.describe(*p); own.Interval != nil {
+			known = true
+			end.Interval, end.CountMax = time.Duration(*own.Interval), *own.CountMax
+			for _, why := range own.Unsure {
+				warn("session_values_not_sure", "what this session began with is not sure: "+why)
+				break
+			}
+		}
+	}
+	if !known {
+		warn("sshd_not_known", "what sshd uses is not known, so this is its socket alone")
+	}
+	if s := d.Socket; s != nil {
+		end.TCPKeepAlive = s.Keepalive == report.SwitchOn
+		if s.ValuesKnown {
+			settings = s.Settings
+		}
+	}
+	scene.judge(d, end, settings)
+	return d
+}
+
+// judge says whether the session survives, and when its end is noticed.
+func (scene *sshScene) judge(d *report.SSHSession, end calc.SSH, settings keepalive.Settings) {
+	if period, ok := end.Refresh(); ok {
+		d.Survives, d.SurvivesBy = new(report.Seconds(period)), new("ssh")
+	}
+	if end.TCPKeepAlive {
+		// A TCP probe comes only after that much silence, SSH's own probes included.
+		if period, _, ok := scene.v.kernel.Refresh(settings); ok && (d.Survives == nil || period < time.Duration(*d.Survives)) {
+			d.Survives, d.SurvivesBy = new(report.Seconds(period)), new("tcp")
+		}
+	}
+	for _, s := range end.Situations(scene.v.kernel, settings) {
+		if s.ID == calc.SSHPeerGone && !s.Never {
+			d.Detection, d.DetectionBy = new(report.Seconds(s.Exact)), new(s.DecidedBy)
+		}
+	}
+}
+
+// sessionProcess is the sshd above this process, or the one that has its socket.
+func (scene *sshScene) sessionProcess() *sshconf.Process {
+	for pid, steps := os.Getppid(), 0; pid > 1 && steps < 64; steps++ {
+		if p := scene.byPID[pid]; p != nil && p.Program == sshconf.SSHD && p.Role == sshconf.RoleSession {
+			return p
+		}
+		pid = parentOf(pid)
+	}
+	for _, s := range scene.here {
+		for _, o := range s.Owners {
+			if p := scene.byPID[o.PID]; p != nil && p.Role == sshconf.RoleSession {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// parentOf is a process's parent, or 0. See proc(5), /proc/PID/stat.
+func parentOf(pid int) int {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+func joinPort(addr, port string) string {
+	if strings.Contains(addr, ":") {
+		addr = "[" + addr + "]"
+	}
+	return addr + ":" + port
+}

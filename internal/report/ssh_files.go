@@ -1,0 +1,156 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tcpka/tcpka/calc"
+)
+
+// SSHFile is what a file says of one session, or for OpenSSH of one block. What the
+// file does not say is the default of the program, or for OpenSSH null.
+type SSHFile struct {
+	Kind    string   `json:"kind"`    // the program: "putty"
+	Format  string   `json:"format"`  // of the file: "reg"
+	Path    Foreign  `json:"path"`    //
+	Session *Foreign `json:"session"` // null: the file is one session, or for all
+	Host    *Foreign `json:"host"`    // null is not known
+
+	Interval     *Seconds `json:"interval_seconds"` // 0 is off; null is not known, or not set in a block of OpenSSH
+	CountMax     *int     `json:"count_max"`        // OpenSSH alone
+	TCPKeepAlive *bool    `json:"tcp_keepalive"`    // null: not set, or no such setting
+	Typed        *Seconds `json:"typed_seconds"`    // a text that is typed into the shell; null: no such setting
+
+	Refresh *Seconds `json:"refresh_seconds"` // null: nothing is sent, or it is not known
+	// Detects is whether the program itself notices a peer that no longer answers.
+	Detects           bool     `json:"detects"`
+	Detection         *Seconds `json:"detection_seconds"`
+	DetectionEarliest *Seconds `json:"detection_earliest_seconds"`
+	DetectionLatest   *Seconds `json:"detection_latest_seconds"`
+
+	// Sources are the lines that say so, by the key of the file: "F:12".
+	Sources  map[string]Foreign `json:"sources"`
+	Warnings []calc.Warning     `json:"warnings"`
+}
+
+// SSHFileError is a file that could not be read.
+type SSHFileError struct {
+	Path  Foreign `json:"path"`
+	Error Foreign `json:"error"`
+}
+
+// SetDetection adds what the program does by itself.
+func (f *SSHFile) SetDetection(p calc.Prediction) {
+	if d := NewPrediction(p); !d.Never {
+		f.Detects, f.Detection, f.DetectionEarliest, f.DetectionLatest = true, d.Seconds, d.Earliest, d.Latest
+	}
+}
+
+var sshKinds = map[string]string{
+	"ssh": "ssh", "sshd": "sshd", "putty": "PuTTY", "kitty": "KiTTY", "winscp": "WinSCP", "teraterm": "Tera Term",
+	"securecrt": "SecureCRT", "xshell": "Xshell", "mobaxterm": "MobaXterm", "dropbear": "Dropbear",
+}
+
+// writeSSHFiles is a row for each session, and below what there is to say of them,
+// once for each thing.
+func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
+	var rows [][]string
+	notes, sessions := []string(nil), map[string][]string{}
+	for _, f := range files {
+		openssh := f.Kind == "ssh" || f.Kind == "sshd"
+		name := "all"
+		switch {
+		case f.Session != nil:
+			name = string(*f.Session)
+		case openssh:
+			name = "outside any block"
+		}
+		row := []string{sshKinds[f.Kind], name, intervalText(f.Interval, openssh), "", dash, "never"}
+		switch {
+		case f.CountMax != nil:
+			row[3] = strconv.Itoa(*f.CountMax)
+		case openssh:
+			row[3] = dash
+		}
+		if f.TCPKeepAlive != nil {
+			row[4] = yesNo(*f.TCPKeepAlive)
+		}
+		switch {
+		case f.Detection != nil:
+			row[5] = f.Detection.Both()
+		case openssh && f.Interval == nil:
+			row[5] = dash
+		}
+		rows = append(rows, append(row, lineNumbers(f.Sources)))
+		for _, warning := range f.Warnings {
+			if sessions[warning.Text] == nil {
+				notes = append(notes, warning.Text)
+			}
+			sessions[warning.Text] = append(sessions[warning.Text], name)
+		}
+	}
+	header := []string{"PROGRAM", "SESSION", "SENDS EVERY", "COUNT", "TCP KEEPALIVE", "DEAD PEER AFTER", "LINES"}
+	if !slices.ContainsFunc(files, func(f SSHFile) bool { return f.Kind == "ssh" || f.Kind == "sshd" }) {
+		header = slices.Delete(header, 3, 4)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], 3, 4)
+		}
+	}
+	writeTable(w, header, rows)
+	if len(notes) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, note := range notes {
+		of := sessions[note]
+		switch {
+		case len(of) == len(files):
+			fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "warning:"), Escape(note))
+		case len(of) > 3:
+			fmt.Fprintf(w, "%s %s and %d more: %s\n", s.paint(yellow, "warning:"), Escape(strings.Join(of[:2], ", ")), len(of)-2, Escape(note))
+		default:
+			fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "warning:"), Escape(strings.Join(of, ", ")), Escape(note))
+		}
+	}
+}
+
+// dash stands for what is not there.
+const dash = "-"
+
+func intervalText(d *Seconds, openssh bool) string {
+	switch {
+	case d == nil && openssh:
+		return dash
+	case d == nil:
+		return "not known"
+	case *d == 0:
+		return "off"
+	}
+	return d.Both()
+}
+
+func yesNo(b bool) string { return map[bool]string{true: "yes", false: "no"}[b] }
+
+// lineNumbers are the lines of sources in one file.
+func lineNumbers(sources map[string]Foreign) string {
+	var lines []int
+	for _, at := range slices.Collect(maps.Values(sources)) {
+		if i := strings.LastIndexByte(string(at), ':'); i >= 0 {
+			if n, err := strconv.Atoi(string(at[i+1:])); err == nil {
+				lines = append(lines, n)
+			}
+		}
+	}
+	slices.Sort(lines)
+	var texts []string
+	for _, n := range slices.Compact(lines) {
+		texts = append(texts, strconv.Itoa(n))
+	}
+	if len(texts) == 0 {
+		return "defaults"
+	}
+	return strings.Join(texts, ", ")
+}

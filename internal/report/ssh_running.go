@@ -1,0 +1,176 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tcpka/tcpka/calc"
+)
+
+// SSHProcess is an ssh or sshd that runs. What it has is what it was started with, or
+// read then: where that cannot be known, Unsure says why, and the values are those
+// that it would begin with now.
+type SSHProcess struct {
+	PID         int          `json:"pid"`
+	UID         uint32       `json:"uid"`
+	User        *string      `json:"user"` // null: the password database has none
+	Side        calc.SSHSide `json:"side"`
+	Role        string       `json:"role"`        // "session", "master", "through_master", "login" or "listener"
+	Destination *Foreign     `json:"destination"` // ssh: as typed; sshd: user and terminal
+	Age         Seconds      `json:"age_seconds"`
+
+	Interval     *Seconds `json:"interval_seconds"`
+	CountMax     *int     `json:"count_max"`
+	TCPKeepAlive *bool    `json:"tcp_keepalive"` // the setting; what the socket has is in Socket
+	Detection    *Seconds `json:"detection_seconds"`
+	Refresh      *Seconds `json:"refresh_seconds"`
+
+	// Sources are what decides, by keyword: "command line" or "/etc/ssh/ssh_config:3".
+	Sources map[string]string `json:"sources"`
+	Unsure  map[string]string `json:"unsure"`
+
+	// Socket is the connection; null: there is none, as behind a proxy or a master, or
+	// it is in another namespace, or may not be seen.
+	Socket   *SSHSocket     `json:"socket"`
+	Warnings []calc.Warning `json:"warnings"`
+}
+
+// SSHSocket is a [Socket] as tcpka show sockets has it.
+type SSHSocket struct{ Socket }
+
+func (s SSHSocket) MarshalJSON() ([]byte, error) { return appendSocketJSON(nil, &s.Socket), nil }
+
+// SSHSession is the session that tcpka was called in, seen from this end.
+type SSHSession struct {
+	Client Foreign `json:"client"` // "10.0.0.9:51514"
+	Server Foreign `json:"server"`
+	PID    *int    `json:"pid"` // of its sshd; null is not known
+	// Survives is how long the path may remember a silent connection at the least,
+	// so that this one stays; null: it sends nothing while it is idle.
+	Survives   *Seconds `json:"survives_seconds"`
+	SurvivesBy *string  `json:"survives_by"` // "ssh", "tcp" or null
+	// Detection is when this end notices that the client is gone.
+	Detection   *Seconds       `json:"detection_seconds"`
+	DetectionBy *string        `json:"detection_by"`
+	Socket      *SSHSocket     `json:"socket"` // null is not seen
+	Warnings    []calc.Warning `json:"warnings"`
+}
+
+func (d SSHSession) page(w *bufio.Writer, s Style) {
+	fmt.Fprintf(w, "%s, from %s to %s\n\n", s.paint(bold, "this session"), Escape(string(d.Client)), Escape(string(d.Server)))
+	switch {
+	case d.Survives == nil:
+		fmt.Fprintln(w, "While it is idle this end sends nothing: a path that forgets silent connections drops it,\nunless the client sends something.")
+	case *d.SurvivesBy == "ssh":
+		fmt.Fprintf(w, "It survives a path that forgets after more than %s: sshd probes the client that often.\n", d.Survives.Both())
+	default:
+		fmt.Fprintf(w, "It survives a path that forgets after more than %s, by TCP keepalive alone,\nwhich does not pass a proxy.\n", d.Survives.Both())
+	}
+	if d.Detection == nil {
+		fmt.Fprintln(w, "A client that vanishes while it is idle is never noticed here.")
+	} else {
+		fmt.Fprintf(w, "A client that vanishes while it is idle is noticed here after %s, by %s.\n", d.Detection.Both(), decidedBy(*d.DetectionBy))
+	}
+	if d.Socket != nil {
+		fmt.Fprintf(w, "Its socket: %s\n", d.Socket.timers())
+	}
+	writeWarnings(w, s, d.Warnings)
+}
+
+// decidedBy says in words what ends a session.
+func decidedBy(name string) string {
+	switch name {
+	case calc.ByProbes, calc.ByUserTimeout:
+		return "TCP keepalive"
+	case "tcp_retries2":
+		return "TCP, which retransmits a probe of sshd (tcp_retries2)"
+	}
+	return name
+}
+
+// timers is a socket in a line.
+func (s SSHSocket) timers() string {
+	text := "SO_KEEPALIVE " + [...]string{"not known", "off", "on"}[s.Keepalive]
+	if s.Keepalive == SwitchOn && s.ValuesKnown {
+		text += fmt.Sprintf(" %d/%d/%d", Seconds(s.Time).whole(), Seconds(s.Intvl).whole(), s.Probes)
+	}
+	if s.NextKnown {
+		text += ", next probe in " + string(appendBrief(nil, s.Next))
+	}
+	if n, ok := s.unanswered(); ok && n > 0 {
+		text += ", " + plural(uint64(n), "probe") + " unanswered"
+	}
+	if s.Timer == TimerRetransmit {
+		text += ", data is not acknowledged"
+	}
+	if s.IdleKnown {
+		text += ", last heard " + string(appendBrief(nil, s.Idle)) + " ago"
+	}
+	return text
+}
+
+func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
+	var rows [][]string
+	for _, p := range running {
+		user := fmt.Sprint(p.UID)
+		if p.User != nil {
+			user = *p.User
+		}
+		what := map[calc.SSHSide]string{calc.SSHClient: "ssh", calc.SSHServer: "sshd"}[p.Side]
+		if p.Destination != nil {
+			what += " " + string(*p.Destination)
+		}
+		switch p.Role {
+		case "session":
+		case "through_master":
+			what += " (through a master)"
+		default:
+			what += " (" + p.Role + ")"
+		}
+		every, after := intervalText(p.Interval, false), "never"
+		if p.Detection != nil {
+			after = p.Detection.Both()
+		}
+		switch {
+		case p.Role == "through_master":
+			every, after = dash, dash
+		case p.Interval == nil:
+			after = "not known"
+		case len(p.Unsure) > 0:
+			every, after = every+" ?", after+" ?"
+		}
+		peer, timers := dash, dash
+		if p.Socket != nil {
+			peer, timers = p.Socket.Remote.String(), p.Socket.timers()
+		}
+		rows = append(rows, []string{fmt.Sprint(p.PID), user, what, peer, every, after, timers})
+	}
+	writeTable(w, []string{"PID", "USER", "PROGRAM", "PEER", "SENDS EVERY", "DEAD PEER AFTER", "SOCKET"}, rows)
+	var said []string
+	for _, p := range running {
+		for _, keyword := range slices.Sorted(maps.Keys(p.Unsure)) {
+			if text := fmt.Sprintf("%d: %s", p.PID, p.Unsure[keyword]); !slices.Contains(said, text) {
+				said = append(said, text)
+			}
+		}
+	}
+	if len(said) > 0 {
+		fmt.Fprintln(w, "\n? is what it would begin with now; what it has is not sure:")
+	}
+	for i, text := range said {
+		if i == 10 {
+			fmt.Fprintf(w, "  and %d more, which -o json has\n", len(said)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s\n", Escape(text))
+	}
+	var warnings []calc.Warning
+	for _, p := range running {
+		for _, warning := range p.Warnings {
+			warnings = append(warnings, calc.Warning{ID: warning.ID, Text: fmt.Sprintf("%d: %s", p.PID, warning.Text)})
+		}
+	}
+	writeWarnings(w, s, warnings)
+}
