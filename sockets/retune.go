@@ -180,6 +180,9 @@ type RetuneReport struct {
 // particular order; the outcome is valid until visit returns. When visit returns
 // an error, Retune ends and returns it; what was changed stays so.
 //
+// By descriptor the cookie alone counts, and a socket of another namespace is
+// changed like one of this; for BPF it is gone.
+//
 // A target out of range, named twice or without a cookie is an error before
 // anything is changed. For the range that is a [*keepalive.RangeError].
 //

@@ -599,4 +599,51 @@ func retuneMPTCP(t *testing.T, q sockets.RetuneQuery) {
 	}
 }
 
+func TestRootRetuneMPTCPListener(t *testing.T) { withEveryWay(t, retuneMPTCPListener) }
+func TestRetuneMPTCPListener(t *testing.T)     { withoutPrivilege(t, retuneMPTCPListener) }
+
+// A Go server listens so, if its kernel can: mostly for clients that cannot.
+func retuneMPTCPListener(t *testing.T, q sockets.RetuneQuery) {
+	if q.Way == sockets.ByBPF {
+		q.Way = sockets.AnyWay
+	}
+	q.Listen = true
+	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP); err != nil {
+		nstest.Missing(t, "the kernel has no MPTCP: "+err.Error())
+	} else {
+		unix.Close(fd)
+	}
+	fd, at := listener(t, unix.AF_INET, unix.IPPROTO_MPTCP)
+	h := look(t, fd, sockets.Listen, [3]bool{})
+	x := target(h, keepalive.Change{Enabled: new(true), Time: new(100 * time.Second), Intvl: new(10 * time.Second), Probes: new(3)})
+	all := sockets.Query{Source: sockets.Diag, Filter: sockets.Filter{States: sockets.AllStates}}
+	for _, s := range list(t, all).sockets {
+		if s.Inode == h.inode {
+			x.Cookie = s.Cookie
+		}
+	}
+	if x.Cookie == h.cookie {
+		t.Fatalf("no MPTCP: %+v", h)
+	}
+	targets := []sockets.Target{x}
+	for range fewTargets {
+		targets = append(targets, sockets.Target{Cookie: x.Cookie + uint64(len(targets))<<40, Change: x.Change})
+	}
+	outcomes, _ := retune(t, q, targets...)
+	if o := outcomes[x.Cookie]; o.Result != sockets.Done || o.Way != sockets.ByDescriptor || o.State != sockets.Listen {
+		t.Errorf("%v: %+v", q.Way, o)
+	}
+	want := x.Change.Apply(keepalive.Defaults())
+	if now := look(t, fd, h.state, h.own); now.settings != want || now.on != sockets.On {
+		t.Errorf("%v: %+v", q.Way, now)
+	}
+	for _, protocol := range []int{unix.IPPROTO_TCP, unix.IPPROTO_MPTCP} {
+		_, accepted := pair(t, unix.AF_INET, protocol, fd, at)
+		a := look(t, accepted, sockets.Established, [3]bool{})
+		if a.mptcp != (protocol == unix.IPPROTO_MPTCP) || a.settings != want || a.on != sockets.On {
+			t.Errorf("%v: accepted by protocol %d: %+v", q.Way, protocol, a)
+		}
+	}
+}
+
 const fewTargets = 20 // more than Retune calls few

@@ -151,7 +151,8 @@ func overdue(t *testing.T, q sockets.RetuneQuery) {
 	}
 	listed := list(t, byDiag).sockets
 	for _, h := range off {
-		if s := listed[h.cookie]; s.Timer != sockets.TimerKeepalive || s.Left < 3500*time.Second || s.Left > time.Hour {
+		// From now, not from the last segment: that was two seconds before.
+		if s := listed[h.cookie]; s.Timer != sockets.TimerKeepalive || s.Left > time.Hour || s.Left+s.Idle < time.Hour+time.Second {
 			t.Errorf("%v: switched on, the timer: %+v", q.Way, s)
 		}
 	}
@@ -175,6 +176,42 @@ func overdue(t *testing.T, q sockets.RetuneQuery) {
 	for _, h := range append(on, off...) {
 		unix.Close(h.fd)
 	}
+}
+
+func TestRootRetuneWhileProbing(t *testing.T) { withEveryWay(t, whileProbing) }
+func TestRetuneWhileProbing(t *testing.T)     { withoutPrivilege(t, whileProbing) }
+
+// A time that is there already is not set again: the kernel would probe at once,
+// and once more each time.
+func whileProbing(t *testing.T, q sockets.RetuneQuery) {
+	fd, deaf, err := nstest.Pair(unix.AF_INET, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nstest.DropAll(deaf); err != nil {
+		t.Fatal(err)
+	}
+	h := look(t, fd, sockets.Established, [3]bool{})
+	x := target(h, keepalive.Change{Enabled: new(true), Time: new(time.Second), Intvl: new(time.Hour), Probes: new(100)})
+	if o := retuneOne(t, q, x); o.Result != sockets.Done {
+		t.Fatalf("%v: %+v", q.Way, o)
+	}
+	probed := func() sockets.Socket { return list(t, byDiag).sockets[h.cookie] }
+	for range 5000 {
+		if probed().Unanswered > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	for range 3 {
+		if o := retuneOne(t, q, x); o.Result != sockets.Done || o.Changed() {
+			t.Errorf("%v: %+v", q.Way, o)
+		}
+	}
+	if s := probed(); s.Unanswered != 1 || s.Left < 50*time.Minute {
+		t.Errorf("%v: %d probes, the next in %v", q.Way, s.Unanswered, s.Left)
+	}
+	unix.Close(fd)
 }
 
 func TestRootRetuneOff(t *testing.T) { withEveryWay(t, switchOff) }
