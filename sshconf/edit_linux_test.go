@@ -311,7 +311,17 @@ func TestFilesThatAreNotWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer os.Remove(home + "/.ssh/second")
-			plan(t, sshconf.ErrHardLinks, "hard links")
+			before := snapshot(home)
+			v, err := r.Plan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Writable(); !errors.Is(err, sshconf.ErrHardLinks) {
+				t.Error(err)
+			}
+			if err := v.Apply(t.Context()); !errors.Is(err, sshconf.ErrHardLinks) || v.Written() || !equal(before, snapshot(home)) {
+				t.Errorf("%v, written %t", err, v.Written())
+			}
 		})
 		t.Run("a file that ssh refuses", func(t *testing.T) {
 			fresh(t, "ServerAliveIntervall 5\n")
@@ -374,6 +384,9 @@ func TestFilesThatAreNotWritten(t *testing.T) {
 			v, err := r.Plan(t.Context())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := v.Writable(); !errors.Is(err, unix.EROFS) {
+				t.Error(err)
 			}
 			if err := v.Apply(t.Context()); !errors.Is(err, unix.EROFS) || v.Written() || !v.Restored() {
 				t.Errorf("%v, written %t", err, v.Written())
@@ -493,6 +506,10 @@ func TestWithoutTheProgram(t *testing.T) {
 		}
 		if want := []string{"Host web1: ServerAliveInterval 7 (" + home + "/.ssh/config line 2)"}; !slices.Equal(v.Kept, want) {
 			t.Errorf("kept: %q", v.Kept)
+		}
+		write(t, home+"/.ssh/config", "Include config\n")
+		if _, err := r.Plan(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 16 levels of Include") {
+			t.Errorf("a loop: %v", err)
 		}
 		write(t, home+"/.ssh/config", "Match exec x\n  ServerAliveInterval 7\n")
 		if _, err := r.Plan(t.Context()); err == nil || !strings.Contains(err.Error(), "may apply or not") {

@@ -237,7 +237,7 @@ func optionsOf(settings []Setting) Options {
 // candidate has a main file that leads to another content of the file at path.
 func (r Request) candidate(path string, content []byte, use func(main string) error) error {
 	tmp := ""
-	if r.As != nil { // $TMPDIR may be for root alone
+	if !r.own() || r.As != nil { // $TMPDIR may be for root alone, and have any name
 		tmp = "/tmp"
 	}
 	dir, err := os.MkdirTemp(tmp, "tcpka-")

@@ -43,8 +43,8 @@ func (v *Revision) Changed() bool { return !bytes.Equal(v.Old, v.New) }
 // file that they read.
 //
 // Errors to test for: [*ShadowedError] where it would not take effect, [ErrOutside],
-// [ErrNotOwner], [ErrHardLinks], [fs.ErrPermission]; others are the words of ssh or
-// sshd about a file that they refuse, now or with the change.
+// [fs.ErrPermission]; others are the words of ssh or sshd about a file that they
+// refuse, now or with the change.
 func (r Request) Plan(ctx context.Context) (*Revision, error) {
 	if r.Host != "" {
 		if err := CheckPattern(r.Host); err != nil {
@@ -101,6 +101,9 @@ func (v *Revision) choose(main *original) error {
 	// is changed.
 	for _, path := range r.dropIns(main.content) {
 		o, err := r.open(path)
+		if errors.Is(err, ErrOutside) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -184,7 +187,7 @@ func (v *Revision) check(ctx context.Context) error {
 // whether that was done.
 //
 // Errors to test for: [ErrChanged] where the file is not the one that was planned
-// with, [*ShadowedError], and those of the file system.
+// with, [*ShadowedError], those of [Revision.Writable], and others of the file system.
 func (v *Revision) Apply(ctx context.Context) error {
 	r := v.request
 	if err := r.replace(v.file, v.New); err != nil {
@@ -214,6 +217,19 @@ func (v *Revision) Apply(ctx context.Context) error {
 	}
 	v.written = false
 	return err
+}
+
+// Writable looks whether the file can be replaced, without trying: it belongs to who
+// writes it, who may write to its directory.
+//
+// Errors to test for: [ErrNotOwner], [ErrHardLinks], [fs.ErrPermission], and EROFS.
+func (v *Revision) Writable() error {
+	r := v.request
+	as := r.As
+	if !r.own() {
+		as = nil
+	}
+	return asUser(as, v.file.writable)
 }
 
 // Written reports whether the new content is in place.

@@ -36,11 +36,13 @@ type original struct {
 	real    string // behind links
 	content []byte // nil: there is no such file
 	info    os.FileInfo
+
+	refused error // why it is not written, although it can be read
 }
 
-// openOriginal reads a file in order to replace it later. It must belong to owner,
-// the one who will write it. Within is the directory that a link may not lead out
-// of; where it is empty, the file may be no link.
+// openOriginal reads a file in order to replace it later. To be written it must belong
+// to owner, the one who will write it. Within is the directory that a link may not lead
+// out of; where it is empty, the file may be no link.
 func openOriginal(path, within string, owner int) (*original, error) {
 	o := &original{path: path, real: path}
 	info, err := os.Lstat(path)
@@ -76,11 +78,26 @@ func openOriginal(path, within string, owner int) (*original, error) {
 	stat := o.info.Sys().(*syscall.Stat_t)
 	switch {
 	case int(stat.Uid) != owner:
-		return nil, fmt.Errorf("%s: it %w: number %d, not %d", path, ErrNotOwner, stat.Uid, owner)
+		o.refused = fmt.Errorf("%s: it %w: number %d, not %d", path, ErrNotOwner, stat.Uid, owner)
 	case stat.Nlink > 1:
-		return nil, fmt.Errorf("%s: it %w", path, ErrHardLinks)
+		o.refused = fmt.Errorf("%s: it %w", path, ErrHardLinks)
 	}
 	return o, nil
+}
+
+// writable looks whether replace can work, without trying.
+func (o *original) writable() error {
+	if o.refused != nil {
+		return o.refused
+	}
+	dir := filepath.Dir(o.real)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		dir = filepath.Dir(dir)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
 }
 
 func (o *original) inside(within string) error {
@@ -141,15 +158,21 @@ func readOpen(f *os.File) ([]byte, os.FileInfo, error) {
 func (o *original) replace(updated []byte, mode fs.FileMode) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("write %s: %w", o.path, err)
+			if err != o.refused {
+				err = fmt.Errorf("write %s: %w", o.path, err)
+			}
 		}
 	}()
+	if o.refused != nil {
+		return o.refused
+	}
 	if o.content == nil && updated == nil {
 		return nil
 	}
 	dir := filepath.Dir(o.real)
 	if o.content == nil {
-		if err := os.MkdirAll(dir, 0o700); err != nil { // ~/.ssh; those of the system are there
+		// That is ~/.ssh; those of the system are there.
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

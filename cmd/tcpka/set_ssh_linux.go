@@ -83,20 +83,35 @@ func (s *session) setSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	gather := func() (planned, error) {
+	gather := func() (*sshPlan, error) {
 		p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}
-		return p, s.adviseSSH(p.gather())
+		err := p.gather()
+		if err == nil && p.revision.Changed() {
+			err = p.revision.Writable()
+		}
+		return p, s.adviseSSH(err)
 	}
-	p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}
-	if err := p.gather(); err != nil {
-		return s.adviseSSH(err)
+	p, err := gather()
+	if err != nil {
+		return err
 	}
 	if !p.revision.Changed() && p.reload && !givenBool(c, "dry-run") {
 		// The file may have been changed without a reload.
 		err := p.tell()
 		return s.finish(c, p, p.document(), err)
 	}
-	return s.change(c, job{root: rootfs.FS{}, gather: gather, advise: s.adviseSSH})
+	first := p
+	return s.change(c, job{
+		root: rootfs.FS{},
+		gather: func() (planned, error) {
+			if p := first; p != nil {
+				first = nil
+				return p, nil
+			}
+			return gather()
+		},
+		advise: s.adviseSSH,
+	})
 }
 
 // readSSHWanted reads the flags.
@@ -193,7 +208,7 @@ func (w sshWanted) request(c *cli.Context) (sshconf.Request, error) {
 	if r.As, err = sshconf.Caller(); err != nil {
 		return r, err
 	}
-	if r.Owner = r.As; r.Owner == nil {
+	if r.Owner = r.As; r.Owner == nil && !r.Server {
 		r.Owner, err = user.Current()
 	}
 	return r, err
@@ -213,6 +228,8 @@ func (s *session) adviseSSH(err error) error {
 		return failed(fmt.Errorf("nothing was changed: %w", err)).withHint("change that line, or name its file with --file %s", shellJoin([]string{sourceFile(shadowed.Source)}))
 	case ok:
 		return failed(fmt.Errorf("nothing was changed: %w", err))
+	case errors.Is(err, sshconf.ErrNotOwner) && os.Geteuid() != 0:
+		return failed(err).withHint("%s", s.sudo())
 	case errors.Is(err, sshconf.ErrNotOwner) && os.Getenv("SUDO_UID") != "":
 		return failed(err).withHint("run it as that user, without sudo")
 	case errors.Is(err, sshconf.ErrChanged):

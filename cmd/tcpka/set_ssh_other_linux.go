@@ -44,7 +44,10 @@ func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
 		case err != nil:
 			return nil, s.adviseSSH(err)
 		}
-		return p, nil
+		if p.revision.Changed() {
+			err = p.revision.Writable()
+		}
+		return p, s.adviseSSH(err)
 	}
 	return s.change(c, job{root: rootfs.FS{}, gather: gather, advise: s.adviseSSH})
 }

@@ -55,7 +55,13 @@ func (r *sshReversal) gather(changes []journal.Change) error {
 		case err != nil:
 			return err
 		case v.Changed():
+			if err := v.Writable(); err != nil {
+				return err
+			}
 			r.revisions = append(r.revisions, v)
+			if request.Server {
+				r.note("new connections keep the values, too, until sshd reads its files again: reload its service")
+			}
 		}
 	}
 	return nil
