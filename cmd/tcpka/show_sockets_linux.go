@@ -89,6 +89,8 @@ func (s *session) listingOf(c *cli.Context) (l listing, err error) {
 		return l, misuse("--summary: prometheus is one anyway")
 	case l.order.by != nil && (l.summary || l.format == "prometheus"):
 		return l, misuse("--sort is for lists of sockets")
+	case l.watch > 0 && l.wide:
+		return l, misuse("--watch and --wide exclude each other")
 	case l.watch > 0 && l.format != "table":
 		return l, misuse("--watch is for a terminal; for %s, run it again", l.format)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -93,7 +94,7 @@ func (s *session) watchSockets(l listing) error {
 			case unix.SIGWINCH: // draw it anew
 			case unix.SIGTSTP:
 				stage.leave()
-				unix.Kill(os.Getpid(), unix.SIGSTOP) // returns when it goes on
+				stop()
 				if err := stage.enter(); err != nil {
 					return writeError{err}
 				}
@@ -105,6 +106,14 @@ func (s *session) watchSockets(l listing) error {
 			}
 		}
 	}
+}
+
+// stop stops the process, and returns when it goes on. The signal is sent to this
+// thread, which takes it before it does anything else.
+func stop() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
 // stage is the terminal while it is drawn on: its other screen, without a cursor
@@ -177,7 +186,7 @@ func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
 	if l.summary {
 		err = w.End(end)
 	} else {
-		table := report.NewSocketsTable(&body, style, report.SocketsOptions{Netns: l.all, Wide: l.wide, Fit: width, Bare: true})
+		table := report.NewSocketsTable(&body, style, report.SocketsOptions{Netns: l.all, Fit: width, Ends: true})
 		for i := range top.rows() {
 			if err == nil {
 				err = table.Socket(&top.kept[i])
@@ -202,7 +211,7 @@ func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
 	frame := []byte("\x1b[H")
 	for i, line := range lines {
 		if i > 0 {
-			frame = append(frame, "\r\n"...)
+			frame = append(frame, '\n')
 		}
 		frame = append(report.AppendClipped(frame, line, width), "\x1b[K"...)
 	}

@@ -12,7 +12,7 @@ type SocketsOptions struct {
 	Netns bool // in which namespace each one is
 	Wide  bool // everything there is, in raw numbers
 	Fit   int  // columns of the terminal; 0: there is none
-	Bare  bool // neither a sum nor an explanation at the end
+	Ends  bool // first when those end whose peer does not answer; no explanations
 }
 
 // SocketsTable writes a line for each socket, for people.
@@ -26,7 +26,10 @@ type SocketsTable struct {
 // NewSocketsTable writes to w.
 func NewSocketsTable(w io.Writer, s Style, o SocketsOptions) *SocketsTable {
 	header := []string{"STATE", "LOCAL", "REMOTE", "PROGRAM", "KEEPALIVE", "NEXT", "DETECTS", "NOTE"}
-	if o.Wide {
+	switch {
+	case o.Ends:
+		header = []string{"DIES IN", "LOST", "NEXT", "LOCAL", "REMOTE", "PROGRAM", "KEEPALIVE", "STATE", "NOTE"}
+	case o.Wide:
 		header = []string{"STATE", "LOCAL", "REMOTE", "KEEPALIVE", "TIME", "INTVL", "PROBES", "UTO_MS",
 			"TIMER", "LEFT", "UNANSWERED", "IDLE", "NEXT", "DETECTS", "DIES_IN", "UID", "INODE", "COOKIE", "OWNERS", "CGROUP", "NOTE"}
 	}
@@ -43,21 +46,27 @@ func (t *SocketsTable) Socket(s *Socket) error {
 		t.row = appendEscaped(t.row, s.Netns)
 		t.cell("")
 	}
-	t.text(s.State)
-	t.row = s.Local.AppendTo(t.row)
-	t.cell("")
-	if s.State == "LISTEN" {
-		t.text("*")
-	} else {
-		t.row = s.Remote.AppendTo(t.row)
-		t.cell("")
-	}
-	if t.options.Wide {
+	switch {
+	case t.options.Ends:
+		t.ending(s)
+		t.next(s)
+		t.addresses(s)
+		t.program(s)
+		t.keepalive(s)
+		t.text(s.State)
+	case t.options.Wide:
+		t.text(s.State)
+		t.addresses(s)
 		t.wide(s)
-	} else {
-		t.narrow(s)
+	default:
+		t.text(s.State)
+		t.addresses(s)
+		t.program(s)
+		t.keepalive(s)
+		t.next(s)
+		t.detection(s)
 	}
-	t.row = appendNote(t.row, s)
+	t.row = appendNote(t.row, s, !t.options.Ends)
 	sgr := ""
 	if s.probing() {
 		sgr = red
@@ -66,16 +75,56 @@ func (t *SocketsTable) Socket(s *Socket) error {
 	return t.endRow()
 }
 
-func (t *SocketsTable) narrow(s *Socket) {
+func (t *SocketsTable) addresses(s *Socket) {
+	t.row = s.Local.AppendTo(t.row)
+	t.cell("")
+	if s.State == "LISTEN" {
+		t.text("*")
+		return
+	}
+	t.row = s.Remote.AppendTo(t.row)
+	t.cell("")
+}
+
+func (t *SocketsTable) program(s *Socket) {
 	t.row = appendProgram(t.row, s)
 	t.cell("")
-	t.keepalive(s)
+}
+
+// ending is when it ends, and what it has sent for nothing: "44s", "2/6".
+func (t *SocketsTable) ending(s *Socket) {
+	if s.Unanswered == 0 {
+		t.text("-")
+		t.text("-")
+		return
+	}
+	sgr := yellow
+	if s.probing() {
+		sgr = red
+	}
+	if s.Dies.Known {
+		t.row = appendExact(t.row, s.Dies.Exact)
+	} else {
+		t.row = append(t.row, '?')
+	}
+	t.cell(sgr)
+	t.row = strconv.AppendInt(t.row, int64(s.Unanswered), 10)
+	if s.probing() && s.ValuesKnown && s.UserTimeout == 0 {
+		t.row = strconv.AppendInt(append(t.row, '/'), int64(s.Probes), 10)
+	}
+	t.cell("")
+}
+
+func (t *SocketsTable) next(s *Socket) {
 	if s.NextKnown {
 		t.row = appendBrief(t.row, s.Next)
 	} else {
 		t.row = append(t.row, '-')
 	}
 	t.cell("")
+}
+
+func (t *SocketsTable) detection(s *Socket) {
 	switch {
 	case !s.counts():
 		t.row = append(t.row, '-')
@@ -201,8 +250,9 @@ func appendOwners(b []byte, s *Socket) []byte {
 	return b
 }
 
-// appendNote says in a few words what is special about a socket.
-func appendNote(b []byte, s *Socket) []byte {
+// appendNote says in a few words what is special about a socket; if it is to,
+// also how it ends.
+func appendNote(b []byte, s *Socket, ends bool) []byte {
 	from := len(b)
 	next := func(text string) {
 		if len(b) > from {
@@ -215,7 +265,7 @@ func appendNote(b []byte, s *Socket) []byte {
 		b = append(strconv.AppendInt(b, int64(n), 10), what...)
 	}
 	dies := func(how string) {
-		if s.Dies.Known {
+		if ends && s.Dies.Known {
 			next(how)
 			b = appendBrief(b, s.Dies.Exact)
 		}
@@ -223,7 +273,7 @@ func appendNote(b []byte, s *Socket) []byte {
 	switch {
 	case s.State == "SYN-SENT":
 		dies("gives up in ")
-	case s.probing():
+	case s.probing() && ends:
 		count(s.Unanswered, "")
 		if s.ValuesKnown && s.UserTimeout == 0 {
 			b = strconv.AppendInt(append(b, " of "...), int64(s.Probes), 10)
@@ -232,13 +282,13 @@ func appendNote(b []byte, s *Socket) []byte {
 		dies("dies in ")
 	case s.Timer == TimerRetransmit && s.State != "SYN-RECV":
 		next("data in flight")
-		if s.Unanswered > 0 {
+		if ends && s.Unanswered > 0 {
 			count(s.Unanswered, " retransmits")
 			dies("dies in ")
 		}
 	case s.Timer == TimerProbe0:
 		next("window closed")
-		if s.Unanswered > 0 {
+		if ends && s.Unanswered > 0 {
 			count(s.Unanswered, " unanswered")
 			dies("dies in ")
 		}
@@ -257,7 +307,7 @@ func appendNote(b []byte, s *Socket) []byte {
 }
 
 func (t *SocketsTable) End(e SocketsEnd) error {
-	if t.options.Bare {
+	if t.options.Ends {
 		if err := t.settle(); err != nil {
 			return err
 		}

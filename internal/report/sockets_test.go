@@ -106,6 +106,7 @@ func TestSockets(t *testing.T) {
 		"sockets.txt":            func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Fit: 80}) },
 		"sockets_netns.txt":      func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Netns: true}) },
 		"sockets_wide.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Wide: true}) },
+		"sockets_ends.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Ends: true, Fit: 80}) },
 		"sockets_color.txt":      func() SocketWriter { return NewSocketsTable(&b, Style{Color: true}, SocketsOptions{}) },
 		"sockets.json":           func() SocketWriter { return NewSocketsJSON(&b) },
 		"sockets.jsonl":          func() SocketWriter { return NewSocketLines(&b) },
