@@ -25,7 +25,7 @@ var steps = []uint64{
 	unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_WRITE, unix.SYS_PWRITE64,
 	unix.SYS_FSYNC, unix.SYS_FDATASYNC, unix.SYS_FTRUNCATE, unix.SYS_FLOCK,
 	unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2, unix.SYS_LINKAT, unix.SYS_UNLINKAT, unix.SYS_MKDIRAT,
-	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_EXIT_GROUP,
+	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_SETSOCKOPT, unix.SYS_EXIT_GROUP,
 }
 
 // stopAt runs tcpka and stops it just before its n-th step (from 1), counted over
