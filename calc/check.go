@@ -37,7 +37,7 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 		if g.PathTimeout == 0 && g.DetectWithin == 0 {
 			return nil
 		}
-		return []Flaw{{FlawOff, "keepalive is off: nothing is sent while the connection is idle"}}
+		return []Flaw{{FlawOff, "keepalive is off: nothing is sent while the connection is idle, whatever the sysctls are"}}
 	}
 	var flaws []Flaw
 	if text := k.stuck(g, l); text != "" {

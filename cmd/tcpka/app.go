@@ -91,12 +91,12 @@ func (s *session) app() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	unite(app.Commands)
+	s.unite(app.Commands)
 	return app
 }
 
 // unite gives commands, and those below them, what all have in common.
-func unite(commands []*cli.Command) {
+func (s *session) unite(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
@@ -105,19 +105,22 @@ func unite(commands []*cli.Command) {
 			c.CustomHelpTemplate = cli.SubcommandHelpTemplate
 		}
 		c.Before = onlyOwn(c)
-		if verbatim(c) {
-			setApart(c)
+		switch {
+		case verbatim(c):
+			withErrors(c, func(_ *cli.Context, err error) error { return apart(err) })
+		case c.Name == "check":
+			withErrors(c, s.asPlugin)
 		}
-		unite(c.Subcommands)
+		s.unite(c.Subcommands)
 	}
 }
 
-// setApart has all errors of a command pass through apart.
-func setApart(c *cli.Command) {
+// withErrors has all errors of a command pass through f.
+func withErrors(c *cli.Command, f func(*cli.Context, error) error) {
 	usage, before, action := c.OnUsageError, c.Before, c.Action
-	c.OnUsageError = func(ctx *cli.Context, err error, sub bool) error { return apart(usage(ctx, err, sub)) }
-	c.Before = func(ctx *cli.Context) error { return apart(before(ctx)) }
-	c.Action = func(ctx *cli.Context) error { return apart(action(ctx)) }
+	c.OnUsageError = func(ctx *cli.Context, err error, sub bool) error { return f(ctx, usage(ctx, err, sub)) }
+	c.Before = func(ctx *cli.Context) error { return f(ctx, before(ctx)) }
+	c.Action = func(ctx *cli.Context) error { return f(ctx, action(ctx)) }
 }
 
 const description = `Linux notices a dead peer of an idle TCP connection by keepalive probes, by
@@ -125,7 +128,8 @@ default after more than two hours. tcpka shows the settings of the kernel, says
 what they really lead to, and changes them safely.
 
 Exit status: 0 done, 1 failed, 2 misuse and nothing done, 3 partly done or
-written but not in force; tcpka run passes on its program's.`
+written but not in force; tcpka run passes on its program's, and tcpka check speaks
+as monitoring plugins do.`
 
 func names(commands []*cli.Command) string {
 	var names []string

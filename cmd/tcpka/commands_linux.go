@@ -7,6 +7,7 @@ func (s *session) commands() []*cli.Command {
 		s.showCommand(),
 		s.explainCommand(),
 		s.planCommand(),
+		s.checkCommand(),
 		s.setCommand(),
 		s.runCommand(),
 		s.undoCommand(),

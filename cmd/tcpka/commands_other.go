@@ -16,7 +16,7 @@ import (
 // there to say so.
 func (s *session) commands() []*cli.Command {
 	all := []*cli.Command{s.explainCommand(), s.planCommand()}
-	for _, name := range []string{"show", "set", "run", "undo", "probe", "selftest"} {
+	for _, name := range []string{"show", "check", "set", "run", "undo", "probe", "selftest"} {
 		stub := &cli.Command{
 			Name:            name,
 			Usage:           "works on Linux only",

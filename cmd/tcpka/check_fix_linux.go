@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// fix is the command that mends what fails in a group, or "".
+func (ck *checker) fix(g *group) string {
+	v := g.view
+	switch g.id {
+	case report.FindNotSeen:
+		if os.Geteuid() != 0 {
+			return "sudo tcpka " + shellJoin(ck.args)
+		}
+		return ""
+	case calc.FlawOldTimer:
+		return "sudo tcpka set --rearm" + after(v.args)
+	}
+	change := ""
+	planned, err := ck.planned(v.kernel)
+	switch g.id {
+	case calc.FlawOff:
+		change = "--on"
+		if v.misses != "" && err == nil { // the sysctls alone would not do
+			change += " " + valueArgs(planned)
+		}
+	case report.FindPinned:
+		if err == nil {
+			change = valueArgs(planned)
+		}
+	case calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong:
+		change = "--user-timeout " + userTimeoutArg(agreeing(v.kernel, ck.goal, g.settings))
+	case calc.FlawInFlight:
+		if uto := agreeing(v.kernel, ck.goal, g.settings); uto > 0 && v.kernel.DataInFlight(uto, 0).Latest <= ck.detect {
+			change = "--user-timeout " + userTimeoutArg(uto)
+		} else if err == nil && planned.UserTimeout > 0 {
+			change = valueArgs(planned) + " --user-timeout " + userTimeoutArg(planned.UserTimeout)
+		}
+	}
+	if change == "" {
+		return ""
+	}
+	which := ck.selecting(g)
+	if which == nil {
+		return ""
+	}
+	if g.listen {
+		change += " --listen"
+	}
+	return "sudo tcpka set sockets " + shellJoin(which) + " " + change + after(v.args)
+}
+
+func after(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return " " + shellJoin(args)
+}
+
+// agreeing is a user timeout with which settings end an idle connection exactly
+// when their probes alone would, or 0, which is none.
+func agreeing(k calc.Kernel, g calc.Goal, s keepalive.Settings) time.Duration {
+	s.UserTimeout = 0
+	alone := k.IdlePeerGone(s)
+	s.UserTimeout = s.Time + time.Duration(s.Probes)*s.Intvl
+	if s.Time < 0 || s.Intvl < 0 || s.UserTimeout > keepalive.MaxUserTimeout || k.IdlePeerGone(s).Probes != alone.Probes || !k.Meets(g, s) {
+		return 0
+	}
+	return s.UserTimeout
+}
+
+// userTimeoutArg is a value of --user-timeout.
+func userTimeoutArg(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0"
+	case d%time.Second == 0:
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+	return fmt.Sprintf("%dms", d/time.Millisecond)
+}
+
+// selecting are the filter flags that select the connections of a group, and of
+// the others no more than those of the same program. A name that cannot be shown
+// as it is cannot be typed either. Nil: none do.
+func (ck *checker) selecting(g *group) []string {
+	rest := without(ck.selected, "--comm", "--keepalive")
+	switch g.id {
+	case calc.FlawOff:
+		rest = append(rest, "--keepalive", "off")
+	case report.FindPinned: // not what follows the sysctls, which it would no longer do
+		rest = append(without(rest, "--origin"), "--origin", "socket")
+	}
+	unnamed := g.comm == otherPrograms || g.comm == noProgram
+	forAll := g.id == calc.FlawOff || g.id == report.FindPinned // does no harm to the program's others
+	switch {
+	case g.count == 1 && !g.listen && (unnamed || !forAll):
+		return append([]string{"--local", g.local, "--remote", g.remote}, without(rest, "--local", "--remote")...)
+	case unnamed:
+		return ck.selected
+	case g.comm != "" && report.PluginText(g.comm) == g.comm:
+		return append([]string{"--comm", g.comm}, rest...)
+	case len(g.pids) <= maxPIDs:
+		var pids []string
+		for _, pid := range g.pids {
+			pids = append(pids, strconv.Itoa(pid))
+		}
+		return append([]string{"--pid", strings.Join(pids, ",")}, without(rest, "--pid")...)
+	}
+	return ck.selected
+}
+
+// without leaves out flags, which each have a value.
+func without(flags []string, names ...string) []string {
+	var rest []string
+	for i := 0; i < len(flags); i += 2 {
+		keep := true
+		for _, name := range names {
+			keep = keep && flags[i] != name
+		}
+		if keep {
+			rest = append(rest, flags[i], flags[i+1])
+		}
+	}
+	return rest
+}
+
+// sshFix is the command that gives one side of SSH these probes.
+func sshFix(side calc.SSHSide, s calc.SSH) string {
+	args := fmt.Sprintf("tcpka set ssh --side %s --interval %d --count %d", side, s.Interval/time.Second, s.CountMax)
+	if side == calc.SSHServer {
+		return "sudo " + args + " --reload"
+	}
+	return args
+}

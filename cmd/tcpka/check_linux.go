@@ -1,0 +1,283 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/netns"
+	"github.com/tcpka/tcpka/sockets"
+	"github.com/tcpka/tcpka/sysctld"
+)
+
+func (s *session) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "say whether a goal is met, and what to do where it is not",
+		UsageText: "tcpka check [--behind NAME]... [--path-timeout T] [--detect-within T] [filters] [--ssh] [--netns NAME|PID|PATH|all] [-o FORMAT]",
+		Description: `Checks the settings of the namespace, every live connection, and with --ssh also
+ssh and sshd, against what the path remembers and how soon a dead peer has to be
+noticed: by the latest times, with half a second for the way there and back. It
+says why something fails, and the command that mends it. Nothing is changed.
+
+It looks at connections in ESTAB and CLOSE-WAIT (with --state also at others, and at
+listening sockets), except those of this host to itself. With filters,
+which are those of show sockets, it looks at what they select, whatever that is;
+the settings of the namespace then count only where a selected connection follows
+them, or where none is selected. Without a goal it reports what is harmful anyway.
+
+It speaks as monitoring plugins do: one line first, and the exit status
+
+  0 ok        the goal is met
+  1 warning   it is met, but something mends itself or breaks later: an old timer
+              still runs, data waits for an answer, a user timeout cuts the probes
+              short, the next boot sets other values
+  2 critical  it is not met, or a setting drops healthy connections
+  3 unknown   it could not be told, for want of rights or for an error, or the
+              command line makes no sense; what is critical is said all the same`,
+		Flags: join(aimFlags("0"), filterFlags(), []cli.Flag{
+			&cli.BoolFlag{Name: "ssh", Usage: "check ssh and sshd, too", DisableDefaultText: true},
+		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
+		Action: s.check,
+	}
+}
+
+func (s *session) check(c *cli.Context) error {
+	format, err := outputFormat(c, "prometheus")
+	if err != nil {
+		return err
+	}
+	ck, err := s.checkerOf(c)
+	if err != nil {
+		return err
+	}
+	for _, ns := range ck.namespaces {
+		if err := ck.namespace(ns); err != nil {
+			if !ck.all {
+				return s.permission(err)
+			}
+			ck.find(report.FindNotSeen, report.SeverityUnknown, "namespace "+ns.Name, "it could not be looked at: "+err.Error(), "sudo tcpka "+shellJoin(s.args))
+		}
+	}
+	ck.elsewhere()
+	ck.proxies()
+	if givenBool(c, "ssh") {
+		if err := ck.ssh(c.Context); err != nil {
+			return err
+		}
+	}
+	d := ck.answer()
+	switch format {
+	case "json":
+		err = report.JSON(s.stdout, d)
+	case "prometheus":
+		err = report.CheckMetrics(s.stdout, d)
+	default:
+		err = report.Table(s.stdout, d, s.style())
+	}
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	if exit := d.Status.Exit(); exit != 0 {
+		return passed(exit)
+	}
+	return nil
+}
+
+// checker is a check on its way.
+type checker struct {
+	*session
+	aim
+	where
+	goal  calc.Goal // what TCP keepalive can do for it
+	noTCP bool      // it can do nothing
+
+	filter   sockets.Filter
+	filtered bool
+	selected []string // the filter as it was given
+	named    string   // --netns as it was given, and not all
+
+	here   keepalive.Settings // of the namespace that tcpka runs in
+	kernel calc.Kernel        // likewise
+	sshToo bool
+
+	doc    report.Check
+	groups map[groupKey]*group
+	order  []*group
+}
+
+func (s *session) checkerOf(c *cli.Context) (*checker, error) {
+	ck := &checker{session: s, groups: map[groupKey]*group{}, sshToo: givenBool(c, "ssh")}
+	var err error
+	if ck.aim, err = aimOf(c); err != nil {
+		return nil, err
+	}
+	goal, ok := ck.tcpGoal()
+	if ck.goal, ck.noTCP = goal, !ok; ck.noTCP {
+		ck.goal = calc.Goal{}
+	}
+	if ck.filter, ck.filtered, err = filterOf(c); err != nil {
+		return nil, err
+	}
+	judged := sockets.StatesOf(sockets.Established, sockets.CloseWait, sockets.FinWait2, sockets.Listen)
+	switch states := ck.filter.States; {
+	case states == 0:
+		ck.filter.States = sockets.StatesOf(sockets.Established, sockets.CloseWait)
+	case states&judged == 0:
+		return nil, misuse("--state: no connection in these states has keepalive").withHint("check looks at estab, close-wait, fin-wait-2 and listen")
+	default:
+		ck.filter.States &= judged
+	}
+	for _, flag := range filterFlags() {
+		for _, value := range givenAll(c, flag.Names()[0]) {
+			ck.selected = append(ck.selected, "--"+flag.Names()[0], value)
+		}
+	}
+	if ck.where, err = whereOf(c); err != nil {
+		return nil, err
+	}
+	if spec, ok := given(c, "netns"); ok && !ck.all {
+		ck.named = spec
+	}
+	here, err := look(ck.root)
+	if err != nil {
+		return nil, s.permission(err)
+	}
+	ck.here, ck.kernel = here.settings, here.kernel
+	ck.doc = report.Check{
+		Schema: "tcpka/check/v1", Findings: []report.Finding{},
+		Goal: report.CheckGoal{
+			Behind: []string{}, PathTimeout: secondsOrNull(ck.goal.PathTimeout), SSHPathTimeout: secondsOrNull(ck.sshGoal().PathTimeout),
+			DetectWithin: secondsOrNull(ck.detect), SurviveLoss: ck.loss,
+		},
+		Checked: report.CheckedCount{Namespaces: []string{}, SSH: []string{}},
+	}
+	for _, b := range ck.boxes {
+		ck.doc.Goal.Behind = append(ck.doc.Goal.Behind, b.Name)
+	}
+	return ck, nil
+}
+
+// find adds what is not about connections. No fix is an empty one.
+func (ck *checker) find(id string, severity report.Severity, subject, text, fix string) {
+	ck.doc.Findings = append(ck.doc.Findings, report.Finding{
+		ID: id, Severity: severity, Subject: subject, Text: text, Fix: textOrNull(fix),
+	})
+}
+
+// elsewhere looks for processes that were asked for and are in another namespace:
+// none of their connections is here.
+func (ck *checker) elsewhere() {
+	if ck.named != "" || ck.all || ck.noTCP || ck.doc.Checked.Sockets > 0 {
+		return
+	}
+	for _, pid := range ck.filter.PIDs {
+		h, err := netns.Find(strconv.Itoa(pid))
+		switch {
+		case err != nil:
+			ck.find(report.FindNotSeen, report.SeverityUnknown, fmt.Sprintf("process %d", pid), err.Error(), "")
+		case h.Inode != ck.namespaces[0].Inode:
+			ck.find(report.FindOtherNamespace, report.SeverityUnknown, fmt.Sprintf("process %d", pid),
+				"it is in another network namespace: its connections have the values of that, and none of them is here",
+				"sudo tcpka "+shellJoin(append(slices.Clone(ck.args), "--netns", strconv.Itoa(pid))))
+		}
+		if err == nil {
+			h.Close()
+		}
+	}
+}
+
+// proxies says what ends the TCP connection on the path.
+func (ck *checker) proxies() {
+	names := ck.terminating()
+	if len(names) == 0 {
+		return
+	}
+	severity, text, fix := report.SeverityCritical, noHelp(names), ""
+	if ssh, err := ck.plannedSSH(); err == nil {
+		text += "; data of the application does, at least every " + report.Seconds(ssh.Interval).Both() + ", and so do the probes of SSH"
+		fix = sshFix(calc.SSHClient, ssh)
+	}
+	if ck.sshToo {
+		severity = report.SeverityWarning // SSH is judged by itself
+	}
+	ck.find(report.FindL7Hop, severity, "the path", text, fix)
+}
+
+// bootLasts compares what runs with what the next boot sets.
+func (ck *checker) bootLasts(v *view) error {
+	files, err := sysctld.Load(ck.root)
+	if err != nil {
+		return fmt.Errorf("boot settings: %w", err)
+	}
+	reader := sysctld.Procps
+	if _, err := os.Stat(ck.root.Path("/run/systemd/system")); err == nil { // sd_booted(3)
+		reader = sysctld.Systemd
+	}
+	after, deciding := atBoot(files, reader, v.kernel.HZ)
+	if after == v.settings {
+		return nil
+	}
+	text := ""
+	for _, key := range keys() {
+		if numbers(after)[key] == numbers(v.settings)[key] {
+			continue
+		}
+		if text != "" {
+			text += "; "
+		}
+		text += fmt.Sprintf("%s is %d now", key, numbers(v.settings)[key])
+		if a, ok := deciding[key]; ok {
+			text += fmt.Sprintf(", and %s:%d sets %d", a.Path, a.Line, numbers(after)[key])
+		} else {
+			text += fmt.Sprintf(", and no file sets it, so that the kernel's %d comes back", numbers(after)[key])
+		}
+	}
+	keep, fix := v.settings, ""
+	if v.misses != "" {
+		keep, err = ck.planned(v.kernel)
+	}
+	if err == nil {
+		fix = "sudo tcpka set " + valueArgs(keep) + " --persist"
+	}
+	ck.find(report.FindBootDiffers, report.SeverityWarning, "the next boot", text, fix)
+	return nil
+}
+
+// answer is the document.
+func (ck *checker) answer() report.Check {
+	for _, g := range ck.order {
+		ck.doc.Findings = append(ck.doc.Findings, ck.finding(g))
+	}
+	ck.doc.Judge()
+	return ck.doc
+}
+
+// planned are settings that meet the goal and survive the loss of two probes, if
+// that can be. Without a goal they are the kernel's own.
+func (ck *checker) planned(k calc.Kernel) (keepalive.Settings, error) {
+	g := ck.goal
+	if g.PathTimeout == 0 && g.DetectWithin == 0 {
+		return keepalive.Defaults(), nil
+	}
+	if g.SurviveLoss < 2 {
+		g.SurviveLoss = 2
+		if s, err := planTCP(k, g); err == nil {
+			return s, nil
+		}
+		g.SurviveLoss = ck.goal.SurviveLoss
+	}
+	return planTCP(k, g)
+}
+
+// valueArgs are the flags for three of the settings.
+func valueArgs(s keepalive.Settings) string {
+	return fmt.Sprintf("--time %d --intvl %d --probes %d", s.Time/time.Second, s.Intvl/time.Second, s.Probes)
+}

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// view is a namespace as check sees it.
+type view struct {
+	name     string
+	other    bool     // not the one that tcpka runs in
+	args     []string // the flags by which other commands find it
+	settings keepalive.Settings
+	kernel   calc.Kernel
+	misses   string // why its settings do not meet the goal; empty: they do
+
+	sockets   int
+	followers group // connections that fail because they follow the settings
+}
+
+// namespace checks the settings and the connections of one.
+func (ck *checker) namespace(ns namespace) error {
+	v := &view{name: ns.Name, other: !ns.Current && !ns.here}
+	switch {
+	case ck.named != "":
+		v.args = []string{"--netns", ck.named}
+	case v.other && ns.PID != 0:
+		v.args = []string{"--netns", strconv.Itoa(ns.PID)}
+	case v.other:
+		v.args = []string{"--netns", ns.Name}
+	}
+	err := ns.Do(func() error {
+		snap, err := look(ck.root)
+		if err != nil {
+			return err
+		}
+		v.settings, v.kernel = snap.settings, snap.kernel
+		v.misses = v.kernel.Misses(ck.goal, v.settings)
+		return ck.connections(v)
+	})
+	if err != nil {
+		return err
+	}
+	if ck.all && v.other && v.sockets == 0 {
+		return nil // nobody is there who would notice
+	}
+	ck.doc.Checked.Namespaces = append(ck.doc.Checked.Namespaces, v.name)
+	ck.defaults(v)
+	if ns.Name == "host" {
+		return ck.bootLasts(v)
+	}
+	return nil
+}
+
+// connections judges those of the calling thread's namespace.
+func (ck *checker) connections(v *view) error {
+	if ck.noTCP {
+		return nil // whatever they have, it does not help
+	}
+	// What of the filter not everybody may see is looked at here, so that a
+	// connection that might be meant is not taken for none.
+	wide := ck.filter
+	wide.PIDs, wide.Comms, wide.Keepalive, wide.Origin = nil, nil, sockets.Unknown, sockets.FromUnknown
+	q := sockets.Query{Sysctl: v.settings, Filter: wide}
+	_, err := sockets.List(q, func(s *sockets.Socket) error {
+		switch {
+		case !ck.filtered && local(s):
+			ck.doc.Checked.Local++
+		case ck.filter.Match(s):
+			v.sockets++
+			ck.doc.Checked.Sockets++
+			ck.connection(v, s)
+		case ck.mightMatch(s):
+			v.sockets++
+			ck.doc.Checked.Sockets++
+			ck.unseen(v, s, "whether the filter means them")
+		}
+		return nil
+	})
+	return err
+}
+
+// local reports whether both ends are this host's: nothing lies on such a path.
+func local(s *sockets.Socket) bool {
+	return s.State != sockets.Listen && (s.Remote.Addr().Unmap().IsLoopback() || s.Remote.Addr() == s.Local.Addr())
+}
+
+// mightMatch reports whether a socket that the filter does not select would be
+// selected if more of it could be seen.
+func (ck *checker) mightMatch(s *sockets.Socket) bool {
+	f := ck.filter
+	if len(s.Owners) == 0 && s.Inode != 0 {
+		f.PIDs, f.Comms = nil, nil
+	}
+	if s.Keepalive == sockets.Unknown {
+		f.Keepalive = sockets.Unknown
+	}
+	if !s.ValuesKnown {
+		f.Origin = sockets.FromUnknown
+	}
+	return f.Match(s)
+}
+
+func (ck *checker) connection(v *view, s *sockets.Socket) {
+	if s.Keepalive == sockets.Unknown || s.Keepalive == sockets.On && !s.ValuesKnown {
+		ck.unseen(v, s, "their keepalive")
+		return
+	}
+	live := calc.Live{
+		Settings: s.Settings, Enabled: s.Keepalive == sockets.On, Closed: closed(s),
+		Timer: calc.Timer(s.Timer), Expires: s.Left, Unanswered: s.Unanswered, Backoff: s.Backoff, Idle: s.Idle, RTO: s.RTO,
+	}
+	flaws := v.kernel.Examine(ck.goal, live)
+	if len(flaws) > 0 {
+		ck.doc.Checked.Failing++
+	}
+	for _, flaw := range flaws {
+		id, severity, text := flaw.ID, report.SeverityCritical, flaw.Text
+		switch flaw.ID {
+		case calc.FlawUserTimeoutShort, calc.FlawOldTimer, calc.FlawInFlight:
+			severity = report.SeverityWarning
+		case calc.FlawValues:
+			own := ownValues(s)
+			if own == "" {
+				v.followers.add(s)
+				continue
+			}
+			id, text = report.FindPinned, "the program has set "+own+", which the sysctls no longer change: "+text
+		}
+		ck.group(v, id, severity, s, text)
+	}
+}
+
+// ownValues are the values that a socket does not have from the sysctls.
+func ownValues(s *sockets.Socket) string {
+	var own []string
+	for _, one := range []struct {
+		from sockets.Origin
+		text string
+	}{
+		{s.TimeFrom, fmt.Sprintf("time %d s", s.Time/time.Second)},
+		{s.IntvlFrom, fmt.Sprintf("intvl %d s", s.Intvl/time.Second)},
+		{s.ProbesFrom, fmt.Sprintf("probes %d", s.Probes)},
+	} {
+		if one.from == sockets.FromSocket {
+			own = append(own, one.text)
+		}
+	}
+	return strings.Join(own, ", ")
+}
+
+// unseen is a connection of which not enough is known.
+func (ck *checker) unseen(v *view, s *sockets.Socket, what string) {
+	ck.doc.Checked.Unknown++
+	ck.group(v, report.FindNotSeen, report.SeverityUnknown, s, what+" cannot be seen from here")
+}
+
+// defaults judges the settings of the namespace.
+func (ck *checker) defaults(v *view) {
+	if ck.filtered && v.sockets > 0 && v.followers.count == 0 {
+		return
+	}
+	subject := "namespace " + v.name
+	fix := func(args string) string {
+		return "sudo tcpka set " + strings.Join(append([]string{args}, quoted(v.args)...), " ")
+	}
+	misses := v.misses
+	for _, w := range v.kernel.Warnings(v.settings) {
+		severity := report.SeverityWarning
+		switch w.ID {
+		case "time_zero", "intvl_zero", "intvl_beyond_timer", "probes_zero":
+		case "time_negative", "intvl_negative":
+			severity = report.SeverityCritical
+		default: // which no goal may mind
+			continue
+		}
+		if !v.kernel.IdlePeerAlive(v.settings).Never {
+			severity, misses = report.SeverityCritical, "" // which says it
+		}
+		f := report.Finding{ID: report.FindHarmful, Severity: severity, Subject: subject, Text: w.Text, Count: v.followers.count, Examples: v.followers.examples}
+		if s, err := ck.planned(v.kernel); err == nil {
+			f.Fix = new(fix(valueArgs(s)))
+		}
+		ck.doc.Findings = append(ck.doc.Findings, f)
+	}
+	if misses == "" {
+		return
+	}
+	f := report.Finding{ID: report.FindDefaults, Severity: report.SeverityCritical, Subject: subject, Text: misses, Count: v.followers.count, Examples: v.followers.examples}
+	if v.other && ck.kernel.Misses(ck.goal, ck.here) == "" {
+		f.ID = report.FindOtherNamespace
+		f.Text = "it has settings of its own, and those of the namespace that tcpka runs in do not reach it: " + f.Text
+	}
+	if f.Count > 0 {
+		f.Text += fmt.Sprintf("; %s here now", followed(f.Count))
+	}
+	switch s, err := ck.planned(v.kernel); {
+	case err != nil:
+		f.Text += "; " + err.Error()
+	case v.name == "host":
+		f.Fix = new(fix(valueArgs(s) + " --persist"))
+	default:
+		f.Fix = new(fix(valueArgs(s)))
+	}
+	ck.doc.Findings = append(ck.doc.Findings, f)
+}
+
+func followed(n int) string {
+	if n == 1 {
+		return "1 connection follows them"
+	}
+	return fmt.Sprintf("%d connections follow them", n)
+}
+
+func quoted(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	return []string{shellJoin(words)}
+}
+
+// A group is connections of one program that fail for one reason.
+type group struct {
+	groupKey
+	view     *view
+	severity report.Severity
+
+	// Of the first of them.
+	text          string
+	settings      keepalive.Settings
+	local, remote string
+
+	count    int
+	listen   bool  // some listen
+	pids     []int // some
+	examples []string
+}
+
+type groupKey struct{ id, netns, comm string }
+
+const (
+	maxGroups   = 50 // of one finding; the programs beyond are one more
+	maxPIDs     = 5
+	maxExamples = 3
+
+	// Names that no process can have: they are 15 bytes at most.
+	noProgram     = "\x00 no process"
+	otherPrograms = "\x00 other programs"
+)
+
+// group adds a socket to the group of its program and reason.
+func (ck *checker) group(v *view, id string, severity report.Severity, s *sockets.Socket, text string) {
+	key := groupKey{id, v.name, noProgram}
+	if len(s.Owners) > 0 {
+		key.comm = strings.Clone(s.Owners[0].Comm)
+	}
+	g := ck.groups[key]
+	if g == nil && ck.ofID(id) >= maxGroups {
+		key.comm = otherPrograms
+		g = ck.groups[key]
+	}
+	if g == nil {
+		g = &group{
+			groupKey: key, view: v, severity: severity,
+			text: text, settings: s.Settings, local: s.Local.String(), remote: s.Remote.String(),
+		}
+		ck.groups[key] = g
+		ck.order = append(ck.order, g)
+	}
+	g.add(s)
+}
+
+func (ck *checker) ofID(id string) (n int) {
+	for _, g := range ck.order {
+		if g.id == id {
+			n++
+		}
+	}
+	return n
+}
+
+func (g *group) add(s *sockets.Socket) {
+	g.count++
+	g.listen = g.listen || s.State == sockets.Listen
+	for _, o := range s.Owners {
+		if len(g.pids) <= maxPIDs && !slices.Contains(g.pids, o.PID) {
+			g.pids = append(g.pids, o.PID)
+		}
+	}
+	if len(g.examples) < maxExamples {
+		example := s.Local.String() + " -> " + s.Remote.String()
+		if s.State == sockets.Listen {
+			example = s.Local.String() + " (listening)"
+		}
+		if len(s.Owners) > 0 {
+			example += fmt.Sprintf(", pid %d", s.Owners[0].PID)
+		}
+		g.examples = append(g.examples, example)
+	}
+}
+
+// finding puts a group into words.
+func (ck *checker) finding(g *group) report.Finding {
+	subject := report.Connections(g.count)
+	switch g.comm {
+	case noProgram:
+		subject += " whose program is not known"
+	case otherPrograms:
+		subject += " of other programs"
+	default:
+		subject += " of " + g.comm
+	}
+	if len(ck.namespaces) > 1 {
+		subject += " in namespace " + g.view.name
+	}
+	f := report.Finding{ID: g.id, Severity: g.severity, Subject: subject, Text: g.text, Count: g.count, Examples: g.examples}
+	if fix := ck.fix(g); fix != "" {
+		f.Fix = &fix
+	}
+	return f
+}

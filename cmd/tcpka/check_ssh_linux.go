@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// ssh checks what ssh uses for a host that no file names, and what sshd uses. An
+// end that is not installed is not there.
+func (ck *checker) ssh(ctx context.Context) error {
+	programs := sshconf.FindPrograms()
+	who, err := sshconf.Caller()
+	if err != nil {
+		return err
+	}
+	client, clientErr := programs.Client(ctx, who, anyHost)
+	clientVersion, _ := programs.ClientVersion(ctx)
+	connection, _ := thisConnection()
+	server, serverErr := programs.Server(ctx, sshdConfig, connection)
+	serverVersion, _ := programs.ServerVersion(ctx)
+	for _, one := range []struct {
+		side    calc.SSHSide
+		id      string
+		said    sshconf.Options
+		err     error
+		version string
+	}{
+		{calc.SSHClient, report.FindSSHClient, client, clientErr, clientVersion},
+		{calc.SSHServer, report.FindSSHServer, server, serverErr, serverVersion},
+	} {
+		end := calc.SSH{Side: one.side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+		if one.err == nil {
+			one.err = readEnd(&end, one.said)
+		}
+		subject := "the SSH " + string(one.side)
+		switch {
+		case errors.Is(one.err, sshconf.ErrNotInstalled):
+		case one.err != nil:
+			ck.find(report.FindNotSeen, report.SeverityUnknown, subject, one.err.Error(), "sudo tcpka "+shellJoin(ck.args))
+		default:
+			if v, err := calc.ParseSSHVersion(one.version); err == nil {
+				end.Version = v
+			}
+			ck.doc.Checked.SSH = append(ck.doc.Checked.SSH, string(one.side))
+			ck.sshEnd(one.id, subject, end)
+		}
+	}
+	if len(ck.doc.Checked.SSH) == 0 && clientErr != nil && serverErr != nil {
+		ck.find(report.FindNotSeen, report.SeverityUnknown, "SSH", "neither ssh nor sshd could be asked: "+clientErr.Error(), "")
+	}
+	return nil
+}
+
+// sshEnd judges one end. Its own probes must meet the goal, or else TCP keepalive
+// must, which OpenSSH leaves to the sysctls.
+func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
+	goal := ck.sshGoal()
+	text := calc.MissesSSH(goal, end)
+	if goal.PathTimeout == 0 && goal.DetectWithin == 0 {
+		text = ""
+		for _, w := range end.Warnings(ck.kernel, ck.here) {
+			if w.ID == "count_zero_drops_idle" {
+				text = w.Text
+			}
+		}
+	}
+	if text == "" {
+		return
+	}
+	byTCP := ck.kernel.Misses(ck.goal, ck.here)
+	switch {
+	case ck.noTCP:
+	case !end.TCPKeepAlive:
+		text += "; TCPKeepAlive is off"
+	case byTCP == "" && (end.Interval == 0 || end.Interval >= ck.kernel.IdleAfterAnsweredProbe(ck.here).Latest):
+		return // TCP is first
+	case byTCP != "":
+		text += "; TCPKeepAlive follows the sysctls, by which " + byTCP
+	}
+	fix := ""
+	if s, err := ck.plannedSSH(); err == nil {
+		fix = sshFix(end.Side, s)
+	} else {
+		text += "; " + err.Error()
+	}
+	ck.find(id, report.SeverityCritical, subject, text, fix)
+}
+
+// plannedSSH is [checker.planned] for SSH.
+func (ck *checker) plannedSSH() (calc.SSH, error) {
+	g := ck.sshGoal()
+	if g.PathTimeout == 0 && g.DetectWithin == 0 {
+		return calc.SSH{CountMax: calc.DefaultSSHCountMax}, nil // as OpenSSH has it
+	}
+	if g.SurviveLoss < 2 {
+		g.SurviveLoss = 2
+		if s, err := calc.PlanSSH(g); err == nil {
+			return s, nil
+		}
+		g.SurviveLoss = ck.loss
+	}
+	return calc.PlanSSH(g)
+}
