@@ -256,6 +256,9 @@ func (s *session) render(c *cli.Context, d report.Document) error {
 	return nil
 }
 
+// socketFormats are what a list of sockets has beside them.
+var socketFormats = []string{"jsonl", "csv", "prometheus"}
+
 // outputFormat is "table" or "json", or one of more. Commands that change
 // something call it first, so that a misspelt format is found before.
 func outputFormat(c *cli.Context, more ...string) (string, error) {

@@ -63,7 +63,7 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		}
 		if takesValue(flags, word) {
 			if i++; i == len(words) { // the value itself is asked for
-				printMatches(w, cursor, flagValues(strings.TrimLeft(word, "-")))
+				printMatches(w, cursor, flagValues(command, strings.TrimLeft(word, "-")))
 				return
 			}
 			continue
@@ -94,10 +94,16 @@ func complete(w io.Writer, app *cli.App, words []string) {
 }
 
 // flagValues are the words that a flag accepts; none where it accepts anything.
-func flagValues(flag string) []string {
+func flagValues(command *cli.Command, flag string) []string {
 	switch flag {
 	case "output", "o":
-		return []string{"table", "json"}
+		formats := []string{"table", "json"}
+		if command != nil && command.Name == "sockets" && hasFlag(command.Flags, "watch") {
+			formats = append(formats, socketFormats...)
+		}
+		return formats
+	case "state", "keepalive", "origin", "sort":
+		return socketWords(flag)
 	case "netns":
 		return []string{"all"}
 	case "side":

@@ -61,7 +61,7 @@ type listing struct {
 }
 
 func (s *session) listingOf(c *cli.Context) (l listing, err error) {
-	if l.format, err = outputFormat(c, "jsonl", "csv", "prometheus"); err != nil {
+	if l.format, err = outputFormat(c, socketFormats...); err != nil {
 		return l, err
 	}
 	if l.filter, _, err = filterOf(c); err != nil {
