@@ -203,7 +203,7 @@ func (c *conn) step() {
 	case c.state == connecting:
 		if l.info.State == tcpEstablished || l.info.State == tcpCloseWait {
 			c.since = span{l.now - millis(l.info.Last_ack_recv) - tick, l.now}
-			c.made = l.now
+			c.made = c.since.early
 			c.enter(settling, l.now)
 			if c.hold {
 				c.watch()
@@ -270,7 +270,7 @@ func (c *conn) wait(l look) {
 // hush begins the silence of the sample.
 func (c *conn) hush(wanted time.Duration) {
 	c.sample.Wanted = wanted
-	c.limit = c.since.late + 2*wanted
+	c.limit = c.since.late + 2*wanted + settleWithin // a late greeting is no habit
 	c.enter(silent, c.looked)
 }
 

@@ -119,7 +119,7 @@ func TestProbe(t *testing.T) {
 
 		stdout, status := end(unix.SIGTERM)
 		for _, want := range []string{
-			`(?m)^127\.0\.0\.1:\d+  silent for 1(\.\d+)? s: its probe came through$`,
+			`(?m)^127\.0\.0\.1:\d+  silent for [012](\.\d+)? s: its probe came through$`,
 			`(?m)^127\.0\.0\.1:\d+  silent for [45](\.\d+)? s: the probe was answered$`,
 			`(?m)^The path from here to 127\.0\.0\.1\n  survived       a silence of [45]`,
 		} {
