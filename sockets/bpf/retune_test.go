@@ -42,13 +42,26 @@ func TestRootRetuner(t *testing.T) {
 			for i := round; i < len(all); i += 2 {
 				named = append(named, all[i])
 			}
-			named = append(named, 1<<63) // nobody's
+			// Nobody's, but with the place and the lower half of one that is not
+			// named.
+			const shift, nobodies = 54, 20
+			for i := range nobodies {
+				c := all[2*i+1-round]
+				nobody := c + 1<<32
+				for nobody*0x9e3779b97f4a7c15>>shift != c*0x9e3779b97f4a7c15>>shift {
+					nobody += 1 << 32
+				}
+				named = append(named, nobody)
+			}
 			r, err := LoadRetuner(established, hz, named, by)
 			if err != nil {
 				t.Fatalf("%v: %+v", by, err)
 			}
 			if r.Loader != by || r.Why != nil {
 				t.Errorf("%v: loaded by %v, %v", by, r.Loader, r.Why)
+			}
+			if r.table.shift() != shift {
+				t.Fatalf("the index is of another size: %d", len(r.table.index))
 			}
 			for i := range r.Targets() {
 				r.Targets()[i].Probes = uint8(1 + round + i%100)
@@ -59,7 +72,7 @@ func TestRootRetuner(t *testing.T) {
 				}
 			}
 			targets := r.Targets()
-			for i, b := range targets[:len(targets)-1] {
+			for i, b := range targets[:len(targets)-nobodies] {
 				got, err := unix.GetsockoptInt(fds[round+2*i], unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
 				if err != nil {
 					t.Fatal(err)
@@ -69,8 +82,16 @@ func TestRootRetuner(t *testing.T) {
 					t.Fatalf("%v: %d probes, want %d: %+v", by, got, want, b)
 				}
 			}
-			if last := targets[len(targets)-1]; last.Result != 0 {
-				t.Errorf("%v: nobody: %+v", by, last)
+			for _, b := range targets[len(targets)-nobodies:] {
+				if b.Result != 0 {
+					t.Errorf("%v: nobody: %+v", by, b)
+				}
+			}
+			for i := 1 - round; i < len(all) && round == 0; i += 2 {
+				got, err := unix.GetsockoptInt(fds[i], unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+				if err != nil || got != 9 {
+					t.Fatalf("%v: not named, and changed to %d probes, %v", by, got, err)
+				}
 			}
 			if err := r.Close(); err != nil {
 				t.Error(err)
