@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,10 +16,7 @@ func (ck *checker) fix(g *group) string {
 	v := g.view
 	switch g.id {
 	case report.FindNotSeen:
-		if os.Geteuid() != 0 {
-			return "sudo tcpka " + shellJoin(ck.args)
-		}
-		return ""
+		return ck.asRoot()
 	case calc.FlawOldTimer:
 		return "sudo tcpka set --rearm" + after(v.args)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,7 +26,8 @@ func (s *session) checkCommand() *cli.Command {
 		Description: `Checks the settings of the namespace, every live connection, and with --ssh also
 ssh and sshd, against what the path remembers and how soon a dead peer has to be
 noticed: by the latest times, with half a second for the way there and back. It
-says why something fails, and the command that mends it. Nothing is changed.
+says why something fails, and the command that mends it. Nothing is changed. What
+it cannot promise is a death noticed while data is in flight: see tcpka plan.
 
 It looks at connections in ESTAB and CLOSE-WAIT (with --state also at others, and at
 listening sockets), except those of this host to itself. With filters,
@@ -43,7 +45,7 @@ It speaks as monitoring plugins do: one line first, and the exit status
   3 unknown   it could not be told, for want of rights or for an error, or the
               command line makes no sense; what is critical is said all the same`,
 		Flags: join(aimFlags("0"), filterFlags(), []cli.Flag{
-			&cli.BoolFlag{Name: "ssh", Usage: "check ssh and sshd, too", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "ssh", Usage: "ask ssh and sshd, too, as tcpka show ssh does", DisableDefaultText: true},
 		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
 		Action: s.check,
 	}
@@ -58,13 +60,8 @@ func (s *session) check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, ns := range ck.namespaces {
-		if err := ck.namespace(ns); err != nil {
-			if !ck.all {
-				return s.permission(err)
-			}
-			ck.find(report.FindNotSeen, report.SeverityUnknown, "namespace "+ns.Name, "it could not be looked at: "+err.Error(), "sudo tcpka "+shellJoin(s.args))
-		}
+	if err := ck.everywhere(); err != nil {
+		return err
 	}
 	ck.elsewhere()
 	ck.proxies()
@@ -172,6 +169,36 @@ func (ck *checker) find(id string, severity report.Severity, subject, text, fix 
 	})
 }
 
+// everywhere looks at the namespaces.
+func (ck *checker) everywhere() error {
+	closed := 0
+	var why error
+	for _, ns := range ck.namespaces {
+		err := ck.namespace(ns)
+		switch {
+		case err == nil:
+		case !ck.all:
+			return ck.permission(err)
+		case !errors.Is(err, os.ErrNotExist): // or it has ended meanwhile
+			closed++
+			why = err
+		}
+	}
+	if closed > 0 {
+		ck.find(report.FindNotSeen, report.SeverityUnknown, fmt.Sprintf("%d of %d network namespaces", closed, len(ck.namespaces)),
+			"they could not be looked at: "+why.Error(), ck.asRoot())
+	}
+	return nil
+}
+
+// asRoot is this command for someone who may see more, or "".
+func (ck *checker) asRoot() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	return "sudo tcpka " + shellJoin(ck.args)
+}
+
 // elsewhere looks for processes that were asked for and are in another namespace:
 // none of their connections is here.
 func (ck *checker) elsewhere() {
@@ -205,8 +232,8 @@ func (ck *checker) proxies() {
 		text += "; data of the application does, at least every " + report.Seconds(ssh.Interval).Both() + ", and so do the probes of SSH"
 		fix = sshFix(calc.SSHClient, ssh)
 	}
-	if ck.sshToo {
-		severity = report.SeverityWarning // SSH is judged by itself
+	if ck.sshToo { // which is judged by itself, and has the fix
+		severity, fix = report.SeverityOK, ""
 	}
 	ck.find(report.FindL7Hop, severity, "the path", text, fix)
 }

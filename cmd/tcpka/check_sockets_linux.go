@@ -114,11 +114,7 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
-	live := calc.Live{
-		Settings: s.Settings, Enabled: s.Keepalive == sockets.On, Closed: closed(s),
-		Timer: calc.Timer(s.Timer), Expires: s.Left, Unanswered: s.Unanswered, Backoff: s.Backoff, Idle: s.Idle, RTO: s.RTO,
-	}
-	flaws := v.kernel.Examine(ck.goal, live)
+	flaws := v.kernel.Examine(ck.goal, liveOf(s))
 	if len(flaws) > 0 {
 		ck.doc.Checked.Failing++
 	}

@@ -40,7 +40,7 @@ func (ck *checker) ssh(ctx context.Context) error {
 		switch {
 		case errors.Is(one.err, sshconf.ErrNotInstalled):
 		case one.err != nil:
-			ck.find(report.FindNotSeen, report.SeverityUnknown, subject, one.err.Error(), "sudo tcpka "+shellJoin(ck.args))
+			ck.find(report.FindNotSeen, report.SeverityUnknown, subject, one.err.Error(), ck.asRoot())
 		default:
 			if v, err := calc.ParseSSHVersion(one.version); err == nil {
 				end.Version = v

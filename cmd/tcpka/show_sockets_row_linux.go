@@ -63,7 +63,19 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 	if s.Timer == sockets.TimerNone {
 		return &d.row
 	}
-	live := calc.Live{
+	live := liveOf(s)
+	d.row.Next, _, d.row.NextKnown = d.kernel.NextProbe(live)
+	if d.always || s.Unanswered > 0 || s.State == sockets.SynSent {
+		if p := d.kernel.Dies(live); !p.Never {
+			d.row.Dies = report.SocketEnd{Known: true, Exact: p.Exact, Earliest: p.Earliest, Latest: p.Latest, By: p.DecidedBy}
+		}
+	}
+	return &d.row
+}
+
+// liveOf is a socket as package calc sees it.
+func liveOf(s *sockets.Socket) calc.Live {
+	return calc.Live{
 		Settings:   s.Settings,
 		Enabled:    s.Keepalive == sockets.On,
 		Connecting: s.State == sockets.SynSent,
@@ -75,13 +87,6 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 		Idle:       s.Idle,
 		RTO:        s.RTO,
 	}
-	d.row.Next, _, d.row.NextKnown = d.kernel.NextProbe(live)
-	if d.always || s.Unanswered > 0 || s.State == sockets.SynSent {
-		if p := d.kernel.Dies(live); !p.Never {
-			d.row.Dies = report.SocketEnd{Known: true, Exact: p.Exact, Earliest: p.Earliest, Latest: p.Latest, By: p.DecidedBy}
-		}
-	}
-	return &d.row
 }
 
 // closed reports whether the program has closed the socket, and the kernel

@@ -41,7 +41,7 @@ type CheckedCount struct {
 type Severity string
 
 const (
-	SeverityOK       Severity = "ok"
+	SeverityOK       Severity = "ok" // of a finding: only good to know
 	SeverityWarning  Severity = "warning"
 	SeverityUnknown  Severity = "unknown"
 	SeverityCritical Severity = "critical"
@@ -125,7 +125,7 @@ func (d Check) table(w *bufio.Writer, s Style) {
 // summary is the line that a monitoring system shows.
 func (d Check) summary() string {
 	line := "TCPKA " + strings.ToUpper(string(d.Status)) + " - "
-	if len(d.Findings) == 0 {
+	if d.Status == SeverityOK {
 		if g := d.Goal; len(g.Behind) == 0 && g.PathTimeout == nil && g.DetectWithin == nil {
 			line += "nothing harmful in "
 		} else {
@@ -191,7 +191,9 @@ func CheckMetrics(w io.Writer, d Check) error {
 	fmt.Fprintln(b, "# TYPE tcpka_check_findings gauge")
 	count := map[string]int{}
 	for _, f := range d.Findings {
-		count[f.ID]++
+		if f.Severity != SeverityOK {
+			count[f.ID]++
+		}
 	}
 	for _, id := range FindingIDs() {
 		fmt.Fprintf(b, "tcpka_check_findings{id=%q} %d\n", id, count[id])

@@ -14,6 +14,7 @@ func TestCheck(t *testing.T) {
 	met := fine
 	met.Goal = CheckGoal{Behind: []string{"aws-nlb"}, PathTimeout: new(Seconds(s(350))), SSHPathTimeout: new(Seconds(s(350))), DetectWithin: new(Seconds(s(120)))}
 	met.Checked = CheckedCount{Namespaces: []string{"host", "pod"}, Sockets: 40, Local: 3, SSH: []string{"client", "server"}}
+	met.Findings = []Finding{{ID: FindL7Hop, Severity: SeverityOK, Subject: "the path", Text: "it ends there"}}
 	missed := met
 	missed.Checked.Failing, missed.Checked.Unknown = 12, 1
 	missed.Findings = []Finding{
@@ -54,6 +55,8 @@ func TestJudge(t *testing.T) {
 		exit  int
 	}{
 		{nil, ok, 0},
+		{[]Severity{ok}, ok, 0},
+		{[]Severity{ok, warning}, warning, 1},
 		{[]Severity{warning}, warning, 1},
 		{[]Severity{warning, critical}, critical, 2},
 		{[]Severity{unknown}, unknown, 3},
