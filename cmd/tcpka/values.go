@@ -82,17 +82,18 @@ func refuse(name, text string, err error, ch keepalive.Change, surface keepalive
 	}
 	reason := err.Error()
 	if _, ok := errors.AsType[*keepalive.RangeError](err); ok {
-		reason = harm(name, ch)
+		reason = harm(name, ch, surface)
 	}
 	return misuse("--%s %q: %s; accepted are whole numbers from %s", name, text, reason, accepted)
 }
 
 // harm says what a value outside the range would do, or that the kernel would
-// not have it.
-func harm(name string, ch keepalive.Change) string {
+// not have it, as for a socket.
+func harm(name string, ch keepalive.Change, surface keepalive.Surface) string {
 	zero := func(d *time.Duration) bool { return d != nil && *d == 0 }
 	negative := func(d *time.Duration) bool { return d != nil && *d < 0 }
 	switch {
+	case surface == keepalive.Socket():
 	case name == "time" && zero(ch.Time):
 		return "0 would probe every connection as soon as keepalive is switched on"
 	case name == "time" && negative(ch.Time):
