@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strconv"
@@ -123,7 +124,7 @@ func (p *otherPlan) record() (changes []journal.Change, applied func() []int) {
 	return recordSSH(p.revision, otherKey)
 }
 
-func (p *otherPlan) apply(<-chan os.Signal) error { return p.revision.Apply(nil) }
+func (p *otherPlan) apply(<-chan os.Signal) error { return p.revision.Apply(context.Background()) }
 func (p *otherPlan) touches() string              { return "" }
 func (p *otherPlan) anyApplied() bool             { return p.revision.Written() }
 func (p *otherPlan) restored() bool               { return p.revision.Restored() }
