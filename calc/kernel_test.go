@@ -4,6 +4,7 @@ package calc_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,15 @@ func TestPredictionsAgainstTheKernel(t *testing.T) {
 		wg.Wait()
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
+				// Where timers are late, one may be so late that the expiry before
+				// the last is the end. A rule that is wrong is so each time.
+				for range 3 {
+					if nstest.Late() == 0 || len(results[i].wrong(stalls)) == 0 {
+						break
+					}
+					t.Log(results[i].saw(), "and again:")
+					results[i] = c.measure()
+				}
 				results[i].check(t, stalls)
 			})
 		}
@@ -67,33 +77,49 @@ func (r result) check(t *testing.T, stalls *stalls) {
 	if r.skip != "" {
 		nstest.Missing(t, r.skip)
 	}
-	if r.none != "" {
-		t.Log(r.none)
-		return
+	t.Log(r.saw())
+	for _, problem := range r.wrong(stalls) {
+		t.Error(problem)
 	}
-	if r.fail != "" {
-		t.Fatal(r.fail)
-	}
+}
+
+func (r result) saw() string {
 	p := r.predicted
-	if p.Never {
-		t.Logf("predicted never, measured nothing in %.3f s", r.took.Seconds())
+	switch {
+	case r.skip != "":
+		return r.skip
+	case r.none != "":
+		return r.none
+	case r.fail != "":
+		return "measured nothing"
+	case p.Never:
+		return fmt.Sprintf("predicted never, watched for %.3f s", r.took.Seconds())
+	}
+	return fmt.Sprintf("predicted %.3f s, from %.3f to %.3f, measured %.3f, %s", p.Exact.Seconds(), p.Earliest.Seconds(), p.Latest.Seconds(), r.took.Seconds(), r.errno)
+}
+
+// wrong is what differs from the prediction.
+func (r result) wrong(stalls *stalls) (problems []string) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	p := r.predicted
+	switch late := allowance + nstest.Late() + stalls.between(r.from, r.from+r.took); {
+	case r.skip != "" || r.none != "":
+		return nil
+	case r.fail != "":
+		return []string{r.fail}
+	case p.Never:
 		if r.ended {
-			t.Errorf("it ended after %v with %s", r.took, r.errno)
+			bad("it ended after %v with %s", r.took, r.errno)
 		}
-	} else {
-		t.Logf("predicted %.3f s, from %.3f to %.3f, measured %.3f, %s", p.Exact.Seconds(), p.Earliest.Seconds(), p.Latest.Seconds(), r.took.Seconds(), r.errno)
-		late := allowance + nstest.Late() + stalls.between(r.from, r.from+r.took)
-		switch {
-		case !r.ended:
-			t.Fatal("it has not ended")
-		case r.took < p.Earliest && !r.loose:
-			t.Errorf("%v too early", p.Earliest-r.took)
-		case r.still > p.Latest+late:
-			t.Errorf("%v too late, of which %v may be the machine's", r.still-p.Latest, late)
-		}
-		if r.errno != p.Errno {
-			t.Errorf("%q, predicted %q", r.errno, p.Errno)
-		}
+	case !r.ended:
+		return []string{"it has not ended"}
+	case r.took < p.Earliest && !r.loose:
+		bad("%v too early", p.Earliest-r.took)
+	case r.still > p.Latest+late:
+		bad("%v too late, of which %v may be the machine's", r.still-p.Latest, late)
+	}
+	if !p.Never && r.errno != p.Errno {
+		bad("%q, predicted %q", r.errno, p.Errno)
 	}
 
 	// TCPAbortOnTimeout counts what the kernel gave up, not what a RST ended, nor
@@ -103,12 +129,13 @@ func (r result) check(t *testing.T, stalls *stalls) {
 		kills = 1
 	}
 	if r.kills != kills {
-		t.Errorf("TCPAbortOnTimeout is %d, want %d", r.kills, kills)
+		bad("TCPAbortOnTimeout is %d, want %d", r.kills, kills)
 	}
 	fewer := p.Earliest < p.Exact // a late expiry may have ended it
 	if r.run.probes >= 0 && r.probes != r.run.probes && !(fewer && r.probes < r.run.probes) {
-		t.Errorf("TCPKeepAlive is %d, want %d", r.probes, r.run.probes)
+		bad("TCPKeepAlive is %d, want %d", r.probes, r.run.probes)
 	}
+	return problems
 }
 
 func rows() []row {
