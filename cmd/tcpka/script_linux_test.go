@@ -278,6 +278,8 @@ func condition(name string) (bool, error) {
 		return initialUserNamespace(), nil
 	case "crowded":
 		return crowded()
+	case "late":
+		return nstest.Late() > 0, nil
 	case "host":
 		pids, err1 := os.Readlink("/proc/self/ns/pid")
 		outside, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", os.Getppid()))

@@ -172,7 +172,7 @@ func (r *run) programs(a *archive) error {
 	a.copy("bin/busybox", busybox, 0o755)
 	for _, name := range strings.Fields("[ basename cat chmod chown cp cut date dirname echo env expr false find grep head id kill " +
 		"ln ls mkdir mkfifo mknod mount mv od printf ps pwd readlink realpath rm rmdir sed seq sh sleep sort stat " +
-		"stty tail tee test timeout touch tr true umount uname uniq wc yes") {
+		"stty tail tee test timeout touch tr true truncate umount uname uniq wc yes") {
 		a.link("bin/"+name, "busybox")
 	}
 	return nil
