@@ -140,6 +140,11 @@ func TestTheBoundsBracketTheLimitOfARouter(t *testing.T) {
 			default:
 				brackets(t, name, m.Bounds, limit*time.Second, Reset)
 			}
+			for _, s := range m.Samples {
+				if s.Unasked {
+					t.Errorf("%s: a reset came unasked: %+v", name, s)
+				}
+			}
 			if name != "forgiving" && !m.Checked {
 				t.Errorf("%s: nobody looked whether the server is still there", name)
 			}

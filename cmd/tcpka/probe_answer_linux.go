@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/middlebox"
 )
 
@@ -37,7 +39,7 @@ func probed(t target, m middlebox.Measured, held bool, k calc.Kernel) report.Pro
 	d.Notes = probeNotes(m, b, safe, held)
 	d.Advice.Like = likeThis(b)
 	if m.Gone == nil {
-		advise(&d.Advice, safe, k)
+		advise(&d.Advice, safe, k, m.Address)
 	}
 	return d
 }
@@ -77,7 +79,7 @@ func likeThis(b middlebox.Bounds) []string {
 
 // advise plans for the longest silence that is safe: with as many lost probes
 // survived as plan counts in by itself, or as many as it can be.
-func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel) {
+func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server netip.AddrPort) {
 	timeout := safe.Truncate(time.Second)
 	if timeout == 0 {
 		return
@@ -93,9 +95,19 @@ func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel) {
 		if loss != 2 {
 			plan += fmt.Sprintf(" --survive-loss %d", loss)
 		}
-		a.Commands = append([]string{plan}, p.Commands...)
+		a.Commands = append(append([]string{plan}, p.Commands...), forSockets(*p.Settings, server))
 		return
 	}
+}
+
+// forSockets is the command that gives them to the connections that there are.
+func forSockets(s report.Settings, server netip.AddrPort) string {
+	text := "sudo tcpka set sockets --remote " + shellJoin([]string{server.String()}) + " --on " +
+		valueArgs(keepalive.Settings{Time: time.Duration(s.Time), Intvl: time.Duration(s.Intvl), Probes: s.Probes})
+	if s.UserTimeout > 0 {
+		text += " --user-timeout " + userTimeoutArg(time.Duration(s.UserTimeout)*time.Millisecond)
+	}
+	return text
 }
 
 // probeNotes are what else to know.

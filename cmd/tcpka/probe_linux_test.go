@@ -100,6 +100,19 @@ func TestProbe(t *testing.T) {
 				d.Advice.PathTimeout != 2 {
 				t.Errorf("%s", stdout)
 			}
+			// What it advises can be typed as it is.
+			for _, c := range d.Advice.Commands {
+				args := strings.Fields(strings.TrimPrefix(strings.TrimPrefix(c, "sudo "), "tcpka "))
+				if args[0] == "set" {
+					args = append(args, "-n")
+				}
+				if _, stderr, status := tcpka(t, 0, args...); status != 0 {
+					t.Errorf("%s: status %d, %s", c, status, stderr)
+				}
+			}
+			if n := len(d.Advice.Commands); n < 4 || !strings.HasPrefix(d.Advice.Commands[n-1], "sudo tcpka set sockets --remote "+at+" --on --time ") {
+				t.Errorf("advised are %q", d.Advice.Commands)
+			}
 		})
 		wg.Go(func() {
 			stdout, stderr, status := tcpka(t, 0, "probe", at, "--hold", "--max", "5")

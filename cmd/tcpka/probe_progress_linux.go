@@ -40,7 +40,7 @@ func (p *progress) tell(now middlebox.Progress) {
 	if time.Now().Before(p.next) {
 		return
 	}
-	text := fmt.Sprintf("tcpka: %s, %s silent, %s left", soFar(now.Bounds), count(now.Silent, "connection"), human(now.Left))
+	text := fmt.Sprintf("tcpka: %s, %s silent, at most %s left", soFar(now.Bounds), count(now.Silent, "connection"), human(now.Left))
 	if p.refines {
 		text += " in this round"
 	}
