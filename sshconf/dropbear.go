@@ -24,7 +24,9 @@ func parseDropbear(t text) ([]Session, error) {
 				if len(words) > 2 {
 					s.Name = words[2]
 				}
-				sessions = append(sessions, s)
+				if sessions = append(sessions, s); len(sessions) > maxSessions {
+					return nil, errSessions
+				}
 			}
 		case inside && len(words) >= 3 && words[0] == "option" && words[1] == "SSHKeepAlive":
 			s := &sessions[len(sessions)-1] // the last one counts

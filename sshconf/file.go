@@ -79,9 +79,15 @@ type Session struct {
 	Problem string
 }
 
-// The most that is read of one file. Exports of a registry with hundreds of sessions
-// are smaller.
-const maxSessionFile = 16 << 20
+// The most that is read of one file, and the most sessions in it. Exports of a
+// registry with hundreds of sessions are smaller. Of OpenSSH's files it is as much as
+// a scan reads.
+const (
+	maxSessionFile = 16 << 20
+	maxSessions    = 10_000
+)
+
+var errSessions = fmt.Errorf("more than %d sessions", maxSessions)
 
 // ErrFormat is a file of no format that is known.
 var ErrFormat = errors.New("not a file of an SSH program that tcpka knows")
@@ -130,6 +136,9 @@ func ParseFile(path string, content []byte) (File, error) {
 	parse, known := parsers[f.Format]
 	if !known {
 		return File{}, ErrFormat
+	}
+	if (f.Format == FormatSSH || f.Format == FormatSSHD) && len(content) > maxFile {
+		return File{}, fmt.Errorf("larger than %d bytes", maxFile)
 	}
 	f.Sessions, err = parse(t)
 	return f, err

@@ -24,7 +24,9 @@ func parseMobaXterm(t text) ([]Session, error) {
 			kind, rest, ok3 := strings.Cut(rest, "%")
 			host, _, _ := strings.Cut(rest, "%")
 			if ok && ok2 && ok3 && kind == "0" {
-				marks = append(marks, Session{Name: s.key, Host: host})
+				if marks = append(marks, Session{Name: s.key, Host: host}); len(marks) > maxSessions {
+					return nil, errSessions
+				}
 			}
 		}
 	}

@@ -31,6 +31,12 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 			sessions = append(sessions, block)
 		}
 	}
+	note := func(format string, args ...any) {
+		if len(block.Problem) < 1000 { // there may be thousands
+			text := fmt.Sprintf(format, args...)
+			block.Problem = join(block.Problem, text[:min(len(text), 200)])
+		}
+	}
 	for l := range t.lines() {
 		keyword, args, err := splitLine(l.text)
 		if err != nil {
@@ -41,19 +47,21 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 		}
 		switch k := wanted[keyword]; {
 		case keyword == "match", keyword == "host" && p == SSH:
-			closeBlock()
+			if closeBlock(); len(sessions) > maxSessions {
+				return nil, errSessions
+			}
 			name := map[string]string{"match": "Match", "host": "Host"}[keyword]
 			block = Session{Program: p, Name: name + " " + strings.Join(args, " "), Lines: map[string]int{}}
 		case keyword == "include":
-			block.Problem = join(block.Problem, fmt.Sprintf("line %d includes other files, which are not read here", l.number))
+			note("line %d includes other files, which are not read here", l.number)
 		case k == "" || len(args) == 0:
 		case block.Lines[string(k)] != 0:
-			block.Problem = join(block.Problem, fmt.Sprintf("line %d: %s is set already in line %d, which counts", l.number, k, block.Lines[string(k)]))
+			note("line %d: %s is set already in line %d, which counts", l.number, k, block.Lines[string(k)])
 		case k == ServerAliveInterval && args[0] == "none":
 		default:
 			block.Lines[string(k)] = l.number
 			if err := block.setKeyword(k, args[0]); err != nil {
-				block.Problem = join(block.Problem, fmt.Sprintf("line %d: %v", l.number, err))
+				note("line %d: %v", l.number, err)
 			}
 		}
 	}

@@ -7,45 +7,65 @@ import (
 	"sync"
 )
 
-// signs are what a line of a format looks like, and of no other one.
-var signs = sync.OnceValue(func() []struct {
-	format Format
-	line   *regexp.Regexp
-} {
-	type sign = struct {
-		format Format
-		line   *regexp.Regexp
-	}
+// How many lines are looked at: of a file of OpenSSH, once it looks like one, and of
+// any other.
+const (
+	maxRecognised   = 1000
+	maxUnrecognised = 100_000
+)
+
+// signs are what a line of a format looks like, and of no other one. Has is a part of
+// it that is quickly looked for.
+var signs = sync.OnceValue(func() []sign {
 	return []sign{
-		{FormatRegistry, regexp.MustCompile(`^(?:Windows Registry Editor Version 5\.00|REGEDIT4)\s*$`)},
-		{FormatSecureCRT, regexp.MustCompile(`^[DSBZ]:"[^"]+"=`)},
-		{FormatXshell, regexp.MustCompile(`(?i)^\s*\[CONNECTION(?::(?:KEEPALIVE|AUTHENTICATION|SSH|TELNET))?\]`)},
-		{FormatTeraTerm, regexp.MustCompile(`(?i)^\s*\[(?:Tera Term|TTSSH)\]`)},
-		{FormatWinSCP, regexp.MustCompile(`^\s*\[(?:Sessions\\.+|Configuration(?:\\.*)?)\]`)},
-		{FormatMobaXterm, regexp.MustCompile(`^\s*\[Bookmarks(?:_\d+)?\]|^\s*SSHKeepAlive2?\s*=`)},
-		{FormatDropbear, regexp.MustCompile(`^\s*config\s+['"]?dropbear['"]?(?:\s|$)`)},
-		{FormatKiTTY, regexp.MustCompile(`^(?:PingInterval|PingIntervalSecs|TCPKeepalives|TCPNoDelay|PortNumber|HostName|Present)\\[^\\]*\\\s*$`)},
-		{FormatPuTTY, regexp.MustCompile(`^(?:PingInterval|PingIntervalSecs|TCPKeepalives|TCPNoDelay|PortNumber|LogFileName|TerminalType|WinTitle)=`)},
+		{FormatRegistry, "W", regexp.MustCompile(`^Windows Registry Editor Version 5\.00\s*$`)},
+		{FormatRegistry, "REGEDIT4", regexp.MustCompile(`^REGEDIT4\s*$`)},
+		{FormatSecureCRT, `:"`, regexp.MustCompile(`^[DSBZ]:"[^"]+"=`)},
+		{FormatXshell, "[", regexp.MustCompile(`(?i)^\s*\[CONNECTION(?::(?:KEEPALIVE|AUTHENTICATION|SSH|TELNET))?\]`)},
+		{FormatTeraTerm, "[", regexp.MustCompile(`(?i)^\s*\[(?:Tera Term|TTSSH)\]`)},
+		{FormatWinSCP, "[", regexp.MustCompile(`^\s*\[(?:Sessions\\.+|Configuration(?:\\.*)?)\]`)},
+		{FormatMobaXterm, "[", regexp.MustCompile(`^\s*\[Bookmarks(?:_\d+)?\]`)},
+		{FormatMobaXterm, "SSHKeepAlive", regexp.MustCompile(`^\s*SSHKeepAlive2?\s*=`)},
+		{FormatDropbear, "dropbear", regexp.MustCompile(`^\s*config\s+['"]?dropbear['"]?(?:\s|$)`)},
+		{FormatKiTTY, `\`, regexp.MustCompile(`^(?:PingInterval|PingIntervalSecs|TCPKeepalives|TCPNoDelay|PortNumber|HostName|Present)\\[^\\]*\\\s*$`)},
+		{FormatPuTTY, "=", regexp.MustCompile(`^(?:PingInterval|PingIntervalSecs|TCPKeepalives|TCPNoDelay|PortNumber|LogFileName|TerminalType|WinTitle)=`)},
 	}
 })
+
+type sign struct {
+	format Format
+	has    string
+	line   *regexp.Regexp
+}
 
 // recognise is the format of a file, by the first line that only one format has, or
 // empty.
 func recognise(t text, path string) Format {
 	var client, server, either bool
 	for l := range t.lines() {
+		if l.number > maxUnrecognised {
+			return ""
+		}
+		line := strings.Trim(l.text, whitespace)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
 		for _, s := range signs() {
-			if s.line.MatchString(l.text) {
+			if strings.Contains(line, s.has) && s.line.MatchString(l.text) {
 				return s.format
 			}
 		}
-		keyword, args, err := splitLine(l.text)
-		if err != nil || keyword == "" || len(args) == 0 {
+		keyword, _, ok := cutToken(line)
+		if !ok {
 			continue
 		}
+		keyword = strings.ToLower(keyword)
 		client = client || clientOnly[keyword]
 		server = server || serverOnly[keyword]
 		either = either || inBoth[keyword]
+		if l.number > maxRecognised && (client || server) {
+			break
+		}
 	}
 	switch {
 	case client && server: // neither program takes it

@@ -58,7 +58,9 @@ func parseRegistry(t text) ([]Session, error) {
 				at := session{p, key}
 				if found[at] == nil {
 					found[at] = first{}
-					order = append(order, at)
+					if order = append(order, at); len(order) > maxSessions {
+						return nil, errSessions
+					}
 				}
 				values = found[at]
 			}

@@ -72,16 +72,15 @@ type textLine struct {
 // lines are the lines of the file. Each is decoded when its turn comes.
 func (t text) lines() iter.Seq[textLine] {
 	return func(yield func(textLine) bool) {
+		feed, back := t.encode("\n"), t.encode("\r")
 		at := len(marks[t.encoding])
 		for n := 1; at < len(t.content); n++ {
-			l := textLine{number: n, start: at, next: t.lineEnd(at)}
-			l.end = l.next
-			for _, c := range "\n\r" {
-				if rest := l.end - t.unit(); rest >= l.start && bytes.Equal(t.content[rest:l.end], t.encode(string(c))) {
-					l.end = rest
-				}
-			}
-			l.text = t.decode(t.content[l.start:l.end])
+			l := textLine{number: n, start: at, next: t.lineEnd(at, feed)}
+			whole := t.content[l.start:l.next]
+			whole = bytes.TrimSuffix(whole, feed)
+			whole = bytes.TrimSuffix(whole, back)
+			l.end = l.start + len(whole)
+			l.text = t.decode(whole)
 			if !yield(l) {
 				return
 			}
@@ -91,20 +90,17 @@ func (t text) lines() iter.Seq[textLine] {
 }
 
 // lineEnd is behind the line feed that ends the line at a place.
-func (t text) lineEnd(at int) int {
-	if t.unit() == 1 {
-		if i := bytes.IndexByte(t.content[at:], '\n'); i >= 0 {
-			return at + i + 1
+func (t text) lineEnd(at int, feed []byte) int {
+	for from := at; ; {
+		i := bytes.Index(t.content[from:], feed)
+		switch {
+		case i < 0:
+			return len(t.content)
+		case (from+i-at)%t.unit() == 0:
+			return from + i + len(feed)
 		}
-		return len(t.content)
+		from += i + 1 // the halves of two characters
 	}
-	feed := t.encode("\n")
-	for ; at+2 <= len(t.content); at += 2 {
-		if t.content[at] == feed[0] && t.content[at+1] == feed[1] {
-			return at + 2
-		}
-	}
-	return len(t.content)
 }
 
 func (t text) order() interface {

@@ -18,7 +18,9 @@ func parseWinSCP(t text) ([]Session, error) {
 		}
 		if found[key] == nil {
 			found[key] = first{}
-			order = append(order, key)
+			if order = append(order, key); len(order) > maxSessions {
+				return nil, errSessions
+			}
 		}
 		if s.key != "" {
 			found[key].add(s)

@@ -65,7 +65,7 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 		name := "all"
 		switch {
 		case f.Session != nil:
-			name = string(*f.Session)
+			name = short(string(*f.Session))
 		case openssh:
 			name = "outside any block"
 		}
@@ -115,6 +115,17 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 			fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "warning:"), Escape(strings.Join(of, ", ")), Escape(note))
 		}
 	}
+}
+
+// short is a text that may be of any length, as much of it as a table has room for.
+func short(s string) string {
+	const most = 60
+	for i := range s {
+		if i >= most {
+			return s[:i] + "..."
+		}
+	}
+	return s
 }
 
 // dash stands for what is not there.

@@ -120,7 +120,7 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 		}
 		what := map[calc.SSHSide]string{calc.SSHClient: "ssh", calc.SSHServer: "sshd"}[p.Side]
 		if p.Destination != nil {
-			what += " " + string(*p.Destination)
+			what += " " + short(string(*p.Destination))
 		}
 		switch p.Role {
 		case "session":
