@@ -120,6 +120,9 @@ func (d Check) table(w *bufio.Writer, s Style) {
 			fmt.Fprintf(w, "  fix: %s\n", PluginText(*f.Fix))
 		}
 	}
+	if n := d.Checked.Local; n > 0 {
+		fmt.Fprintf(w, "\nNot judged: %s of this host to itself.\n", Connections(n))
+	}
 }
 
 // summary is the line that a monitoring system shows.
