@@ -31,8 +31,6 @@ func main() {
 	case flag.NArg() == 2 && flag.Arg(0) == "retune":
 		n, _ := strconv.Atoi(flag.Arg(1))
 		err = withSockets(n, func() error { return benchRetune(n) })
-	case flag.NArg() == 1 && flag.Arg(0) == "list":
-		err = list()
 	case flag.NArg() == 1:
 		if err = benchShow(flag.Arg(0)); err == nil {
 			err = benchSockets(flag.Arg(0), *large)

@@ -16,9 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/sockets"
 )
 
 // The bars of a size: how many times faster than ss -tnop.
@@ -86,15 +83,7 @@ func compare(z size, tcpka, ss string) error {
 		if err := benchRetune(z.sockets); err != nil {
 			return err
 		}
-		ours := []string{tcpka, "show", "sockets"}
-		if exec.Command(ours[0], ours[1:]...).Run() != nil {
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			ours = []string{self, "list"}
-		}
-		commands := [][]string{ours, {ss, "-tnop"}}
+		commands := [][]string{{tcpka, "show", "sockets"}, {ss, "-tnop"}}
 		took := make([][]time.Duration, len(commands))
 		for round := range z.rounds + 1 {
 			for i, c := range commands {
@@ -109,13 +98,13 @@ func compare(z size, tcpka, ss string) error {
 		}
 		var kib [2]int
 		for i, c := range commands {
-			var err error
-			if kib[i], err = peak(c); err != nil {
+			own, err := 0, error(nil)
+			if kib[i], own, err = peak(c); err != nil {
 				return err
 			}
 			slices.Sort(took[i])
-			fmt.Printf("%d sockets: %-14s median %v, 10th percentile %v, peak %d KiB\n", z.sockets,
-				filepath.Base(c[0])+" "+strings.Join(c[1:], " "), median(took[i]), took[i][len(took[i])/10].Round(time.Microsecond), kib[i])
+			fmt.Printf("%d sockets: %-18s median %v, 10th percentile %v, peak %d KiB, %d of them without the pages of its files\n", z.sockets,
+				filepath.Base(c[0])+" "+strings.Join(c[1:], " "), median(took[i]), took[i][len(took[i])/10].Round(time.Microsecond), kib[i], own)
 		}
 		fmt.Printf("%d sockets: %.1f times faster than ss -tnop (aim %g, limit %g), %.2f of its memory\n", z.sockets,
 			float64(median(took[1]))/float64(median(took[0])), z.aim, z.limit, float64(kib[0])/float64(kib[1]))
@@ -141,43 +130,46 @@ func inNamespace(pid int, f func() error) error {
 	return <-done
 }
 
-// peak runs a command and returns the most memory it had resident. Not rusage:
-// that counts what this process had before the exec.
-func peak(c []string) (kib int, err error) {
+// peak runs a command and returns the most memory it had resident, and how much of
+// what it had at its end is its own: no pages of files, which it shares with the
+// page cache. Not rusage: that counts what this process had before the exec.
+func peak(c []string) (kib, own int, err error) {
 	cmd := exec.Command(c[0], c[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true} // this thread's: it stays locked
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	pid := cmd.Process.Pid
 	var status unix.WaitStatus
 	if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACEEXIT|unix.PTRACE_O_EXITKILL); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for signal := 0; ; {
 		if err := unix.PtraceCont(pid, signal); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if _, err := unix.Wait4(pid, &status, 0, nil); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		switch {
 		case status.Exited() || status.Signaled():
 			if status.ExitStatus() != 0 {
 				err = fmt.Errorf("%s: status %d", c[0], status.ExitStatus())
 			}
-			return kib, err
+			return kib, own, err
 		case status.TrapCause() == unix.PTRACE_EVENT_EXIT:
 			signal = 0
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 			if err != nil {
-				return 0, err
+				return 0, 0, err
 			}
-			_, rest, _ := strings.Cut(string(b), "VmHWM:")
-			fmt.Sscan(rest, &kib)
+			for field, to := range map[string]*int{"VmHWM:": &kib, "RssAnon:": &own} {
+				_, rest, _ := strings.Cut(string(b), field)
+				fmt.Sscan(rest, to)
+			}
 		default:
 			if signal = int(status.StopSignal()); signal == int(unix.SIGTRAP) {
 				signal = 0
@@ -250,42 +242,4 @@ func holdPart(n, address int) error {
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
 	return nil
-}
-
-// list is what tcpka show sockets does at least: a line for each socket.
-func list() error {
-	w := bufio.NewWriterSize(os.Stdout, 64<<10)
-	_, err := sockets.List(sockets.Query{Sysctl: keepalive.Defaults()}, func(s *sockets.Socket) error {
-		b := w.AvailableBuffer()
-		b = append(b, s.State.String()...)
-		b = append(b, ' ')
-		b = s.Local.AppendTo(b)
-		b = append(b, ' ')
-		b = s.Remote.AppendTo(b)
-		for _, o := range s.Owners {
-			b = append(b, ' ')
-			b = strconv.AppendInt(b, int64(o.PID), 10)
-			b = append(b, '/')
-			b = strconv.AppendQuote(b, o.Comm)
-			b = append(b, '/')
-			b = strconv.AppendInt(b, int64(o.FD), 10)
-		}
-		b = append(b, ' ')
-		b = append(b, s.Keepalive.String()...)
-		for _, d := range []time.Duration{s.Time, s.Intvl, s.UserTimeout, s.Left, s.Idle} {
-			b = append(b, ' ')
-			b = strconv.AppendInt(b, d.Milliseconds(), 10)
-		}
-		b = append(b, ' ')
-		b = strconv.AppendInt(b, int64(s.Probes), 10)
-		b = append(b, ' ')
-		b = append(b, s.Timer.String()...)
-		b = append(b, '\n')
-		_, err := w.Write(b)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return w.Flush()
 }
