@@ -121,11 +121,16 @@ func (o order) compare(a, b *report.Socket) int {
 type sorter struct {
 	report.SocketWriter
 	order order
-	rows  []report.Socket
+	rows  []*report.Socket
+	free  []report.Socket // what the next rows go into
 }
 
 func (s *sorter) Socket(row *report.Socket) error {
-	s.rows = append(s.rows, keep(row))
+	if len(s.free) == 0 {
+		s.free = make([]report.Socket, 256)
+	}
+	s.free[0] = keep(row)
+	s.rows, s.free = append(s.rows, &s.free[0]), s.free[1:]
 	return nil
 }
 
@@ -137,9 +142,9 @@ func keep(row *report.Socket) report.Socket {
 }
 
 func (s *sorter) End(end report.SocketsEnd) error {
-	slices.SortStableFunc(s.rows, func(a, b report.Socket) int { return s.order.compare(&a, &b) })
-	for i := range s.rows {
-		if err := s.SocketWriter.Socket(&s.rows[i]); err != nil {
+	slices.SortStableFunc(s.rows, s.order.compare)
+	for _, row := range s.rows {
+		if err := s.SocketWriter.Socket(row); err != nil {
 			return err
 		}
 	}
