@@ -13,7 +13,8 @@ type Findings struct {
 	// Files are those that were read, or looked for.
 	Files []string
 
-	seen map[position]bool
+	seen   map[position]bool
+	blocks map[Keyword]position // below which the line is that counts
 }
 
 // The most lines without effect that are told.
@@ -23,13 +24,15 @@ const maxShadowed = 1000
 type Shadowed struct {
 	Setting         // what it would set
 	By      Setting // what counts
+	// Always is whether it has none for anybody. Else it is there for others, as a
+	// Host * is behind the block of one host.
+	Always bool
 }
 
 // FromCommandLine is the File of a setting that an option -o made.
 const FromCommandLine = "command line"
 
-// FindClient is [ScanClient] with all that it came by. A line has no effect for this
-// destination, or, where what counts is below no condition, for any.
+// FindClient is [ScanClient] with all that it came by.
 func FindClient(c Client) (Findings, error) {
 	var f Findings
 	c.findings = &f
@@ -61,7 +64,7 @@ func (f *Findings) visit(path string) {
 }
 
 // shadow notes a line, once: files are read more than once.
-func (f *Findings) shadow(k Keyword, value string, at position, by Setting) {
+func (f *Findings) shadow(k Keyword, value string, at position, by Setting, always bool) {
 	line := Setting{Keyword: k, Value: value, File: at.file, Line: at.line}
 	if by.File == at.file && by.Line == at.line {
 		return
@@ -73,7 +76,14 @@ func (f *Findings) shadow(k Keyword, value string, at position, by Setting) {
 		f.seen = map[position]bool{}
 	}
 	f.seen[at] = true
-	f.Shadowed = append(f.Shadowed, Shadowed{line, by})
+	f.Shadowed = append(f.Shadowed, Shadowed{line, by, always})
+}
+
+func (f *Findings) decided(k Keyword, block position) {
+	if f.blocks == nil {
+		f.blocks = map[Keyword]position{}
+	}
+	f.blocks[k] = block
 }
 
 // unconditional reports whether what is below a Host or a Match holds always.

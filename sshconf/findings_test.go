@@ -25,7 +25,7 @@ func tree(t *testing.T, files map[string]string) (dir string) {
 	return dir
 }
 
-// told is what was found, in short: "config:3 by config:1".
+// told is what was found, in short: "config:3 by config:1, always".
 func told(t *testing.T, dir string, f Findings) (lines []string) {
 	t.Helper()
 	for _, s := range f.Shadowed {
@@ -37,7 +37,8 @@ func told(t *testing.T, dir string, f Findings) (lines []string) {
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		lines = append(lines, string(s.Keyword)+" "+s.Value+" at "+at+" by "+by)
+		always := map[bool]string{true: ", always"}[s.Always]
+		lines = append(lines, string(s.Keyword)+" "+s.Value+" at "+at+" by "+by+always)
 	}
 	return lines
 }
@@ -50,20 +51,20 @@ func TestShadowedClient(t *testing.T) {
 	}{
 		{"nothing", "web1", "ServerAliveInterval 5\nServerAliveCountMax 2\n", nil, nil},
 		{"twice in a block", "web1", "Host web1\nServerAliveInterval 5\nserveraliveinterval=6\n", nil,
-			[]string{"ServerAliveInterval 6 at config:3 by config:2"}},
+			[]string{"ServerAliveInterval 6 at config:3 by config:2, always"}},
 		{"a block below what holds for all never has a say, whatever its host", "db", "ServerAliveInterval 5\nHost web1\n  ServerAliveInterval 6\n", nil,
-			[]string{"ServerAliveInterval 6 at config:3 by config:1"}},
+			[]string{"ServerAliveInterval 6 at config:3 by config:1, always"}},
 		{"Host * at the top", "db", "Host *\nServerAliveInterval 5\nMatch user bob\nServerAliveInterval 6\n", nil,
-			[]string{"ServerAliveInterval 6 at config:4 by config:2"}},
+			[]string{"ServerAliveInterval 6 at config:4 by config:2, always"}},
 		{"Host * with an exception is not for all", "db", "Host * !web1\nServerAliveInterval 5\nHost web1\nServerAliveInterval 6\n", nil, nil},
 		{"blocks before Host * are in their right", "db", "Host web1\nServerAliveInterval 6\nHost *\nServerAliveInterval 5\nMatch final\nServerAliveCountMax 1\n", nil, nil},
 		{"for this host alone", "web1", "Host web1\nServerAliveInterval 6\nHost *\nServerAliveInterval 5\n", nil,
 			[]string{"ServerAliveInterval 5 at config:4 by config:2"}},
 		{"none is not set", "web1", "ServerAliveInterval none\nServerAliveInterval 6\n", nil, nil},
 		{"the command line", "web1", "ServerAliveInterval 6\n", []string{"ServerAliveInterval = 9", "Port 22", "\"broken"},
-			[]string{"ServerAliveInterval 6 at config:1 by command line"}},
+			[]string{"ServerAliveInterval 6 at config:1 by command line, always"}},
 		{"an include in a block", "db", "Host web1\nInclude @/more\nHost *\nTCPKeepAlive no\nTCPKeepAlive yes\n", nil,
-			[]string{"TCPKeepAlive yes at config:5 by config:4"}},
+			[]string{"TCPKeepAlive yes at config:5 by config:4, always"}},
 	} {
 		dir := tree(t, map[string]string{"more": "ServerAliveInterval 1\nHost *\nServerAliveInterval 2\n"})
 		config := filepath.Join(dir, "config")
@@ -88,8 +89,8 @@ func TestShadowedServer(t *testing.T) {
 	v := Server{File: filepath.Join(dir, "config"), Dir: dir, Connection: Connection{User: "bob"}, Options: []string{"TCPKeepAlive=yes"}}
 	f, err := FindServer(v)
 	want := []string{
-		"ClientAliveInterval 5 at config:2 by 10.conf:1",
-		"TCPKeepAlive no at config:3 by command line",
+		"ClientAliveInterval 5 at config:2 by 10.conf:1, always",
+		"TCPKeepAlive no at config:3 by command line, always",
 		"ClientAliveInterval 8 at config:7 by config:5",
 	}
 	if diff := cmp.Diff(want, told(t, dir, f)); err != nil || diff != "" {

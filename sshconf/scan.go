@@ -107,6 +107,8 @@ type scope struct {
 	// below is whether these lines are below a Host or Match, and sometimes whether
 	// below one that does not always hold.
 	below, sometimes bool
+	// block is where the innermost of them begins.
+	block position
 	// matchOnly is sshd's walk through the Match blocks alone, before the first
 	// of this file.
 	matchOnly bool
@@ -140,6 +142,7 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 		case "match", s.host:
 			sc.active = both(s.block(keyword, args), sc.never.not())
 			sc.matchOnly = false
+			sc.block = at
 			sc.below, sc.sometimes = true, sometimes || !unconditional(keyword, args)
 		case "include":
 			if err := s.includeAll(at, args, sc, depth); err != nil {
@@ -164,7 +167,7 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 	active, now := sc.active, s.found[k]
 	if now.Line != 0 {
 		if s.findings != nil && (active == yes && !(s.overruled && sc.below) || s.settled[k]) {
-			s.findings.shadow(k, args[0], at, now)
+			s.findings.shadow(k, args[0], at, now, s.settled[k] || s.findings.blocks[k] == sc.block)
 		}
 		return
 	}
@@ -181,6 +184,9 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 	}
 	now.Keyword, now.Value, now.File, now.Line = k, args[0], at.file, at.line
 	s.found[k] = now
+	if s.findings != nil {
+		s.findings.decided(k, sc.block)
+	}
 	if s.settled != nil && !sc.sometimes {
 		s.settled[k] = true
 	}
