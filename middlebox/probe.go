@@ -112,6 +112,9 @@ func (b Bounds) Within() []Box {
 // even on a connection that was just made: nothing can be measured with it.
 var ErrNoAnswer = errors.New("no answer to a keepalive probe on a fresh connection")
 
+// ErrSpeaks is a far end that is to measure, and sends data instead.
+var ErrSpeaks = errors.New("the far end sends data, so it is no silent responder")
+
 // A HungUpError is a far end that ends a connection as soon as it is made.
 type HungUpError struct {
 	Greeting []byte // the beginning of what it said before; comes from outside

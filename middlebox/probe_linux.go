@@ -89,7 +89,7 @@ type Measured struct {
 
 // Run measures. When ctx ends it looks what it can still get within a second,
 // and returns what it knows. It fails where there is nothing to measure: with
-// the errors of connect(2), [ErrNoAnswer], [*HungUpError].
+// the errors of connect(2), [ErrNoAnswer], [ErrSpeaks], [*HungUpError].
 func (p Prober) Run(ctx context.Context) (Measured, error) {
 	r := &run{Prober: p, start: clock(), interrupt: ctx.Done()}
 	first, err := r.approach(p.To)
@@ -169,6 +169,10 @@ func (r *run) approach(to []netip.AddrPort) (*conn, error) {
 			}
 		}
 		r.Address, r.Greeting, r.SSH = at, c.greeting, at.Port() == 22 || greetsLikeSSH(c.greeting)
+		if r.Hold && c.spoke {
+			c.abandon()
+			return nil, fmt.Errorf("connection to %s: %w", at, ErrSpeaks)
+		}
 		if c.state != done {
 			return c, nil
 		}

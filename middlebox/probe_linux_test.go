@@ -195,6 +195,7 @@ func TestWhatTheFarEndDoes(t *testing.T) {
 		add("greets like SSH", Prober{Max: 3 * time.Second}, greet)
 		add("greets like SSH, asked for five", Prober{Times: seconds(1, 1.5, 2, 2.5, 3)}, greet)
 		add("greets like SSH, and is not spared", Prober{Times: seconds(1, 1.5, 2, 2.5, 3), Insist: true}, greet)
+		add("greets like SSH, and is to measure", Prober{Hold: true, Max: time.Minute}, greet)
 		add("hangs up", Prober{Times: times}, func(fd int) { unix.Close(fd) })
 		add("speaks and hangs up", Prober{Times: times}, func(fd int) {
 			unix.Write(fd, []byte("421 too many \x1b[31mconnections\r\n"))
@@ -257,6 +258,9 @@ func TestWhatTheFarEndDoes(t *testing.T) {
 		}
 		if err := got["answers no probe"].err; !errors.Is(err, ErrNoAnswer) {
 			t.Errorf("answers no probe: %v", err)
+		}
+		if err := got["greets like SSH, and is to measure"].err; !errors.Is(err, ErrSpeaks) || accepted["greets like SSH, and is to measure"].Load() != 1 {
+			t.Errorf("is to measure: %v", err)
 		}
 		if err := got["is not there"].err; !errors.Is(err, unix.ECONNREFUSED) {
 			t.Errorf("is not there: %v", err)

@@ -155,7 +155,7 @@ func probeNotes(m middlebox.Measured, b middlebox.Bounds, safe time.Duration, he
 	if unmade > 0 {
 		add("%s did not come about or were closed at once: the server may limit them", count(unmade, "connection"))
 	}
-	if m.Interrupted {
+	if m.Interrupted && !held {
 		add("interrupted: what was still silent then was probed at once")
 	}
 	if !held {

@@ -23,11 +23,11 @@ func (s *session) probeCommand() *cli.Command {
 		UsageText: `tcpka probe HOST:PORT [--max T] [--at T,T...] [--yes] [--hold] [--netns NAME]
 tcpka probe --serve [ADDR]:PORT [--max T] [--at T,T...]`,
 		ArgsUsage: "HOST:PORT",
-		Description: `Makes up to 8 connections, leaves each silent for another time, and then has the
-kernel send keepalive probes on it: they are answered, a reset comes, or nothing
-does, and the path has forgotten the connection. Once it has, the time between the
-last two is divided again, until the bounds are within 2 % or --max is over. With
---at it tries those times and no others. Nothing but the handshake and keepalive
+		Description: `Makes up to 8 connections at a time, leaves each silent for another time, and then
+has the kernel send keepalive probes on it: they are answered, a reset comes, or
+nothing does, and the path has forgotten the connection. Once it has, the longer
+ones are given up, and the time between the last two is divided again, until the
+bounds are within 2 % or --max is over. With --at it tries those times and no others. Nothing but the handshake and keepalive
 probes is sent; no privilege is needed. Ctrl-C ends it with what is known.
 
 A server on port 22, or that greets like SSH, gets two connections in all and no
@@ -74,6 +74,8 @@ func (s *session) probe(c *cli.Context) error {
 		return misuse("probe takes one server: %q", c.Args().Get(1))
 	case givenBool(c, "hold") && len(times) > 0:
 		return misuse("--hold and --at exclude each other: the far end decides")
+	case givenBool(c, "hold") && givenBool(c, "yes"):
+		return misuse("--hold and --yes exclude each other: a server that speaks cannot measure")
 	}
 	t, err := parseTarget(c.Args().First())
 	if err != nil {
@@ -220,6 +222,8 @@ func adviseProbe(t target, err error) error {
 		return f.withHint("probe a server that waits for the client to speak; or on the far end run: tcpka probe --serve :7000")
 	case errors.Is(err, middlebox.ErrNoAnswer):
 		return f.withHint("it, or a firewall before it, drops such packets, so TCP keepalive would end healthy connections there")
+	case errors.Is(err, middlebox.ErrSpeaks):
+		return f.withHint("on the far end run: tcpka probe --serve :7000")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return f.withHint("nothing listens there; on the far end this would: tcpka probe --serve :%d", t.port)
 	}

@@ -45,8 +45,8 @@ func parsePort(text string) (uint16, error) {
 		}
 		return uint16(n), nil
 	}
-	n, err := net.LookupPort("tcp", text) // of /etc/services
-	if text == "" || err != nil {
+	n, err := net.LookupPort("tcp", text) // of /etc/services; it would read +22, too
+	if text == "" || text[0] == '+' || err != nil {
 		return 0, fmt.Errorf("port %q: neither a number nor a known service", text)
 	}
 	return uint16(n), nil

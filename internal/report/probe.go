@@ -63,6 +63,9 @@ func (d Probe) table(w *bufio.Writer, s Style) {
 	if d.ClosedByServer != nil {
 		row("closed", "by the far end, %s after it was made", d.ClosedByServer.Both())
 	}
+	if len(d.Advice.Like) > 0 {
+		row("like", "%s", strings.Join(d.Advice.Like, ", "))
+	}
 	if len(d.Samples) > 0 {
 		fmt.Fprintln(w)
 		writeProbeSamples(w, d.Samples)
