@@ -33,7 +33,7 @@ after that what is in force. Where that is not what was wanted, the old file com
 and the line that comes first is named. Lines that are not changed stay as they are, to
 the byte; owner, mode and extended attributes stay, too. Links out of the home directory,
 and files of others, are refused. Under sudo the client's file is that of the user who
-called.
+called. ssh is asked by ssh -G, which runs the commands of Match exec.
 
 Only new connections change. sshd has to read its files again, which --reload tells it.`,
 		Flags: join([]cli.Flag{
@@ -232,6 +232,8 @@ func (s *session) adviseSSH(err error) error {
 		return failed(err).withHint("%s", s.sudo())
 	case errors.Is(err, sshconf.ErrNotOwner) && os.Getenv("SUDO_UID") != "":
 		return failed(err).withHint("run it as that user, without sudo")
+	case errors.Is(err, sshconf.ErrOutside):
+		return failed(err).withHint("a tool may have made the link: change the file where that tool has it, or name it with --file")
 	case errors.Is(err, sshconf.ErrChanged):
 		return failed(err).withHint("someone else has written to it; run it again")
 	case errors.Is(err, sshconf.ErrNoDaemon), errors.Is(err, sshconf.ErrSeveralDaemons):
