@@ -86,18 +86,18 @@ func warnTimeouts(side *report.SSHSide, said sshconf.Options) {
 // maxShadowed is how many lines without effect are told one by one.
 const maxShadowed = 10
 
-// warnShadowed names the lines that have no effect. Those that say the same as what
-// counts do no harm.
+// warnShadowed names the lines that have no effect for anybody. Those that say the same
+// as what counts do no harm.
 func warnShadowed(side *report.SSHSide, lines []sshconf.Shadowed) {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(s sshconf.Shadowed) bool {
-		return sameValue(s.Setting, s.By.Value) || s.File == sshconf.FromCommandLine
+		return !s.Always || sameValue(s.Setting, s.By.Value) || s.File == sshconf.FromCommandLine
 	})
 	for i, s := range lines {
 		if i == maxShadowed {
-			warnSSH(side, "shadowed", "%d more lines have no effect", len(lines)-i)
+			warnSSH(side, "shadowed", "%d more lines never have an effect", len(lines)-i)
 			return
 		}
-		warnSSH(side, "shadowed", "%s %s at %s has no effect: %s has %s, and comes first", s.Keyword, s.Value, s.Source(), s.By.Source(), s.By.Value)
+		warnSSH(side, "shadowed", "%s %s at %s never has an effect: %s has %s, and comes first", s.Keyword, s.Value, s.Source(), s.By.Source(), s.By.Value)
 	}
 }
 
