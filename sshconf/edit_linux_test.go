@@ -177,7 +177,7 @@ func TestSetClientTrees(t *testing.T) {
 		home, p := room(t), programs(t)
 		w := &writer{Rand: rand.New(rand.NewPCG(5, 6)), client: true}
 		var c score
-		for n := range trees {
+		for n := range trees * 3 / 4 {
 			for _, dir := range []string{home + "/.ssh", "/etc/ssh"} {
 				entries, _ := filepath.Glob(dir + "/*")
 				for _, e := range entries {
@@ -506,6 +506,14 @@ func TestWithoutTheProgram(t *testing.T) {
 		}
 		if want := []string{"Host web1: ServerAliveInterval 7 (" + home + "/.ssh/config line 2)"}; !slices.Equal(v.Kept, want) {
 			t.Errorf("kept: %q", v.Kept)
+		}
+		var many strings.Builder
+		for n := range 12 {
+			fmt.Fprintf(&many, "Host h%d\n  ServerAliveInterval 7\n", n)
+		}
+		write(t, home+"/.ssh/config", many.String())
+		if v, err = r.Plan(t.Context()); err != nil || len(v.Kept) != 11 || v.Kept[10] != "and 2 more" {
+			t.Errorf("twelve: %v, %q", err, v.Kept)
 		}
 		write(t, home+"/.ssh/config", "Include config\n")
 		if _, err := r.Plan(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 16 levels of Include") {

@@ -263,6 +263,7 @@ func (v *Revision) kept() []string {
 		deciding[position{s.File, s.Line}] = true
 	}
 	var all []string
+	more := 0
 	for _, path := range v.files() {
 		content := v.New
 		if path != v.Path {
@@ -277,11 +278,18 @@ func (v *Revision) kept() []string {
 				delete(wanted, l.keyword) // what is below has no effect
 				continue
 			}
-			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) || len(all) == maxKept {
+			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) {
+				continue
+			}
+			if len(all) == maxKept {
+				more++
 				continue
 			}
 			all = append(all, fmt.Sprintf("%s: %s %s (%s line %d)", strings.TrimSpace(d.lines[l.block].raw), k, l.args[0], path, i+1))
 		}
+	}
+	if more > 0 {
+		all = append(all, fmt.Sprintf("and %d more", more))
 	}
 	return all
 }
