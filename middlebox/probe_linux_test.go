@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"net/netip"
 	"os"
 	"slices"
@@ -16,6 +17,15 @@ import (
 
 	"github.com/tcpka/tcpka/internal/nstest"
 )
+
+// TestMain lets more tests run at once than there are processors: these sleep.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // farEnd accepts connections at an address of a namespace, leaves each to behave,
 // and counts them. They stay open until the process ends.
