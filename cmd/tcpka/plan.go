@@ -344,18 +344,23 @@ func do(n int) string {
 	return "do"
 }
 
-// commandsFor are the next steps, all of which exist.
+// commandsFor are the next steps, all of which exist: to try the values out, for
+// new connections, and for those that are open, to begin with a dry run.
 func commandsFor(s keepalive.Settings) []string {
 	values := fmt.Sprintf("--time %d --intvl %d --probes %d", s.Time/time.Second, s.Intvl/time.Second, s.Probes)
-	explain := "tcpka explain " + values
+	sockets := values
 	if s.UserTimeout > 0 {
 		unit, name := time.Millisecond, "ms"
 		if s.UserTimeout%time.Second == 0 {
 			unit, name = time.Second, "s"
 		}
-		explain += fmt.Sprintf(" --user-timeout %d%s", s.UserTimeout/unit, name)
+		sockets += fmt.Sprintf(" --user-timeout %d%s", s.UserTimeout/unit, name)
 	}
-	return []string{explain, "sudo tcpka set " + values}
+	return []string{
+		"tcpka explain " + sockets,
+		"sudo tcpka set " + values,
+		"sudo tcpka set sockets --all --on " + sockets + " --dry-run",
+	}
 }
 
 // report is the goal as the answer shows it.

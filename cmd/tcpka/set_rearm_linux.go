@@ -53,9 +53,10 @@ func findTimers(now, next keepalive.Settings, only *timers) (*timers, error) {
 	q := sockets.Query{Sysctl: now, Filter: sockets.Filter{States: tunable(false), Keepalive: sockets.On}}
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
-		case s.Inode == 0 || only != nil && !shown[s.Cookie]:
+		case s.Inode == 0:
 		case !s.ValuesKnown && (isLate(s, next) || isHidden(s)):
 			found.unseen++
+		case only != nil && !shown[s.Cookie]:
 		case follows(s) && (isLate(s, next) || isHidden(s) && next.Time < now.Time):
 			found.late = append(found.late, newTuning(s))
 		}

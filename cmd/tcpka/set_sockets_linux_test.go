@@ -338,7 +338,7 @@ func TestSetSocketsTellsWhatTheProgramSetBack(t *testing.T) {
 				select {
 				case <-stop:
 					return
-				default:
+				case <-time.After(time.Millisecond):
 					unix.SetsockoptInt(stubborn, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 100)
 				}
 			}
@@ -452,7 +452,7 @@ func TestADeadPeerIsNoticedAtTheNewTime(t *testing.T) {
 	})
 }
 
-// lefts are what the keepalive timers of this process's sockets have left.
+// left is what the keepalive timer of a socket has left; negative is no timer.
 func left(t *testing.T, fd int) time.Duration {
 	t.Helper()
 	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)

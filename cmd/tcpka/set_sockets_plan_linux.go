@@ -96,10 +96,9 @@ func (r *socketRoom) cookies() map[uint64]bool {
 func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 	q := sockets.Query{Sysctl: r.sysctl, Filter: p.filter}
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
-		if s.Inode == 0 || only != nil && !only[s.Cookie] {
-			return nil // closed by its program or not accepted yet; or not shown
+		if s.Inode != 0 { // else closed by its program, or not accepted yet
+			r.add(s, p.change, only)
 		}
-		r.add(s, p.change)
 		return nil
 	})
 	r.gaps = rep.Incomplete
@@ -107,7 +106,9 @@ func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 	return err
 }
 
-func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change) {
+// add looks what changes of a socket. One that was not shown before is passed
+// over.
+func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change, only map[uint64]bool) {
 	r.found++
 	if !s.ValuesKnown || s.Keepalive == sockets.Unknown {
 		r.unseen++
@@ -123,6 +124,10 @@ func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change) {
 		if want.Time != nil && isLate(s, r.sysctl) {
 			r.late++
 		}
+		return
+	}
+	if only != nil && !only[s.Cookie] {
+		r.found--
 		return
 	}
 	r.changing = append(r.changing, t)
