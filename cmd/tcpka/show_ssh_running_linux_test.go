@@ -276,6 +276,38 @@ func TestShowSSHInsideASession(t *testing.T) {
 	})
 }
 
+// TestShowSSHUnderSudo is tcpka without SSH_CONNECTION, below what calls itself sshd and
+// has a connection on which keepalive is off.
+func TestShowSSHUnderSudo(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		binary, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sshd := exec.Command(nstest.Program(t, "bash"), "-c",
+			`printf sshd >/proc/$$/comm; exec 3<>/dev/tcp/127.0.0.1/$PORT; (exec -a tcpka "$BINARY" show ssh --json); exit`)
+		sshd.Args[0] = "sshd: bob@pts/0"
+		sshd.Env = append(os.Environ(), "SSH_CONNECTION=", "BINARY="+binary, fmt.Sprintf("PORT=%d", l.Addr().(*net.TCPAddr).Port))
+		out, err := sshd.Output()
+		var d shownSSH
+		if err == nil {
+			err = json.Unmarshal(out, &d)
+		}
+		if err != nil || d.Session == nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		s := d.Session
+		if *s.PID != sshd.Process.Pid || s.Client != l.Addr().String() || s.Socket == nil || *s.Socket.Keepalive || s.Survives != nil || s.Detection != nil {
+			t.Errorf("%+v, %+v", s, s.Socket)
+		}
+	})
+}
+
 // TestShowSSHHostileProcess runs a program that calls itself sshd, with a title that
 // would paint the terminal.
 func TestShowSSHHostileProcess(t *testing.T) {

@@ -41,13 +41,21 @@ func thisConnection() (connection sshconf.Connection, peer sockets.Endpoint) {
 // session judges the session that tcpka was called in: by what sshd would use for it
 // now, and by its socket as it is.
 func (scene *sshScene) session(server *report.SSHSide) *report.SSHSession {
+	d := &report.SSHSession{Warnings: []calc.Warning{}}
 	fields := strings.Fields(os.Getenv("SSH_CONNECTION"))
-	if len(fields) != 4 || server == nil {
-		return nil
-	}
-	d := &report.SSHSession{
-		Client: report.Foreign(joinPort(fields[0], fields[1])), Server: report.Foreign(joinPort(fields[2], fields[3])),
-		Warnings: []calc.Warning{},
+	if len(fields) != 4 { // sudo takes it away, and leaves the parents
+		p := scene.sessionAbove()
+		if p == nil {
+			return nil
+		}
+		s, ok := scene.connections[p.PID]
+		if !ok {
+			return nil
+		}
+		scene.here = []report.Socket{s}
+		d.Client, d.Server = report.Foreign(s.Remote.String()), report.Foreign(s.Local.String())
+	} else {
+		d.Client, d.Server = report.Foreign(joinPort(fields[0], fields[1])), report.Foreign(joinPort(fields[2], fields[3]))
 	}
 	warn := func(id, text string) { d.Warnings = append(d.Warnings, calc.Warning{ID: id, Text: text}) }
 	if len(scene.here) > 0 {
@@ -111,11 +119,8 @@ func (scene *sshScene) judge(d *report.SSHSession, end calc.SSH, settings keepal
 
 // sessionProcess is the sshd above this process, or the one that has its socket.
 func (scene *sshScene) sessionProcess() *sshconf.Process {
-	for pid, steps := os.Getppid(), 0; pid > 1 && steps < 64; steps++ {
-		if p := scene.byPID[pid]; p != nil && p.Program == sshconf.SSHD && p.Role == sshconf.RoleSession {
-			return p
-		}
-		pid = parentOf(pid)
+	if p := scene.sessionAbove(); p != nil {
+		return p
 	}
 	for _, s := range scene.here {
 		for _, o := range s.Owners {
@@ -123,6 +128,20 @@ func (scene *sshScene) sessionProcess() *sshconf.Process {
 				return p
 			}
 		}
+	}
+	return nil
+}
+
+// sessionAbove is the sshd that this process is a descendant of.
+func (scene *sshScene) sessionAbove() *sshconf.Process {
+	if self, _ := os.Readlink("/proc/self"); self != strconv.Itoa(os.Getpid()) {
+		return nil // what is mounted there numbers processes in another way
+	}
+	for pid, steps := os.Getppid(), 0; pid > 1 && steps < 64; steps++ {
+		if p := scene.byPID[pid]; p != nil && p.Program == sshconf.SSHD && p.Role == sshconf.RoleSession {
+			return p
+		}
+		pid = parentOf(pid)
 	}
 	return nil
 }
