@@ -139,15 +139,21 @@ func accepting(st *stage) watched {
 	hole, err := room.HalfOpen(at)
 	st.must(err)
 	st.keep(hole)
-	return watched{predicted: st.kernel.Accepting(), from: from, state: synRecv}
+	client, err := unix.Getsockname(hole)
+	st.must(err)
+	return watched{predicted: st.kernel.Accepting(), from: from, lost: st.watchable(at, client), state: synRecv}
 }
 
 func closed(st *stage) watched {
 	client, server := st.pair(st.options)
 	st.must(room.DropAll(server))
-	rto := rtoOf(st.info(client))
+	local, err := unix.Getsockname(client)
+	st.must(err)
+	remote, err := unix.Getpeername(client)
+	st.must(err)
+	lost, rto := st.watchable(local, remote), rtoOf(st.info(client))
 	from := clock()
 	st.write(client, 1)
 	st.close(client)
-	return watched{predicted: st.kernel.ClosedWithDataUnsent(st.settings.UserTimeout, rto), from: from, state: finWait1}
+	return watched{predicted: st.kernel.ClosedWithDataUnsent(st.settings.UserTimeout, rto), from: from, lost: lost, state: finWait1}
 }

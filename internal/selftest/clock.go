@@ -22,7 +22,9 @@ func readClock(id int32) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// stalls are the times at which this process did not run when it should have.
+// stalls are the times at which this process did not run when it should have, for
+// so long that the machine may have stood still. That the scheduler is late now and
+// then is in [Allowance].
 type stalls struct {
 	done chan struct{}
 	mu   sync.Mutex
@@ -33,7 +35,7 @@ type stall struct{ at, late time.Duration }
 
 // watchStalls sees them until their end is called.
 func watchStalls() *stalls {
-	const nap, notable = 5 * time.Millisecond, 10 * time.Millisecond
+	const nap, notable = 5 * time.Millisecond, 100 * time.Millisecond
 	s := &stalls{done: make(chan struct{})}
 	go func() {
 		for {

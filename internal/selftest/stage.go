@@ -1,7 +1,6 @@
 package selftest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -17,12 +16,6 @@ import (
 	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
-)
-
-// TCP states, as /proc/net/tcp writes them. Source: include/net/tcp_states.h.
-const (
-	synRecv  = "03"
-	finWait1 = "04"
 )
 
 // uncounted as [watched.sent]: it does not matter how many probes there are.
@@ -44,8 +37,9 @@ type failed struct{ error }
 type watched struct {
 	predicted calc.Prediction
 	from      time.Duration // when it counts from, on clock
-	fd        int           // the socket that should get an error
-	state     string        // or the state in which a socket should no longer be
+	fd        int           // the socket that should get an error, or,
+	lost      connection    // where nobody has it,
+	state     uint8         // the connection that should leave this state
 	sent      int           // TCPKeepAlive when the peer vanished, or uncounted
 }
 
@@ -159,6 +153,9 @@ func (st *stage) fullWindow() (client int) {
 	server, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
 	st.must(err)
 	st.keep(server)
+	if st.info(client).Snd_wnd == 0 {
+		st.must(errors.New("this kernel does not tell the peer's window: before Linux 5.4"))
+	}
 	st.wait(func() bool {
 		i := st.info(client)
 		if i.Unacked == 0 && i.Snd_wnd > 0 {
@@ -214,18 +211,6 @@ func (st *stage) probesSent() int {
 	return 0
 }
 
-// anyIn reports whether the namespace has a socket in this state.
-func (st *stage) anyIn(state string) bool {
-	b, err := os.ReadFile("/proc/thread-self/net/tcp")
-	st.must(err)
-	for line := range bytes.Lines(b) {
-		if f := bytes.Fields(line); len(f) > 3 && string(f[3]) == state {
-			return true
-		}
-	}
-	return false
-}
-
 // wait waits for something that comes by itself.
 func (st *stage) wait(done func() bool) {
 	for !done() {
@@ -239,7 +224,7 @@ func (st *stage) wait(done func() bool) {
 // watch waits for the end, or until it is long overdue.
 func (st *stage) watch(w watched, r *Result) {
 	r.Predicted = w.predicted
-	until := w.from + w.predicted.Latest + 3*time.Second
+	until := w.from + w.predicted.Latest + 5*time.Second
 	if w.predicted.Never {
 		until = clock() + Patience
 	}
@@ -249,7 +234,7 @@ func (st *stage) watch(w watched, r *Result) {
 		time.Sleep(20 * time.Millisecond) // so that a stall is known
 		r.Stalled = st.stalls.between(w.from, w.from+r.Measured)
 	}
-	if w.state == "" && r.Ended {
+	if w.state == 0 && r.Ended {
 		n, err := unix.GetsockoptInt(w.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		st.must(err)
 		if r.Errno = unix.ErrnoName(unix.Errno(n)); n != 0 && r.Errno == "" {
@@ -263,18 +248,19 @@ func (st *stage) watch(w watched, r *Result) {
 
 // ended waits for the end, and hardly longer than until then.
 func (st *stage) ended(w watched, until time.Duration) bool {
-	if w.state == "" { // poll(2) tells at once
+	if w.state == 0 { // poll(2) tells at once
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.fd)}}, int(max(until-fineClock(), 0)/time.Millisecond)+1)
 		if err != unix.EINTR {
 			st.must(err)
 		}
 		return n > 0
 	}
-	for st.anyIn(w.state) {
-		if fineClock() > until {
-			return false
+	for {
+		is, err := w.lost.in(w.state)
+		st.must(err)
+		if !is || fineClock() > until {
+			return !is
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	return true
 }
