@@ -176,7 +176,12 @@ func (d *Daemon) service() string {
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(text)) {
+	return serviceOf(string(text))
+}
+
+// serviceOf finds the unit in /proc/PID/cgroup: see cgroups(7).
+func serviceOf(cgroup string) string {
+	for line := range strings.Lines(cgroup) {
 		// Hierarchy 0 is version 2; in version 1 systemd's is called so.
 		id, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controllers, path, _ := strings.Cut(rest, ":")
@@ -246,7 +251,9 @@ func (d *Daemon) Reload(ctx context.Context, p Programs) error {
 			return ctx.Err()
 		case <-time.After(step):
 		}
-		if err := unix.PidfdSendSignal(d.pidfd, 0, nil, 0); err != nil {
+		// A pidfd can be read from when its process has ended; see pidfd_open(2).
+		ended := []unix.PollFd{{Fd: int32(d.pidfd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(ended, 0); err == nil && n > 0 {
 			return fmt.Errorf("sshd %d has ended: start it again before you log out", d.PID)
 		}
 		if now := d.listening(); now != "" && (now != before || waited >= same) {

@@ -37,6 +37,22 @@ func TestListenerArgs(t *testing.T) {
 	}
 }
 
+func TestServiceOf(t *testing.T) {
+	for _, tt := range []struct{ cgroup, want string }{
+		{"0::/system.slice/ssh.service\n", "ssh.service"},
+		{"12:cpu:/\n1:name=systemd:/system.slice/sshd.service\n0::/\n", "sshd.service"},
+		{"0::/user.slice/user-1000.slice/session-3.scope\n", ""}, // a session, or one started by hand
+		{"3:cpu:/system.slice/ssh.service\n", ""},
+		{"0::/system.slice/evil-ssh.service\n", ""},
+		{"0::/\n", ""},
+		{"", ""},
+	} {
+		if got := serviceOf(tt.cgroup); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.cgroup, got, tt.want)
+		}
+	}
+}
+
 func FuzzListenerArgs(f *testing.F) {
 	f.Add("sshd: /usr/sbin/sshd -D -f /srv/config [listener] 0 of 10-100 startups\x00")
 	f.Add("/usr/sbin/sshd\x00-of\x00-\x00-o")

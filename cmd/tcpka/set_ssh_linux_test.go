@@ -241,6 +241,40 @@ func TestSetSSHReloadOfAnother(t *testing.T) {
 	})
 }
 
+// TestRootSetSSHReloadsTheService has sshd in a cgroup like that of its service, and a
+// systemctl that says what it was told.
+func TestRootSetSSHReloadsTheService(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		systemctl := nstest.Program(t, "systemctl")
+		r := newSSHRoom(t)
+		service := nstest.Cgroup(t) + "/ssh.service"
+		r.must(os.Mkdir(service, 0o755))
+		config := r.dir + "/sshd_config"
+		r.write(config, fmt.Sprintf(quietServer, "2222", r.dir))
+		d := r.start(config)
+		r.must(os.WriteFile(service+"/cgroup.procs", []byte(fmt.Sprint(d.Process.Pid)), 0))
+		r.must(os.MkdirAll("/run/systemd/system", 0o755))
+		fake := r.dir + "/systemctl"
+		r.write(fake, fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/told\nexec kill -HUP %d\n", r.dir, d.Process.Pid))
+		r.must(os.Chmod(fake, 0o755))
+		r.must(unix.Mount(fake, systemctl, "", unix.MS_BIND, ""))
+
+		s := scene{t: t}
+		status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "5", "--file", config, "--reload")
+		if told, _ := os.ReadFile(r.dir + "/told"); status != 0 || string(told) != "reload ssh.service\n" {
+			t.Errorf("status %d, systemctl was told %q\n%s%s", status, told, stdout, stderr)
+		}
+		r.await(d, "Server listening", 2)
+
+		// One that ends: the change stays, and is said not to be in force.
+		r.write(fake, fmt.Sprintf("#!/bin/sh\nexec kill -TERM %d\n", d.Process.Pid))
+		status, stdout, stderr = s.tcpka("set", "ssh", "--side", "server", "--interval", "6", "--file", config, "--reload")
+		if status != 3 || !strings.Contains(stderr, "the file is right, but sshd has not read it: sshd ") || !strings.Contains(stderr, "has ended") {
+			t.Errorf("status %d\n%s%s", status, stdout, stderr)
+		}
+	})
+}
+
 // TestSetSSHKilledAtEachStep kills set ssh before every system call that could change
 // something. The file is then old or new, the journal can be read, and undo brings
 // everything back.
