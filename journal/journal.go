@@ -30,7 +30,7 @@ const (
 	Sysctl   Kind = "sysctl"   // Netns, Key; the values as text, without newline
 	Bootfile Kind = "bootfile" // Path; the values are whole files
 	Socket   Kind = "socket"   // Netns, Endpoint, Key; the values as text
-	SSH      Kind = "ssh"      // Path; the values are whole files
+	SSH      Kind = "ssh"      // Path, Key: client, server or other; the values are whole files
 )
 
 // Change is one value before and after.
