@@ -28,8 +28,9 @@ any (--port 22,443 or --port 22 --port 443). A name may have a comma: --comm and
 --cgroup are repeated. Sockets in LISTEN, TIME-WAIT and SYN-RECV are shown only
 when asked for, by --listen or --state.
 
---sort takes ` + strings.Join(sortKeys(), ", ") + `;
-with a - in front the other way round. What is not known comes last.
+--sort takes ` + strings.Join(sortKeys()[:9], ", ") + `,
+` + strings.Join(sortKeys()[9:], ", ") + `; with a - in
+front the other way round. What is not known comes last.
 
 --watch looks again every 2 seconds, or --watch=10s, until it is interrupted;
 connections that are being probed come first.
@@ -42,7 +43,7 @@ others what the kernel tells everybody. What is missing is said on stderr.`,
 			&cli.BoolFlag{Name: "wide", Aliases: []string{"w"}, Usage: "all columns", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "summary", Usage: "a line for each program", DisableDefaultText: true},
 			&cli.StringFlag{Name: "sort", Usage: "order by `KEY`; this keeps all sockets in memory"},
-			&cli.GenericFlag{Name: "watch", Usage: "look again, every 2 seconds or `[=INTERVAL]`", Value: new(interval)},
+			&cli.GenericFlag{Name: "watch", Usage: "`[=INTERVAL]` look again and again, every 2 seconds or so often", Value: new(interval)},
 			&cli.StringFlag{Name: "netns", Usage: "network namespace: a `NAME`, a PID, a path with a slash, or all"},
 		}, formatFlags("table, json, jsonl, csv or prometheus")),
 		Action: s.showSockets,
