@@ -29,11 +29,11 @@ noticed: by the latest times, with half a second for the way there and back. It
 says why something fails, and the command that mends it. Nothing is changed. What
 it cannot promise is a death noticed while data is in flight: see tcpka plan.
 
-It looks at connections in ESTAB and CLOSE-WAIT (with --state also at others, and at
-listening sockets), except those of this host to itself. With filters,
-which are those of show sockets, it looks at what they select, whatever that is;
-the settings of the namespace then count only where a selected connection follows
-them, or where none is selected. Without a goal it reports what is harmful anyway.
+It looks at connections in ESTAB and CLOSE-WAIT (with --state at others, and at
+listening sockets), except those of this host to itself. With the filters of show
+sockets it looks at what they select, whatever that is; the settings of the
+namespace then count only where a selected connection follows them, or where none
+is selected. Without a goal it reports what is harmful anyway.
 
 It speaks as monitoring plugins do: one line first, and the exit status
 
@@ -239,10 +239,10 @@ func (ck *checker) proxies() {
 }
 
 // bootLasts compares what runs with what the next boot sets.
-func (ck *checker) bootLasts(v *view) error {
+func (ck *checker) bootLasts(v *view) {
 	files, err := sysctld.Load(ck.root)
-	if err != nil {
-		return fmt.Errorf("boot settings: %w", err)
+	if err != nil { // the rest holds all the same
+		ck.find(report.FindNotSeen, report.SeverityUnknown, "the next boot", err.Error(), ck.asRoot())
 	}
 	reader := sysctld.Procps
 	if _, err := os.Stat(ck.root.Path("/run/systemd/system")); err == nil { // sd_booted(3)
@@ -250,7 +250,7 @@ func (ck *checker) bootLasts(v *view) error {
 	}
 	after, deciding := atBoot(files, reader, v.kernel.HZ)
 	if after == v.settings {
-		return nil
+		return
 	}
 	text := ""
 	for _, key := range keys() {
@@ -267,15 +267,13 @@ func (ck *checker) bootLasts(v *view) error {
 			text += fmt.Sprintf(", and no file sets it, so that the kernel's %d comes back", numbers(after)[key])
 		}
 	}
-	keep, fix := v.settings, ""
-	if v.misses != "" {
-		keep, err = ck.planned(v.kernel)
-	}
-	if err == nil {
-		fix = "sudo tcpka set " + valueArgs(keep) + " --persist"
+	fix := ""
+	if v.misses == "" {
+		fix = "sudo tcpka set " + valueArgs(v.settings) + " --persist"
+	} else if s, err := ck.planned(v.kernel); err == nil {
+		fix = "sudo tcpka set " + valueArgs(s) + " --persist"
 	}
 	ck.find(report.FindBootDiffers, report.SeverityWarning, "the next boot", text, fix)
-	return nil
 }
 
 // answer is the document.

@@ -55,7 +55,7 @@ func (ck *checker) namespace(ns namespace) error {
 	ck.doc.Checked.Namespaces = append(ck.doc.Checked.Namespaces, v.name)
 	ck.defaults(v)
 	if ns.Name == "host" {
-		return ck.bootLasts(v)
+		ck.bootLasts(v)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (ck *checker) mightMatch(s *sockets.Socket) bool {
 	if s.Keepalive == sockets.Unknown {
 		f.Keepalive = sockets.Unknown
 	}
-	if !s.ValuesKnown {
+	if slices.Contains([]sockets.Origin{s.TimeFrom, s.IntvlFrom, s.ProbesFrom}, sockets.FromUnknown) && ownValues(s) == "" {
 		f.Origin = sockets.FromUnknown
 	}
 	return f.Match(s)
