@@ -131,8 +131,17 @@ func TestShowSSHRunning(t *testing.T) {
 		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "1234")
 		time.Sleep(200 * time.Millisecond) // the files are older than what starts now
 
-		plain := server.Client(t, "-F", config, "-o", "ServerAliveCountMax=7", nstest.SSHUser+"@127.0.0.1", "exec sh")
+		plain := server.Client(t, "-F", config, "-o", "ServerAliveCountMax=7", "-L", "127.0.0.1:4711:127.0.0.1:"+nstest.SSHPort, nstest.SSHUser+"@127.0.0.1", "exec sh")
 		connectSSH(t, plain)
+		// A connection that it forwards is not its own.
+		forwarded, err := net.Dial("tcp4", "127.0.0.1:4711")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer forwarded.Close()
+		if _, err := forwarded.Read(make([]byte, 1)); err != nil { // sshd's banner: it is there
+			t.Fatal(err)
+		}
 		control := filepath.Join(dir, "mux")
 		master := server.Client(t, "-F", "none", "-M", "-S", control, "-o", "TCPKeepAlive=no", "127.0.0.1", "exec sh")
 		connectSSH(t, master)
