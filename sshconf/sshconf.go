@@ -7,7 +7,10 @@
 // Include, Host and Match as the programs do, and say so where they cannot be
 // sure.
 //
-// A [Request] changes one of their files, line by line, has them check the new one, and
+// [ReadFile] reads what other programs keep: PuTTY, KiTTY, WinSCP, Tera Term, SecureCRT,
+// Xshell, MobaXterm and Dropbear on OpenWrt. [Processes] finds the ssh and sshd that run.
+//
+// A [Request] changes a file of OpenSSH, line by line, has them check the new one, and
 // asks them after that. All else only reads, and no connection is made.
 package sshconf
 
