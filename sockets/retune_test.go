@@ -255,6 +255,32 @@ func retuneTwice(t *testing.T, q sockets.RetuneQuery) {
 	}
 }
 
+func TestRootRetuneToWhatTheSysctlSays(t *testing.T) { withEveryWay(t, toWhatTheSysctlSays) }
+func TestRetuneToWhatTheSysctlSays(t *testing.T)     { withoutPrivilege(t, toWhatTheSysctlSays) }
+
+// It is a value like any other, and is the socket's own from then on.
+func toWhatTheSysctlSays(t *testing.T, q sockets.RetuneQuery) {
+	sysctls := func(time, intvl, probes string) {
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", time)
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_intvl", intvl)
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_probes", probes)
+	}
+	sysctls("7200", "75", "9")
+	client, _, err := nstest.Pair(unix.AF_INET, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := look(t, client, sockets.Established, [3]bool{})
+	o := retuneOne(t, q, target(h, keepalive.Change{Time: new(2 * time.Hour), Intvl: new(75 * time.Second), Probes: new(9)}))
+	if o.Result != sockets.Done || !o.Pinned() || o.After.Settings != keepalive.Defaults() {
+		t.Errorf("%v: %+v", q.Way, o)
+	}
+	sysctls("600", "60", "5")
+	if now := look(t, client, h.state, h.own); now.settings != keepalive.Defaults() {
+		t.Errorf("%v: it follows the sysctls still: %+v", q.Way, now)
+	}
+}
+
 func TestRootRetuneLeavesTheOthersAlone(t *testing.T) { withEveryWay(t, ineligible) }
 func TestRetuneLeavesTheOthersAlone(t *testing.T)     { withoutPrivilege(t, ineligible) }
 
