@@ -13,7 +13,7 @@ import (
 func clientRevision(t *testing.T, content, pattern string, values ...Value) (string, error) {
 	t.Helper()
 	r := Request{Host: pattern}
-	path := filepath.Join(t.TempDir(), "config")
+	const path = "/x/config" // read from memory
 	scan := func(content []byte) ([]Setting, error) {
 		return ScanClient(Client{Host: r.dest(), LocalUser: "me", Home: filepath.Dir(path), UserFile: path, instead: &overlay{path, content}})
 	}
@@ -23,7 +23,7 @@ func clientRevision(t *testing.T, content, pattern string, values ...Value) (str
 
 func serverRevision(t *testing.T, content string, values ...Value) (string, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "sshd_config")
+	const path = "/x/sshd_config"
 	scan := func(content []byte) ([]Setting, error) {
 		return ScanServer(Server{File: path, Dir: filepath.Dir(path), Connection: Any, instead: &overlay{path, content}})
 	}
@@ -262,11 +262,12 @@ func FuzzRevise(f *testing.F) {
 				return
 			}
 			// At most one line differs but for those that are new.
-			before, after := parseDocument([]byte(content), client).lines, parseDocument([]byte(got), client).lines
+			d := parseDocument([]byte(content), client)
+			before, after := d.lines, parseDocument([]byte(got), client).lines
 			changed, i := 0, 0
 			for _, l := range before {
 				raw := l.raw
-				for i < len(after) && after[i].raw != raw && strings.TrimRight(after[i].raw, "\r\n") != raw {
+				for i < len(after) && after[i].raw != raw && after[i].raw != raw+d.end {
 					if len(after)-i <= len(before) && changed == 0 && len(after[i].args) > 0 && after[i].keyword == l.keyword && v.holds(after[i].args[0]) {
 						changed++
 						break
@@ -281,6 +282,13 @@ func FuzzRevise(f *testing.F) {
 			s, err := now(got)
 			if err != nil {
 				return
+			}
+			plain := !client || pattern != "" && d.exactBlock(pattern) < 0
+			for _, l := range d.lines {
+				plain = plain && l.keyword != "match" && l.keyword != "include" && l.keyword != "canonicalizehostname" && l.keyword != "batchmode"
+			}
+			if plain && (s.Unsure != "" || !v.holds(s.effective())) {
+				t.Errorf("%s: %q becomes %q, and %s is %q by line %d", what, content, got, v.Keyword, s.effective(), s.Line)
 			}
 			if again, err := revise(got); s.Unsure == "" && v.holds(s.effective()) && (err != nil || again != got) {
 				t.Errorf("%s: %q becomes %q, and then %q, %v", what, content, got, again, err)
