@@ -115,7 +115,7 @@ func TestTheTimelineFitsTheTerminal(t *testing.T) {
 // TestAClosedPipeIsSilent closes the reading end before anything is written, as
 // head does.
 func TestAClosedPipeIsSilent(t *testing.T) {
-	for _, args := range [][]string{{"show"}, {"show", "--json"}, {"show", "sockets"}, {"show", "sockets", "-o", "jsonl"}, explainArgs, {"--help"}, {"completion", "bash"}} {
+	for _, args := range [][]string{{"show"}, {"show", "--json"}, {"show", "sockets"}, {"show", "sockets", "--json"}, explainArgs, {"--help"}, {"completion", "bash"}} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)

@@ -188,6 +188,9 @@ func (p *pages) turn() error {
 }
 
 func (p *pages) flush() error {
+	if len(p.b) == 0 {
+		return nil
+	}
 	_, err := p.w.Write(p.b)
 	p.b = p.b[:0]
 	return err
