@@ -83,7 +83,7 @@ var samples = []struct {
 	}},
 	{"ssh_config, block by block", sshFile, FormatSSH, []Session{
 		{Program: SSH, Interval: s(120), Lines: map[string]int{"ServerAliveInterval": 2}},
-		{Program: SSH, Name: "Host web* !web9", Interval: s(30), CountMax: new(2), Lines: map[string]int{"ServerAliveInterval": 4, "ServerAliveCountMax": 5}, Problem: "line 6: ServerAliveInterval is set already in line 4, which counts"},
+		{Program: SSH, Name: "Host web* !web9", Interval: s(30), CountMax: new(2), Lines: map[string]int{"ServerAliveInterval": 4, "ServerAliveCountMax": 5}, Problem: "line 4: ServerAliveInterval never has an effect, because line 2 comes first; line 6: ServerAliveInterval is set already in line 4"},
 		{Program: SSH, Name: "Match user bob", TCPKeepAlive: new(false), Lines: map[string]int{"TCPKeepAlive": 8}},
 	}},
 	{"sshd_config", sshdFile, FormatSSHD, []Session{
@@ -160,6 +160,16 @@ func TestParseFileRefuses(t *testing.T) {
 
 func TestReadFileIsBounded(t *testing.T) {
 	dir := t.TempDir()
+	own := filepath.Join(dir, "own")
+	if err := os.WriteFile(own, []byte(puttyFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := ReadFileOf(uint32(os.Geteuid()), own); err != nil || len(f.Sessions) != 1 {
+		t.Errorf("one's own: %+v, %v", f, err)
+	}
+	if _, err := ReadFileOf(uint32(os.Geteuid())+1, own); !errors.Is(err, ErrOwner) {
+		t.Errorf("somebody else's: %v", err)
+	}
 	large, fifo := filepath.Join(dir, "large"), filepath.Join(dir, "fifo")
 	if err := os.WriteFile(large, []byte(puttyFile), 0o600); err != nil {
 		t.Fatal(err)

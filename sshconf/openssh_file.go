@@ -37,6 +37,9 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 			block.Problem = join(block.Problem, text[:min(len(text), 200)])
 		}
 	}
+	// What stands outside any condition, in ssh's file, leaves nothing to later lines.
+	// In sshd's, a Match block beats it.
+	settled, always := map[Keyword]int{}, p == SSH
 	for l := range t.lines() {
 		keyword, args, err := splitLine(l.text)
 		if err != nil {
@@ -50,15 +53,22 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 			if closeBlock(); len(sessions) > maxSessions {
 				return nil, errSessions
 			}
+			always = p == SSH && unconditional(keyword, args)
 			name := map[string]string{"match": "Match", "host": "Host"}[keyword]
 			block = Session{Program: p, Name: name + " " + strings.Join(args, " "), Lines: map[string]int{}}
 		case keyword == "include":
 			note("line %d includes other files, which are not read here", l.number)
 		case k == "" || len(args) == 0:
 		case block.Lines[string(k)] != 0:
-			note("line %d: %s is set already in line %d, which counts", l.number, k, block.Lines[string(k)])
+			note("line %d: %s is set already in line %d", l.number, k, block.Lines[string(k)])
 		case k == ServerAliveInterval && args[0] == "none":
 		default:
+			switch {
+			case settled[k] != 0:
+				note("line %d: %s never has an effect, because line %d comes first", l.number, k, settled[k])
+			case always:
+				settled[k] = l.number
+			}
 			block.Lines[string(k)] = l.number
 			if err := block.setKeyword(k, args[0]); err != nil {
 				note("line %d: %v", l.number, err)
