@@ -133,7 +133,7 @@ func probeNotes(m middlebox.Measured, b middlebox.Bounds, safe time.Duration, he
 	case b.Failed != 0 && b.Survived == 0:
 		add("even the shortest silence failed: try shorter ones with --at")
 	case b.Failed != 0 && !m.Checked && !held:
-		add("whether the server could still be reached when the silence failed was not looked at, to spare it")
+		add("whether the server could still be reached when the silence failed was not looked at")
 	}
 	if unasked {
 		add("a reset came before anything was sent: from a box that says when it forgets, or from the server itself; that cannot be told apart")
