@@ -17,7 +17,7 @@ func (s *session) setCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "set",
 		Usage:     "change the keepalive settings, now and at boot",
-		UsageText: "tcpka set [--time T] [--intvl T] [--probes N] [--persist] [-n] [options]",
+		UsageText: "tcpka set [--time T] [--intvl T] [--probes N] [--rearm] [--persist] [-n] [options]",
 		Description: `Changes the kernel's keepalive settings of this network namespace: those given,
 the others stay. Each value is read back; if one cannot be written, the ones
 before it are restored. The change is recorded first, so that tcpka undo takes

@@ -23,8 +23,8 @@ listens: whatever it accepts from then on has the values. Values do not switch
 keepalive on, --on does.
 
 A socket that was silent for longer than a new time is probed at once. --jitter
-D changes those one by one over the time D instead; Ctrl-C ends that early, and
-leaves the rest as it is.
+D changes those in turn over the time D instead; Ctrl-C ends that early, and
+leaves the rest as it is. No other tcpka can make changes meanwhile.
 
 A socket that follows the sysctl in a value, and is given one of its own, never
 follows it again: the kernel has no way back. tcpka undo writes the sysctl's

@@ -1,0 +1,111 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// one is a socket of which the time changes, and with an interval that too.
+func one(cookie int, comm, netns, old string, mark func(*Change)) []Change {
+	was, will := Seconds(s(7875)), Seconds(s(1275))
+	c := Change{
+		Target: TargetSocket, Netns: &netns, Key: "TCP_KEEPIDLE", Old: &old, New: new("600"), Detection: &OldNew{&was, &will},
+		SocketOption: &SocketOption{Cookie: fmt.Sprintf("%#x", cookie), Comm: &comm, Option: "TCP_KEEPIDLE", Inherited: new(old == "7200")},
+	}
+	if mark != nil {
+		mark(&c)
+	}
+	return []Change{c}
+}
+
+func join(lists ...[]Change) (all []Change) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func TestSocketsAreShownInGroups(t *testing.T) {
+	const noticed = "# a dead peer of an idle connection is noticed after 1275 s (21m15s); until now 7875 s (2h11m15s)\n"
+	applied := func(c *Change) { c.Applied = true }
+	many := []Change{}
+	for i := range maxGroups + 3 {
+		many = append(many, one(i, fmt.Sprintf("p%02d", i), "host", "7200", nil)...)
+	}
+	for _, tt := range []struct {
+		name    string
+		changes []Change
+		want    string
+	}{
+		{"what changes alike is one group, the largest first",
+			join(one(1, "b", "host", "300", nil), one(2, "a", "host", "7200", nil), one(3, "a", "host", "7200", nil)),
+			"# a: 2 sockets\nTCP_KEEPIDLE = 600                       # was 7200, the sysctl's\n" + noticed +
+				"# b: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"a program chooses its name",
+			one(1, "x\x1b[2J\n\u202e", "host", "300", nil),
+			"# x\\x1b[2J\\n\\u202e: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"so does a namespace, and is named where there are several",
+			join(one(1, "a", "n\x1b", "300", nil), one(2, "a", "host", "300", nil)),
+			"# a: 1 socket, namespace n\\x1b\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed +
+				"# a: 1 socket, namespace host\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"a listener, of which no program is seen, and which was off",
+			one(1, "a", "host", "300", func(c *Change) { c.Comm, c.Listening, c.Detection = nil, true, &OldNew{nil, c.Detection.New} }),
+			"# no program that is seen: 1 listener\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s); until now never\n"},
+		{"where the time is not known, none is told",
+			one(1, "a", "host", "300", func(c *Change) { c.Detection = nil }),
+			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n"},
+		{"afterwards, what was changed",
+			join(one(1, "a", "host", "300", nil), one(2, "a", "host", "300", applied)),
+			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"the same cookie in another namespace is another socket",
+			join(one(1, "a", "host", "300", nil), one(1, "a", "web", "300", nil)),
+			"# a: 1 socket, namespace host\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed +
+				"# a: 1 socket, namespace web\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := Table(&b, Undo{Changes: tt.changes, ID: "x", Command: "y"}, Style{}); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want+"\nTaken back: x (y).\n", b.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("a long list is cut, and counted", func(t *testing.T) {
+		var b bytes.Buffer
+		if err := Table(&b, Undo{Changes: many}, Style{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "1 socket\n"); n != maxGroups || !strings.Contains(b.String(), "# and 3 sockets in other ways; -o json has every change\n") {
+			t.Errorf("%d groups\n%s", n, &b)
+		}
+	})
+}
+
+// Only a socket's change has a socket's fields.
+func TestSocketFieldsInJSON(t *testing.T) {
+	fields := func(c Change) map[string]any {
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := fields(one(31, "a", "host", "7200", nil)[0])
+	if m["cookie"] != "0x1f" || m["option"] != "TCP_KEEPIDLE" || m["inherited"] != true || m["pid"] != nil {
+		t.Errorf("%v", m)
+	}
+	if _, ok := fields(Change{Target: TargetSysctl})["cookie"]; ok {
+		t.Error("a sysctl has a cookie")
+	}
+}
