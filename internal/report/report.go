@@ -5,11 +5,13 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/xhit/go-str2duration/v2"
 
@@ -36,16 +38,41 @@ func Table(w io.Writer, d Document, s Style) error {
 	return b.Flush()
 }
 
-// JSON writes d as one indented JSON document.
+// JSON writes d as one indented JSON document, as harmless to a terminal as the table.
 func JSON(w io.Writer, d Document) error {
 	b := bufio.NewWriter(w)
-	e := json.NewEncoder(b)
+	e := json.NewEncoder(harmless{b})
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(d); err != nil {
 		return err
 	}
 	return b.Flush()
+}
+
+// harmless writes JSON. What [Escape] would not let pass to a terminal can only be in
+// its strings, where \u says the same.
+type harmless struct{ w *bufio.Writer }
+
+func (h harmless) Write(p []byte) (int, error) {
+	bad := func(r rune) bool { return r != '\n' && unsafe(r) }
+	for rest := p; len(rest) > 0; {
+		i := bytes.IndexFunc(rest, bad)
+		if i < 0 {
+			i = len(rest)
+		}
+		h.w.Write(rest[:i])
+		if rest = rest[i:]; len(rest) == 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(rest)
+		if rest = rest[size:]; r > 0xffff { // two halves, as in UTF-16
+			h.w.Write(appendHex(appendHex(nil, 0xd800+(r-0x10000)>>10), 0xdc00+(r-0x10000)&0x3ff))
+			continue
+		}
+		h.w.Write(appendHex(nil, r))
+	}
+	return len(p), nil // an error stays with the buffer, and Flush returns it
 }
 
 // Seconds is a duration that JSON shows as a number of seconds.

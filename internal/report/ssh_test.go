@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/tcpka/tcpka/calc"
@@ -76,5 +78,33 @@ func TestSSH(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, "ssh_"+name+".json", doc.String())
+	}
+}
+
+// TestJSONIsHarmless has every kind of text that would not be let pass to a terminal.
+func TestJSONIsHarmless(t *testing.T) {
+	const evil = "a\x1b\u009b\x7f\u202e\u2028\U000e0041\ufeff\xffü\"\\<&>\tz"
+	side := UnknownSSHSide(evil)
+	side.Sources[evil] = evil
+	var b bytes.Buffer
+	if err := JSON(&b, SSH{Server: &side, Destination: new(evil)}); err != nil {
+		t.Fatal(err)
+	}
+	if i := bytes.IndexFunc(b.Bytes(), func(r rune) bool { return r != '\n' && unsafe(r) }); i >= 0 {
+		t.Errorf("it has %q", b.Bytes()[i:min(i+20, b.Len())])
+	}
+	var got struct {
+		Destination string
+		Server      struct {
+			Error   string
+			Sources map[string]string
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.ReplaceAll(evil, "\xff", "\ufffd")
+	if got.Destination != want || got.Server.Error != want || got.Server.Sources[want] != want {
+		t.Errorf("read back as %q, want %q", got, want)
 	}
 }
