@@ -41,6 +41,51 @@ type Query struct {
 
 	Source Source     // Auto, or the one to use, whatever comes of it
 	Loader bpf.Loader // Auto, or the one to use for BPF
+
+	// Shared, where it is not nil, spares the lists of several namespaces to
+	// begin anew each.
+	Shared *Shared
+}
+
+// Shared is what lists of several namespaces, one after the other, have in common:
+// the programs and the table of owners, which has those of all namespaces. The
+// lists must have the same filter and reader. A socket that is newer than the
+// first list has no owner. The zero value is ready.
+type Shared struct {
+	iterators *bpf.Iterators
+	refused   error // why there are none
+	owners    *ownerTable
+
+	walked     *ownerTable // by /proc
+	unreadable int
+}
+
+// Close unloads the programs.
+func (s *Shared) Close() error {
+	if s.iterators == nil {
+		return nil
+	}
+	return s.iterators.Close()
+}
+
+// load is [bpf.Load], once.
+func (s *Shared) load(q Query) (*bpf.Iterators, error) {
+	if s.iterators == nil && s.refused == nil {
+		s.iterators, s.refused = bpf.Load(q.Filter.query(), q.Loader)
+	}
+	return s.iterators, s.refused
+}
+
+// procOwners is the function of that name, once.
+func (s *Shared) procOwners() (*ownerTable, int, error) {
+	if s.walked == nil {
+		table, unreadable, err := procOwners("/proc")
+		if err != nil {
+			return nil, 0, err
+		}
+		s.walked, s.unreadable = table, unreadable
+	}
+	return s.walked, s.unreadable, nil
 }
 
 // Report is what there is to say about a list.
@@ -81,12 +126,15 @@ func (g Gap) String() string {
 // stays is listed once. Nothing is kept of the sockets but 20 bytes for each
 // descriptor, and by Diag another 11 to 21 for the cookie.
 func List(q Query, visit func(*Socket) error) (Report, error) {
+	if q.Shared == nil {
+		q.Shared = new(Shared)
+		defer q.Shared.Close()
+	}
 	if q.Source == Diag {
 		return listDiag(q, visit)
 	}
-	iterators, err := bpf.Load(q.Filter.query(), q.Loader)
+	iterators, err := q.Shared.load(q)
 	if err == nil {
-		defer iterators.Close()
 		return listBPF(q, iterators, visit)
 	}
 	if q.Source == BPF {

@@ -32,21 +32,16 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 		return report, err
 	}
 	defer rows.Close()
-	owners, err := it.Owners()
-	if err != nil {
-		return report, err
-	}
-	defer owners.Close()
-
 	ahead := readAhead(rows)
 	defer ahead.stop()
-	table, err := readOwners(owners)
-	if err != nil {
-		return report, err
+	if q.Shared.owners == nil {
+		if q.Shared.owners, err = readOwners(it); err != nil {
+			return report, err
+		}
 	}
 	join := joiner{
 		decode:  decoder{hz: jiffies, sysctl: q.Sysctl},
-		table:   table,
+		table:   q.Shared.owners,
 		visitor: visitor{query: &q, visit: visit},
 	}
 	for batch := range ahead.full {
@@ -61,13 +56,13 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 		return report, ahead.err
 	}
 	if join.ownerless > 0 {
-		report.Incomplete = []Gap{{
-			What: "the owners", Sockets: join.ownerless,
-			Why: "held by the kernel, by processes of another PID namespace, or in transit",
-		}}
+		report.Incomplete = []Gap{{What: "the owners", Sockets: join.ownerless, Why: notSeen}}
 	}
 	return report, nil
 }
+
+// notSeen is why a socket with a file has no owner although all were looked at.
+const notSeen = "held by the kernel, by processes of another PID namespace, in transit, or just made"
 
 // joiner puts rows and owners together.
 type joiner struct {
@@ -111,7 +106,12 @@ func (v *visitor) socket(s *Socket) (listed bool, err error) {
 	return true, v.visit(s)
 }
 
-func readOwners(r *bpf.Reader[bpf.Owner]) (*ownerTable, error) {
+func readOwners(it *bpf.Iterators) (*ownerTable, error) {
+	r, err := it.Owners()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
 	t := new(ownerTable)
 	buf := bpf.Buffer[bpf.Owner]()
 	for {

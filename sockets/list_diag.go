@@ -5,7 +5,7 @@ import "fmt"
 // listDiag reads the owners first and asks for values while the sockets come.
 func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	report := Report{Source: Diag}
-	table, unreadable, err := procOwners("/proc")
+	table, unreadable, err := q.Shared.procOwners()
 	if err != nil {
 		return report, fmt.Errorf("owners: %w", err)
 	}
@@ -75,7 +75,7 @@ func (m missing) gaps() []Gap {
 	if m.unreadable > 0 {
 		gap("the owners", m.owners, "the descriptors of other users' processes cannot be read", walk)
 	} else {
-		gap("the owners", m.owners, "held by the kernel, by processes of another PID namespace, or in transit", "")
+		gap("the owners", m.owners, notSeen, "")
 	}
 	why, remedy := "no process lends a descriptor", byBPF
 	switch {

@@ -154,9 +154,11 @@ func (e writeError) Unwrap() error { return e.error }
 // walk passes the sockets of all namespaces to w as they come.
 func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, error) {
 	end := report.SocketsEnd{Incomplete: []report.SocketsLack{}}
+	var shared sockets.Shared
+	defer shared.Close()
 	for _, ns := range l.namespaces {
 		d := describer{netns: ns.Name, always: l.wide || l.format != "table" || l.order.by != nil}
-		q := sockets.Query{Filter: l.filter, Cgroups: l.wide || l.format != "table" && l.format != "prometheus" && !l.summary}
+		q := sockets.Query{Shared: &shared, Filter: l.filter, Cgroups: l.wide || l.format != "table" && l.format != "prometheus" && !l.summary}
 		var r sockets.Report
 		err := ns.Do(func() error {
 			snap, err := look(l.root)
