@@ -20,6 +20,7 @@ import (
 type orders struct {
 	Modules []string // files, in the order to insert them
 	Tests   []string // names of packages
+	Late    string   // TCPKA_LATE, see internal/nstest
 	Run     string   // patterns of tests, for go test
 	Skip    string
 	Timeout time.Duration // of one package
@@ -80,7 +81,6 @@ func prepare() error {
 	os.Stdout, os.Stderr = out, out
 	for key, value := range map[string]string{
 		"PATH": "/bin", "HOME": "/root", "USER": "root", "TMPDIR": "/tmp",
-		"TCPKA_LATE": "500ms", // see internal/nstest
 	} {
 		if err := os.Setenv(key, value); err != nil {
 			return err
@@ -117,6 +117,7 @@ func obey() error {
 	for _, t := range o.Tests {
 		cmd := exec.Command("/tests/"+t+"/test", "-test.v", "-test.timeout="+o.Timeout.String(), "-test.run="+o.Run, "-test.skip="+o.Skip)
 		cmd.Dir = "/tests/" + t
+		cmd.Env = append(os.Environ(), "TCPKA_LATE="+o.Late)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		say("begin %s", t)
 		from := time.Now()
