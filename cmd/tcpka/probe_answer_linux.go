@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
@@ -95,7 +96,13 @@ func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server net
 		if loss != 2 {
 			plan += fmt.Sprintf(" --survive-loss %d", loss)
 		}
-		a.Commands = append(append([]string{plan}, p.Commands...), forSockets(*p.Settings, server))
+		a.Commands = []string{plan}
+		for _, c := range p.Commands {
+			if !strings.Contains(c, " set sockets --all ") { // those to this server are enough
+				a.Commands = append(a.Commands, c)
+			}
+		}
+		a.Commands = append(a.Commands, forSockets(*p.Settings, server))
 		return
 	}
 }
