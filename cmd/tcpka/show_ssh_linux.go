@@ -21,7 +21,7 @@ func (s *session) showSSHCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "show the keepalive settings of SSH in force",
-		UsageText: "tcpka show ssh [DEST] [--behind NAME]... [-o table|json]\n   tcpka show ssh --file FILE [-o table|json]",
+		UsageText: "tcpka show ssh [DEST] [--behind NAME]... [-o table|json]\ntcpka show ssh --file FILE [-o table|json]",
 		ArgsUsage: "[DEST]",
 		Description: `Shows what ssh would use for DEST, or for a host that no file names, and what sshd
 uses here: both are asked themselves (ssh -G, sshd -T), and the line that decides is
