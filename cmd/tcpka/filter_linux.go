@@ -162,22 +162,27 @@ func addCgroup(f *sockets.Filter, v string) error {
 	return nil
 }
 
-// stateSets are the words for several states. They mean what they mean to ss(8):
-// what is connected is everything but listeners.
-var stateSets = map[string]sockets.States{
-	"all":       sockets.AllStates,
-	"connected": sockets.AllStates &^ sockets.StatesOf(sockets.Listen),
+// statesNamed are the states of a word for several. The words mean what they mean
+// to ss(8): what is connected is everything but listeners.
+func statesNamed(word string) (sockets.States, bool) {
+	switch word {
+	case "all":
+		return sockets.AllStates, true
+	case "connected":
+		return sockets.AllStates &^ sockets.StatesOf(sockets.Listen), true
+	}
+	return 0, false
 }
-
-// stateAliases are names that ss(8) reads and does not print.
-var stateAliases = map[string]string{"established": "estab", "listening": "listen"}
 
 func addState(f *sockets.Filter, v string) error {
 	name := strings.ToLower(v)
-	if full, ok := stateAliases[name]; ok {
-		name = full
+	switch name { // what ss reads and does not print
+	case "established":
+		name = "estab"
+	case "listening":
+		name = "listen"
 	}
-	if set, ok := stateSets[name]; ok {
+	if set, ok := statesNamed(name); ok {
 		f.States |= set
 		return nil
 	}
