@@ -29,11 +29,18 @@ type sshScene struct {
 
 	v        values
 	versions map[sshconf.Program]string
+
+	// Until then the files of processes are read: anybody can start as many as they
+	// like, with files of any size.
+	until time.Time
 }
+
+// patience is how long the files of everything that runs may take.
+const patience = 5 * time.Second
 
 // lookAtSSH finds processes and sockets. What may not be seen is not there.
 func lookAtSSH(v values, versions map[sshconf.Program]string, session sshconf.Connection, peer sockets.Endpoint) (sshScene, error) {
-	scene := sshScene{v: v, versions: versions, byPID: map[int]*sshconf.Process{}, connections: map[int]report.Socket{}}
+	scene := sshScene{v: v, versions: versions, until: time.Now().Add(patience), byPID: map[int]*sshconf.Process{}, connections: map[int]report.Socket{}}
 	var err error
 	if scene.processes, err = sshconf.Processes(); err != nil {
 		return scene, err
@@ -159,6 +166,9 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 			c.UserFile = filepath.Join(p.Dir, p.File)
 		}
 	}
+	if scene.late(d, sshconf.ClientKeywords) {
+		return
+	}
 	found, err := sshconf.FindClient(c)
 	scene.settle(d, p, found, err, sshconf.ClientKeywords, p.Started)
 	if d.Role == string(sshconf.RoleMaster) && len(d.Unsure) > 0 {
@@ -211,6 +221,9 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 			server.Host = server.Addr
 		}
 	}
+	if scene.late(d, sshconf.ServerKeywords) {
+		return
+	}
 	found, err := sshconf.FindServer(server)
 	scene.settle(d, p, found, err, sshconf.ServerKeywords, since)
 	if listener == nil {
@@ -220,6 +233,15 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 			}
 		}
 	}
+}
+
+// late reports whether there is no time for more files, and says so.
+func (scene *sshScene) late(d *report.SSHProcess, keywords []sshconf.Keyword) bool {
+	if time.Now().Before(scene.until) {
+		return false
+	}
+	scene.unknown(d, keywords, "its files were not read: those of the others took too long")
+	return true
 }
 
 // unknown says of every keyword why it is not known.
