@@ -41,6 +41,9 @@ func probed(t target, m middlebox.Measured, held bool, k calc.Kernel) report.Pro
 	d.Advice.Like = likeThis(b)
 	if m.Gone == nil {
 		advise(&d.Advice, safe, k, m.Address)
+		if a := d.Advice; a.PathTimeout != nil && a.Settings == nil {
+			d.Notes = append(d.Notes, fmt.Sprintf("no settings are sure to hold a path open that may forget after %s: keepalive probes once a second at most", a.PathTimeout.Both()))
+		}
 	}
 	return d
 }

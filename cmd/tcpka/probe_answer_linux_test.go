@@ -45,6 +45,11 @@ func TestWhatProbeAdvises(t *testing.T) {
 			false, "3", "", "none", "3", 1, "", "nothing failed",
 		},
 		{
+			"what is too short for any is said to be",
+			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Answered, time.Second)}},
+			false, "1", "", "none", "1", -1, "", "no settings are sure to hold a path open that may forget after 1 s",
+		},
+		{
 			"nothing survived, nothing to advise",
 			middlebox.Measured{Checked: true, Samples: []middlebox.Sample{sample(middlebox.Swallowed, time.Second)}},
 			false, "", "1", "silent", "", -1, "", "even the shortest silence failed",
