@@ -137,33 +137,34 @@ func (t *tuning) differing(want keepalive.Change) keepalive.Change {
 // report lists the options that change. d is when a dead peer is noticed.
 func (t *tuning) report(ns string, d *report.OldNew) []report.Change {
 	before := t.values()
-	var changes []report.Change
+	socket := report.SocketOption{
+		Cookie: fmt.Sprintf("%#x", t.Cookie), Comm: t.comm(),
+		Local: t.Local.String(), Remote: t.Remote.String(), Listening: t.State == sockets.Listen,
+	}
+	if len(t.Owners) > 0 {
+		socket.PID = &t.Owners[0].PID
+	}
 	var failure *string
 	if t.result != 0 && t.err != nil {
 		failure = new(t.err.Error())
 	}
+	var changes []report.Change
 	for _, o := range socketOptions {
 		want := o.wanted(t.change)
 		if want == nil {
 			continue
 		}
-		c := report.Change{
-			Target: report.TargetSocket, Netns: &ns, Key: o.name, Detection: d,
-			Old: new(strconv.Itoa(o.value(before))), New: new(strconv.Itoa(*want)),
-			Applied: t.applied(o),
-			SocketOption: &report.SocketOption{
-				Cookie: fmt.Sprintf("%#x", t.Cookie), Comm: t.comm(), Option: o.name,
-				Local: t.Local.String(), Remote: t.Remote.String(), Listening: t.State == sockets.Listen,
-			},
-		}
-		if len(t.Owners) > 0 {
-			c.PID = &t.Owners[0].PID
-		}
+		option := socket
+		option.Option = o.name
 		if origin := o.origin(before); origin != sockets.FromUnknown {
-			c.Inherited = new(origin == sockets.FromSysctl)
+			option.Inherited = new(origin == sockets.FromSysctl)
 		}
-		if !c.Applied {
-			c.Error = failure
+		c := report.Change{
+			Target: report.TargetSocket, Netns: &ns, Key: o.name, Detection: d, SocketOption: &option,
+			Old: new(strconv.Itoa(o.value(before))), New: new(strconv.Itoa(*want)),
+		}
+		if c.Applied = t.applied(o); !c.Applied {
+			option.Error = failure
 		}
 		changes = append(changes, c)
 	}

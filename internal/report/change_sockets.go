@@ -118,6 +118,9 @@ func groupSockets(changes []Change) []socketGroup {
 		for _, c := range one {
 			fmt.Fprintf(&key, " %s %s %s %t", c.Option, *c.Old, *c.New, c.Inherited != nil && *c.Inherited)
 		}
+		if d := one[0].Detection; d != nil {
+			fmt.Fprintf(&key, " %s %s", orNever(d.Old, ""), orNever(d.New, ""))
+		}
 		i, ok := index[key.String()]
 		if !ok {
 			i = len(groups)

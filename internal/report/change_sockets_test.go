@@ -56,6 +56,10 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 		{"a listener, of which no program is seen, and which was off",
 			one(1, "a", "host", "300", func(c *Change) { c.Comm, c.Listening, c.Detection = nil, true, &OldNew{nil, c.Detection.New} }),
 			"# no program that is seen: 1 listener\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s); until now never\n"},
+		{"the same change leads to something else where keepalive is off",
+			join(one(1, "a", "host", "300", func(c *Change) { c.Detection = &OldNew{} }), one(2, "a", "host", "300", nil)),
+			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection is never noticed, as before\n" +
+				"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
 		{"where the time is not known, none is told",
 			one(1, "a", "host", "300", func(c *Change) { c.Detection = nil }),
 			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n"},
