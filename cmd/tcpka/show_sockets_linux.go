@@ -204,42 +204,35 @@ func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, err
 	return end, nil
 }
 
-// notices are the sentences that say what is missing.
+// notices are the sentences that say what is missing: each once, whatever the
+// number of namespaces.
 func notices(end report.SocketsEnd) []string {
-	var all []string
-	closed := 0
-	names := map[report.Foreign]bool{}
+	type reason struct{ what, why, remedy string }
+	var reasons []reason
+	sockets := map[reason]int{}
+	closed, door := 0, ""
 	for _, lack := range end.Incomplete {
-		names[lack.Netns] = true
-	}
-	for _, lack := range end.Incomplete {
-		if lack.Sockets == nil {
-			closed++
+		r := reason{what: lack.What, why: string(lack.Why)}
+		if lack.Remedy != nil {
+			r.remedy = "; " + *lack.Remedy
+		}
+		if lack.Sockets == nil { // a namespace that could not be entered: the first reason will do
+			if closed++; closed == 1 {
+				door = r.why + r.remedy
+			}
 			continue
 		}
-		text := fmt.Sprintf("not known: %s of %d sockets: %s", lack.What, *lack.Sockets, lack.Why)
-		if *lack.Sockets == 1 {
-			text = fmt.Sprintf("not known: %s of 1 socket: %s", lack.What, lack.Why)
+		if _, seen := sockets[r]; !seen {
+			reasons = append(reasons, r)
 		}
-		if len(names) > 1 {
-			text = fmt.Sprintf("namespace %s: %s", lack.Netns, text)
-		}
-		if lack.Remedy != nil {
-			text += "; " + *lack.Remedy
-		}
-		all = append(all, text)
+		sockets[r] += *lack.Sockets
+	}
+	var all []string
+	for _, r := range reasons {
+		all = append(all, fmt.Sprintf("not known: %s of %s: %s%s", r.what, count(sockets[r], "socket"), r.why, r.remedy))
 	}
 	if closed > 0 {
-		text := "1 network namespace could not be entered"
-		if closed > 1 {
-			text = fmt.Sprintf("%d network namespaces could not be entered", closed)
-		}
-		for _, lack := range end.Incomplete {
-			if lack.Sockets == nil {
-				all = append(all, fmt.Sprintf("%s: %s; %s", text, lack.Why, *lack.Remedy))
-				break
-			}
-		}
+		all = append(all, fmt.Sprintf("%s could not be entered: %s", count(closed, "network namespace"), door))
 	}
 	return all
 }
