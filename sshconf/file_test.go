@@ -28,7 +28,7 @@ const (
 		"[HKEY_CURRENT_USER\\Software\\Martin Prikryl\\WinSCP 2\\Sessions\\up%20load]\r\n\"HostName\"=\"files.example\"\r\n\"PingType\"=dword:00000001\r\n\"PingIntervalSecs\"=dword:0000001e\r\n"
 	winscpFile = "[Configuration\\Interface]\nRandomSeedFile=%25APPDATA%25\\winscp.rnd\n[Sessions\\Default%20Settings]\nPingIntervalSecs=30\n" +
 		"[Sessions\\folder/web]\nHostName=web1\nPingType=1\nPingInterval=1\nPingIntervalSecs=15\n[Sessions\\ftp]\nFSProtocol=5\nFtpPingType=1\n[Sessions\\dummy]\nPingType=2\n"
-	teraTermFile = "; Tera Term\r\n[Tera Term]\r\nTelKeepAliveInterval=300\r\n\r\n[TTSSH]\r\nEnabled=1\r\n; SSH heartbeat(keepalive): per second (0=disabled)\r\nHeartBeat=120\r\n\r\n[ttssh]\r\nHeartBeat=9\r\n"
+	teraTermFile = "; Tera Term \u0a05\u0100\u0a05\r\n[Tera Term]\r\nTelKeepAliveInterval=300\r\n\r\n[TTSSH]\r\nEnabled=1\r\n; SSH heartbeat(keepalive): per second (0=disabled)\r\nHeartBeat=120\r\n\r\n[ttssh]\r\nHeartBeat=9\r\n"
 	crtFile      = "S:\"Hostname\"=web1.example\r\nD:\"Idle Check\"=00000001\r\nD:\"Idle Timeout\"=0000012c\r\nS:\"Idle String\"=\\n\r\nD:\"Idle NO-OP Check\"=00000001\r\nD:\"Idle NO-OP Timeout\"=0000000f\r\nZ:\"Port Forward Table V2\"=00000000\r\n"
 	xshellFile   = "[SessionInfo]\nVersion=7.0\n[CONNECTION]\nHost=web1\nProtocol=SSH\n[CONNECTION:KEEPALIVE]\nSendKeepAliveInterval=180\nKeepAliveInterval=45\nTCPKeepAlive=1\nKeepAliveString=\\r\nSendKeepAlive=0\nKeepAlive=1\n"
 	mobaFile     = "[Misc]\nXKeepAlive=1\n[SSH]\nSFTPShowDotFiles=1\nSSHKeepAlive2=1\n[Bookmarks]\nSubRep=\nImgNum=42\nMythic C2 (SSH)= #109#0%mythic%22%admin%%-1%-1%%%%%0%-1%0\ndesk= #91#4%win%3389%%\n[Bookmarks_1]\nSubRep=lab\nlab1=#109#0%10.0.0.1%22%[root]%\n"
@@ -66,6 +66,8 @@ var samples = []struct {
 	{"TERATERM.INI, of which Windows reads the first section of a name", teraTermFile, FormatTeraTerm, []Session{{
 		Program: TeraTerm, Interval: s(120), TCPKeepAlive: new(false), Lines: map[string]int{"HeartBeat": 8}}}},
 	{"TERATERM.INI without the key", "[Tera Term]\nPort=22\n", FormatTeraTerm, []Session{{
+		Program: TeraTerm, Interval: s(300), TCPKeepAlive: new(false), Lines: map[string]int{}}}},
+	{"TERATERM.INI with the key in another section of the name alone", "[TTSSH]\nEnabled=1\n[X]\n[TTSSH]\nHeartBeat=9\n", FormatTeraTerm, []Session{{
 		Program: TeraTerm, Interval: s(300), TCPKeepAlive: new(false), Lines: map[string]int{}}}},
 	{"SecureCRT", crtFile, FormatSecureCRT, []Session{{
 		Program: SecureCRT, Host: "web1.example", Interval: s(15), Typed: s(300),
