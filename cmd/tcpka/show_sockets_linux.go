@@ -32,8 +32,8 @@ when asked for, by --listen or --state.
 ` + strings.Join(sortKeys()[9:], ", ") + `; with a - in
 front the other way round. What is not known comes last.
 
---watch looks again every 2 seconds, or --watch=10s, until it is interrupted;
-connections that are being probed come first.
+--watch looks again every 2 seconds, or --watch=10s, until q or Ctrl-C is pressed;
+connections that are being probed come first, with the time they have left.
 
 All sockets are seen with root: CAP_BPF and CAP_PERFMON, or without BPF
 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Without it, your own in full, and of the

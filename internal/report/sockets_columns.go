@@ -2,6 +2,8 @@ package report
 
 import (
 	"io"
+	"math"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -26,8 +28,9 @@ type columns struct {
 
 // cellEnd is where a cell ends, and how wide it is.
 type cellEnd struct {
-	at, width int
-	sgr       string // how to paint it; "" is not at all
+	at    uint32
+	width uint16
+	sgr   uint8 // how to paint it; 0 is not at all
 }
 
 // sampleRows are how many rows are held back.
@@ -43,14 +46,17 @@ func newColumns(w io.Writer, s Style, header ...string) columns {
 
 // cell ends a cell whose text, escaped, has been appended to c.row.
 func (c *columns) cell(sgr string) {
-	from := 0
+	from := uint32(0)
 	if n := len(c.ends); n > 0 {
 		from = c.ends[n-1].at
 	}
-	if !c.style.Color {
-		sgr = ""
+	e := cellEnd{at: uint32(len(c.row)), width: uint16(min(utf8.RuneCount(c.row[from:]), math.MaxUint16))}
+	if c.style.Color {
+		for _, digit := range []byte(sgr) {
+			e.sgr = e.sgr*10 + digit - '0'
+		}
 	}
-	c.ends = append(c.ends, cellEnd{len(c.row), utf8.RuneCount(c.row[from:]), sgr})
+	c.ends = append(c.ends, e)
 }
 
 // text is a cell of a text that needs no escape.
@@ -67,7 +73,7 @@ func (c *columns) endRow() error {
 		return c.turn()
 	}
 	for i, e := range c.ends[:len(c.widths)] {
-		c.widths[i] = max(c.widths[i], e.width)
+		c.widths[i] = max(c.widths[i], int(e.width))
 	}
 	c.held, c.heldEnds = append(c.held, c.row...), append(c.heldEnds, c.ends...)
 	c.row, c.ends = c.row[:0], c.ends[:0]
@@ -113,7 +119,7 @@ func (c *columns) settle() error {
 // line appends a row to the page.
 func (c *columns) line(row []byte, ends []cellEnd) {
 	const spaces = "                                                                "
-	from, pad := 0, 0
+	from, pad := uint32(0), 0
 	for i, e := range ends {
 		if e.at > from {
 			for ; pad > len(spaces); pad -= len(spaces) {
@@ -121,16 +127,16 @@ func (c *columns) line(row []byte, ends []cellEnd) {
 			}
 			c.b = append(c.b, spaces[:pad]...)
 			pad = 0
-			if e.sgr != "" {
-				c.b = append(append(append(c.b, "\x1b["...), e.sgr...), 'm')
+			if e.sgr != 0 {
+				c.b = append(strconv.AppendUint(append(c.b, "\x1b["...), uint64(e.sgr), 10), 'm')
 			}
 			c.b = append(c.b, row[from:e.at]...)
-			if e.sgr != "" {
+			if e.sgr != 0 {
 				c.b = append(c.b, "\x1b[0m"...)
 			}
 		}
 		if from = e.at; i < len(c.widths) {
-			pad += max(c.widths[i]-e.width, 0) + c.gap
+			pad += max(c.widths[i]-int(e.width), 0) + c.gap
 		}
 	}
 	c.b = append(c.b, '\n')
