@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -65,6 +66,12 @@ func process(t *testing.T, cloneFlags uintptr) (pid int, ns id) {
 		stdin.Close()
 		cmd.Wait()
 	})
+	// Start returns a little before the kernel gives the process its new name.
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", cmd.Process.Pid)); err != nil || string(comm) == "cat\n" {
+			break
+		}
+	}
 	ns, err = statID(procPath(cmd.Process.Pid))
 	check(t, err)
 	return cmd.Process.Pid, ns
