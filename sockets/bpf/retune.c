@@ -102,10 +102,13 @@ static __always_inline struct target *find_target(__u64 cookie)
 	targets = (void *)entries + ((__u64)mask + 1) * sizeof(struct entry);
 	for (__u32 i = 0; i < MAX_DISTANCE; i++) {
 		struct entry *e = entries + ((place + i) & mask);
-		__u32 n = e->target;
+		__u64 n = e->target;
 
 		if (!n)
 			break;
+		/* The register that is compared has to be the one that is used: of a
+		 * copy in 32 bits the verifier of Linux 6.1 knows no bounds. */
+		asm volatile("" : "+r"(n));
 		if (e->tag == (__u32)cookie && n <= config.targets && targets[n - 1].cookie == cookie)
 			return targets + (n - 1);
 	}
