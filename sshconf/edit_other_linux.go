@@ -71,6 +71,10 @@ func (r Request) Revert(ctx context.Context, path string, now, old []byte) (*Rev
 	if r.other || old == nil && path == r.main() {
 		return v, nil
 	}
+	if err := r.askable(o); err != nil {
+		return nil, err
+	}
+	v.around = r.part() != "" && r.Programs.CheckServer(ctx, whole) == nil
 	content := old
 	if content == nil {
 		content = []byte{}

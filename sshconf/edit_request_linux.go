@@ -152,6 +152,15 @@ func (r Request) scan(instead *overlay) (all []Setting, err error) {
 	return all, err
 }
 
+// askable refuses a file that ssh must not be asked about: it would run the commands of
+// another user's Match exec as root.
+func (r Request) askable(main *original) error {
+	if r.Server || r.other || r.As != nil || os.Geteuid() != 0 || !errors.Is(main.refused, ErrNotOwner) {
+		return nil
+	}
+	return main.refused
+}
+
 // ask asks ssh or sshd what is in force with the files as they are.
 func (r Request) ask(ctx context.Context) (Options, error) {
 	if r.other {

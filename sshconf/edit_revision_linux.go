@@ -33,6 +33,7 @@ type Revision struct {
 	request Request
 	file    *original
 	now     []Setting
+	around  bool // the file is part of another one, which sshd accepts as it is
 	written bool
 }
 
@@ -61,6 +62,9 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 	if bytes.IndexByte(main.content, 0) >= 0 {
 		return nil, fmt.Errorf("%s: has NUL bytes", r.main())
 	}
+	if err := r.askable(main); err != nil {
+		return nil, err
+	}
 	v := &Revision{request: r, Sources: map[Keyword]string{}}
 	// The program first: its words about a file that it refuses are the best.
 	v.Before, err = r.ask(ctx)
@@ -84,6 +88,9 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 		return v, r.shadowed(v.Before, v.now, r.Values)
 	}
 	if err := v.check(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.checkAround(ctx); err != nil {
 		return nil, err
 	}
 	v.Kept = v.kept()
@@ -200,6 +207,9 @@ func (v *Revision) Apply(ctx context.Context) error {
 	said, err := r.ask(ctx)
 	if err == nil {
 		err = r.shadowed(said, v.now, r.Values)
+	}
+	if err == nil && v.around {
+		err = r.Programs.CheckServer(ctx, whole)
 	}
 	if err == nil {
 		v.After = said

@@ -341,6 +341,13 @@ func TestServerWithoutItsKeys(t *testing.T) {
 	if _, err := programs(t).Server(t.Context(), file, sshconf.Connection{}); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("a misspelt keyword: %v", err)
 	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, "HostKey "+dir+"/none\nClientAliveInterval 6m\n")
+	if said, err := programs(t).Server(t.Context(), file, sshconf.Connection{}); err != nil || said["clientaliveinterval"] != "360" {
+		t.Errorf("for root alone: %v, %v", err, said)
+	}
 }
 
 func TestCheckDestination(t *testing.T) {
