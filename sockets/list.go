@@ -56,8 +56,8 @@ type Shared struct {
 	refused   error // why there are none
 	owners    *ownerTable
 
-	walked     *ownerTable // by /proc
-	unreadable int
+	walked *ownerTable // by /proc
+	hidden []int
 }
 
 // Close unloads the programs.
@@ -77,15 +77,15 @@ func (s *Shared) load(q Query) (*bpf.Iterators, error) {
 }
 
 // procOwners is the function of that name, once.
-func (s *Shared) procOwners() (*ownerTable, int, error) {
+func (s *Shared) procOwners() (*ownerTable, []int, error) {
 	if s.walked == nil {
-		table, unreadable, err := procOwners("/proc")
+		table, hidden, err := procOwners("/proc")
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
-		s.walked, s.unreadable = table, unreadable
+		s.walked, s.hidden = table, hidden
 	}
-	return s.walked, s.unreadable, nil
+	return s.walked, s.hidden, nil
 }
 
 // Report is what there is to say about a list.
@@ -93,17 +93,22 @@ type Report struct {
 	Source Source // the one that was used: never Auto
 	// WhyNotBPF is set where Source is Diag because BPF could not be had.
 	WhyNotBPF error
-	// Incomplete is what is not known of some of the sockets that were listed.
+	// Incomplete is what is not known of some of the sockets that were listed, and
+	// of those that were not for what is not known of them.
 	Incomplete []Gap
 }
 
 // Gap is something that could not be known.
 type Gap struct {
-	What    string // "the owners"
+	What    string // "the owners", or Undecided
 	Sockets int    // of how many sockets
 	Why     string
 	Remedy  string // what would reveal it; "" for nothing
 }
+
+// Undecided is the [Gap.What] of sockets that were left out because the filter goes
+// by something that is not known of them.
+const Undecided = "whether the filter wants any"
 
 func (g Gap) String() string {
 	s := fmt.Sprintf("%s of %d sockets: %s", g.What, g.Sockets, g.Why)

@@ -5,7 +5,7 @@ import "fmt"
 // listDiag reads the owners first and asks for values while the sockets come.
 func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	report := Report{Source: Diag}
-	table, unreadable, err := q.Shared.procOwners()
+	table, hidden, err := q.Shared.procOwners()
 	if err != nil {
 		return report, fmt.Errorf("owners: %w", err)
 	}
@@ -13,6 +13,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	defer borrow.close()
 	v := visitor{query: &q, visit: visit}
 	missing := missing{}
+	unseen := q.Filter.among(hidden, "/proc")
 	err = dumpSockets(q.Filter.states(), func(s *Socket) error {
 		if !q.Filter.matchEnds(s) {
 			return nil // before it costs system calls
@@ -22,8 +23,12 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 			borrow.fill(s)
 		}
 		listed, err := v.socket(s)
-		if err != nil || !listed || !s.hasKeepalive() {
+		if err != nil || !s.hasKeepalive() {
 			return err
+		}
+		if !listed {
+			missing.leftOut[q.Filter.undecided(s, unseen)]++
+			return nil
 		}
 		switch {
 		case s.Inode == 0:
@@ -45,7 +50,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	missing.unreadable, missing.denied, missing.old = unreadable, borrow.denied, borrow.old
+	missing.unreadable, missing.denied, missing.old = len(hidden), borrow.denied, borrow.old
 	report.Incomplete = missing.gaps()
 	return report, nil
 }
@@ -53,6 +58,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 // missing counts the sockets of which something is not known, and says why.
 type missing struct {
 	owners, values, keepalive, origins int
+	leftOut                            [4]int // by what the filter goes by; the first is nothing
 
 	noFile     int  // of those without values, the ones without a file
 	unreadable int  // processes whose descriptors cannot be read
@@ -91,6 +97,9 @@ func (m missing) gaps() []Gap {
 	gap("the keepalive values", m.values, why, remedy)
 	gap("whether keepalive is on", m.keepalive, "neither the values nor the timer tell", remedy)
 	gap("the origin of values that equal the sysctl", m.origins, "no interface but BPF shows it", byBPF)
+	gap(Undecided, m.leftOut[byOwners], "the descriptors of other users' processes cannot be read", walk)
+	gap(Undecided, m.leftOut[byKeepalive], "neither the values nor the timer tell whether keepalive is on", remedy)
+	gap(Undecided, m.leftOut[byOrigin], "no interface but BPF shows the origin of values", byBPF)
 	return gaps
 }
 

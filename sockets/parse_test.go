@@ -403,6 +403,11 @@ func TestGaps(t *testing.T) {
 			{"the keepalive values", 2, "their owners are not known", walk},
 			{"whether keepalive is on", 1, "neither the values nor the timer tell", walk},
 		}},
+		{"left out", missing{leftOut: [4]int{byNothing: 9, byOwners: 1, byKeepalive: 2, byOrigin: 3}}, []Gap{
+			{Undecided, 1, "the descriptors of other users' processes cannot be read", walk},
+			{Undecided, 2, "neither the values nor the timer tell whether keepalive is on", byBPF},
+			{Undecided, 3, "no interface but BPF shows the origin of values", byBPF},
+		}},
 		{"origins", missing{origins: 1}, []Gap{{"the origin of values that equal the sysctl", 1, "no interface but BPF shows it", byBPF}}},
 	} {
 		if got := row.missing.gaps(); !reflect.DeepEqual(got, row.want) {

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procOwners reads the owners of all sockets from /proc/PID/fd. unreadable counts
-// the processes that may not be looked into: that needs to be the same user, or
+// procOwners reads the owners of all sockets from /proc/PID/fd. Hidden are the
+// PIDs of processes that may not be looked into: that needs to be the same user, or
 // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. A process that ends meanwhile has no
 // descriptors. Threads with a file table of their own are not looked for.
-func procOwners(root string) (t *ownerTable, unreadable int, err error) {
+func procOwners(root string) (t *ownerTable, hidden []int, err error) {
 	t = new(ownerTable)
 	dir, err := os.Open(root)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer dir.Close()
 	w := procWalk{proc: int(dir.Fd()), table: t, dirents: make([]byte, 32<<10), link: make([]byte, 64)}
@@ -30,7 +30,7 @@ func procOwners(root string) (t *ownerTable, unreadable int, err error) {
 				continue
 			}
 			if err := w.process(pid, name); errors.Is(err, os.ErrPermission) {
-				unreadable++
+				hidden = append(hidden, pid)
 			}
 		}
 		if err != nil || len(names) == 0 {
@@ -38,7 +38,7 @@ func procOwners(root string) (t *ownerTable, unreadable int, err error) {
 		}
 	}
 	t.index()
-	return t, unreadable, nil
+	return t, hidden, nil
 }
 
 type procWalk struct {
@@ -68,7 +68,10 @@ func (w *procWalk) process(pid int, name string) error {
 			if !ok {
 				continue // . and ..
 			}
-			inode, ok := w.socket(fd, entry)
+			inode, ok, err := w.socket(fd, entry)
+			if err != nil {
+				return err
+			}
 			if !ok {
 				continue
 			}
@@ -81,13 +84,19 @@ func (w *procWalk) process(pid int, name string) error {
 }
 
 // socket returns the inode of the socket that a descriptor is. name ends in NUL.
-func (w *procWalk) socket(dir int, name []byte) (inode uint32, ok bool) {
+// The error is for a process whose descriptors may be listed and not be read:
+// CAP_DAC_READ_SEARCH is enough to list them.
+func (w *procWalk) socket(dir int, name []byte) (inode uint32, ok bool, err error) {
 	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])),
 		uintptr(unsafe.Pointer(&w.link[0])), uintptr(len(w.link)), 0, 0)
 	if errno != 0 {
-		return 0, false
+		if errors.Is(errno, os.ErrPermission) {
+			err = errno
+		}
+		return 0, false, err
 	}
-	return parseSocketLink(w.link[:n])
+	inode, ok = parseSocketLink(w.link[:n])
+	return inode, ok, nil
 }
 
 // parseSocketLink reads socket:[1234].

@@ -263,6 +263,12 @@ func TestRootPrivileges(t *testing.T) {
 			"whether keepalive is on of 7 sockets: neither the values nor the timer tell; " + ptrace,
 			"the origin of values that equal the sysctl of 1 socket: " + byBPF,
 		}},
+		{"to list descriptors and not to read them", []uintptr{unix.CAP_DAC_READ_SEARCH}, sockets.Diag, false, []string{
+			"the owners of 47 sockets: the descriptors of other users' processes cannot be read; " + ptrace,
+			"the keepalive values of 47 sockets: their owners are not known; " + ptrace,
+			"whether keepalive is on of 7 sockets: neither the values nor the timer tell; " + ptrace,
+			"the origin of values that equal the sysctl of 1 socket: " + byBPF,
+		}},
 		{"to read descriptors and to borrow them", []uintptr{unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, sockets.Diag, true, []string{
 			"the origin of values that equal the sysctl of 37 sockets: " + byBPF,
 		}},

@@ -44,6 +44,9 @@ type socketRoom struct {
 	unseen   int // whose values cannot be read
 	noUTO    int // MPTCP sockets that were to get a user timeout
 	gaps     []sockets.Gap
+
+	undecided int    // sockets of which is not known what the filter goes by
+	whyNot    string // it is not
 }
 
 // gather looks for the sockets, and no others than were shown before if that is
@@ -72,7 +75,11 @@ func (p *socketPlan) gather(shown *socketPlan) error {
 	if !slices.ContainsFunc(p.rooms, func(r *socketRoom) bool { return r.err == nil }) {
 		return p.failures()
 	}
-	if n, why := p.unseen(); n > 0 && n == p.count(func(r *socketRoom) int { return r.found }) {
+	found := p.count(func(r *socketRoom) int { return r.found })
+	if err := p.undecided(); err != nil && found == 0 {
+		return p.permission(err)
+	}
+	if n, why := p.unseen(); n > 0 && n == found {
 		return p.permission(fmt.Errorf("%s: %w", some(n, "the values of 1 socket cannot be read", "the values of %d sockets cannot be read"), unseenError(why)))
 	}
 	return nil
@@ -102,6 +109,12 @@ func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 		return nil
 	})
 	r.gaps = rep.Incomplete
+	for _, g := range r.gaps {
+		if g.What == sockets.Undecided {
+			r.undecided += g.Sockets
+			r.whyNot = strings.TrimSuffix(g.Why+"; "+g.Remedy, "; ")
+		}
+	}
 	r.sort()
 	return err
 }
@@ -227,6 +240,21 @@ func (p *socketPlan) unseen() (n int, why string) {
 		}
 	}
 	return n, why
+}
+
+// undecided is the error that some sockets were left out although they may be
+// meant, or nil.
+func (p *socketPlan) undecided() error {
+	n, why := 0, ""
+	for _, r := range p.rooms {
+		if n += r.undecided; r.undecided > 0 {
+			why = r.whyNot
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", some(n, "whether 1 socket is meant cannot be seen", "whether %d sockets are meant cannot be seen"), unseenError(why))
 }
 
 func (p *socketPlan) document() report.Set {
@@ -396,6 +424,9 @@ func (p *socketPlan) failures() error {
 		if r.err != nil {
 			errs = append(errs, fmt.Errorf("namespace %s: %w", r.ns.Name, r.err))
 		}
+	}
+	if err := p.undecided(); err != nil {
+		errs = append(errs, err)
 	}
 	if n, why := p.unseen(); n > 0 {
 		errs = append(errs, fmt.Errorf("%s be read: %s", some(n, "the values of 1 socket cannot", "the values of %d sockets cannot"), why))
