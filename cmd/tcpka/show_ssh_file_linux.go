@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sshconf"
 )
 
@@ -46,7 +49,7 @@ func sshFiles(f sshconf.File) []report.SSHFile {
 			d.Sources[key] = report.Foreign(f.Path + ":" + strconv.Itoa(line))
 		}
 		if s.Interval != nil {
-			predictSSHFile(&d, s)
+			predictSSHFile(&d, s, f.Sessions)
 		}
 		if s.Problem != "" {
 			d.Warnings = append(d.Warnings, calc.Warning{ID: "file_note", Text: s.Problem})
@@ -59,8 +62,8 @@ func sshFiles(f sshconf.File) []report.SSHFile {
 	return all
 }
 
-// predictSSHFile adds what an interval leads to.
-func predictSSHFile(d *report.SSHFile, s sshconf.Session) {
+// predictSSHFile adds what an interval leads to. All are the sessions of the file.
+func predictSSHFile(d *report.SSHFile, s sshconf.Session, all []sshconf.Session) {
 	side := map[sshconf.Program]calc.SSHSide{sshconf.SSH: calc.SSHClient, sshconf.SSHD: calc.SSHServer}[s.Program]
 	if side == "" {
 		end := calc.OtherSSH{Program: calc.SSHProgram(s.Program), Interval: *s.Interval, TCPKeepAlive: s.TCPKeepAlive != nil && *s.TCPKeepAlive}
@@ -72,10 +75,27 @@ func predictSSHFile(d *report.SSHFile, s sshconf.Session) {
 		return
 	}
 	end := calc.SSH{Side: side, Interval: *s.Interval, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	if s.CountMax != nil {
+	elsewhere := func(other sshconf.Session) bool { // what is outside any block is for hosts that have none
+		return other.CountMax != nil && (s.Name != "" || other.Name == "Host *" || strings.EqualFold(other.Name, "Match all"))
+	}
+	switch {
+	case s.CountMax != nil:
 		end.CountMax = *s.CountMax
+	case end.Interval > 0 && slices.ContainsFunc(all, elsewhere):
+		d.Detects = true
+		d.Warnings = append(d.Warnings, calc.Warning{ID: "count_elsewhere", Text: "another block has the count, which may hold for this one too, so when a dead peer is noticed is not known: ask tcpka show ssh HOST"})
+		if period, ok := end.Refresh(); ok {
+			d.Refresh = new(report.Seconds(period))
+		}
+		return
 	}
 	d.SetDetection(end.Detection())
+	for _, w := range end.Warnings(calc.DefaultKernel(), keepalive.Defaults()) {
+		// What is true of these lines alone, whatever the host.
+		if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "version_matters"}, w.ID) {
+			d.Warnings = append(d.Warnings, w)
+		}
+	}
 	if period, ok := end.Refresh(); ok {
 		d.Refresh = new(report.Seconds(period))
 	}

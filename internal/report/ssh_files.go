@@ -28,7 +28,7 @@ type SSHFile struct {
 	Refresh *Seconds `json:"refresh_seconds"` // null: nothing is sent, or it is not known
 	// Detects is whether the program itself notices a peer that no longer answers.
 	Detects           bool     `json:"detects"`
-	Detection         *Seconds `json:"detection_seconds"`
+	Detection         *Seconds `json:"detection_seconds"` // null: never, or not known
 	DetectionEarliest *Seconds `json:"detection_earliest_seconds"`
 	DetectionLatest   *Seconds `json:"detection_latest_seconds"`
 
@@ -84,6 +84,8 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 			row[5] = f.Detection.Both()
 		case openssh && f.Interval == nil:
 			row[5] = dash
+		case f.Detects:
+			row[5] = "not known"
 		}
 		rows = append(rows, append(row, lineNumbers(f.Sources)))
 		for _, warning := range f.Warnings {
