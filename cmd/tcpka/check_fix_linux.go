@@ -128,12 +128,3 @@ func without(flags []string, names ...string) []string {
 	}
 	return rest
 }
-
-// sshFix is the command that gives one side of SSH these probes.
-func sshFix(side calc.SSHSide, s calc.SSH) string {
-	args := fmt.Sprintf("tcpka set ssh --side %s --interval %d --count %d", side, s.Interval/time.Second, s.CountMax)
-	if side == calc.SSHServer {
-		return "sudo " + args + " --reload"
-	}
-	return args
-}

@@ -247,6 +247,9 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 	if v.TCP != nil {
 		d.Commands = commandsFor(*v.TCP)
 	}
+	if v.SSH != nil {
+		d.Commands = append(d.Commands, sshFix(calc.SSHClient, ssh))
+	}
 	return d
 }
 
@@ -344,8 +347,8 @@ func do(n int) string {
 	return "do"
 }
 
-// commandsFor are the next steps, all of which exist: to try the values out, for
-// new connections, and for those that are open, to begin with a dry run.
+// commandsFor are the next steps for TCP: to try the values out, for new
+// connections, and for those that are open, to begin with a dry run.
 func commandsFor(s keepalive.Settings) []string {
 	values := fmt.Sprintf("--time %d --intvl %d --probes %d", s.Time/time.Second, s.Intvl/time.Second, s.Probes)
 	sockets := values
@@ -361,6 +364,15 @@ func commandsFor(s keepalive.Settings) []string {
 		"sudo tcpka set " + values,
 		"sudo tcpka set sockets --all --on " + sockets + " --dry-run",
 	}
+}
+
+// sshFix is the command that gives one side of SSH these probes.
+func sshFix(side calc.SSHSide, s calc.SSH) string {
+	args := fmt.Sprintf("tcpka set ssh --side %s --interval %d --count %d", side, s.Interval/time.Second, s.CountMax)
+	if side == calc.SSHServer {
+		return "sudo " + args + " --reload"
+	}
+	return args
 }
 
 // report is the goal as the answer shows it.

@@ -101,7 +101,8 @@ func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server net
 		}
 		a.Commands = []string{plan}
 		for _, c := range p.Commands {
-			if !strings.Contains(c, " set sockets --all ") { // those to this server are enough
+			// Those to this server are enough, and it need not be one of SSH.
+			if !strings.Contains(c, " set sockets --all ") && !strings.Contains(c, " set ssh ") {
 				a.Commands = append(a.Commands, c)
 			}
 		}
