@@ -66,7 +66,9 @@ func (s *session) watchSockets(l listing) error {
 			withHint("for one look, leave out --watch; for programs there is -o jsonl")
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGWINCH)
+	// What was ignored before, as by trap '' INT, stays so: it would not end this.
+	watched := slices.DeleteFunc([]os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP}, signal.Ignored)
+	signal.Notify(signals, append(watched, unix.SIGWINCH)...)
 	defer signal.Stop(signals)
 
 	stage := stage{screen: screen, keyboard: s.stdin}

@@ -174,3 +174,31 @@ func TestWatchDrawsOverItself(t *testing.T) {
 		}
 	})
 }
+
+// A signal that is ignored when it starts must not leave it between ending and
+// going on.
+func TestWatchGoesOnAfterAnIgnoredSignal(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		master, slave := terminal(t, 80)
+		screen := newScreen(master)
+		cmd := exec.Command("sh", "-c", "trap '' INT; exec tcpka show sockets --watch=100ms")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+		cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Process.Kill()
+		screen.await(t, "a picture", func(text string) bool { return len(frames(text)) > 1 })
+		if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		seen := len(frames(screen.String()))
+		screen.await(t, "more pictures", func(text string) bool { return len(frames(text)) > seen+1 })
+		if _, err := master.WriteString("q"); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
