@@ -491,6 +491,29 @@ func TestWhatIsKept(t *testing.T) {
 	})
 }
 
+// TestKeptOfAPattern tells of blocks that come first for some of the hosts of a pattern.
+func TestKeptOfAPattern(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		home, p := room(t), programs(t)
+		config := home + "/.ssh/config"
+		write(t, config, "Host web1\n  ServerAliveInterval 7\nHost db1\n  ServerAliveInterval 8\n")
+		for pattern, want := range map[string][]string{
+			"web?": {"Host web1: ServerAliveInterval 7 (" + config + " line 2)"},
+			"web2": nil,
+			"*1":   {"Host web1: ServerAliveInterval 7 (" + config + " line 2)", "Host db1: ServerAliveInterval 8 (" + config + " line 4)"},
+		} {
+			r := sshconf.Request{Owner: me(t), Host: pattern, Programs: p, Values: []sshconf.Value{{Keyword: sshconf.ServerAliveInterval, Text: "60"}}}
+			v, err := r.Plan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(v.Kept, want) {
+				t.Errorf("%s: %q, want %q", pattern, v.Kept, want)
+			}
+		}
+	})
+}
+
 // TestWithoutTheProgram has the scanner alone to go by.
 func TestWithoutTheProgram(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {

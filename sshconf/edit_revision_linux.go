@@ -257,9 +257,11 @@ const maxKept = 10
 // kept looks for lines that go on deciding for some, in the files that are at hand.
 func (v *Revision) kept() []string {
 	r := v.request
-	if r.Host != "" {
+	pattern := r.pattern()
+	if pattern != "" && !strings.ContainsAny(pattern, "*?") {
 		return nil
 	}
+	ours := func(name string) bool { return pattern == "" || matchPattern(name, pattern) }
 	wanted := map[string]Keyword{}
 	for _, w := range r.Values {
 		wanted[strings.ToLower(string(w.Keyword))] = w.Keyword
@@ -288,7 +290,7 @@ func (v *Revision) kept() []string {
 				delete(wanted, l.keyword) // what is below has no effect
 				continue
 			}
-			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) {
+			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) || !slices.ContainsFunc(d.lines[l.block].args, ours) {
 				continue
 			}
 			if len(all) == maxKept {
