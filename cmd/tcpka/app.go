@@ -290,6 +290,7 @@ func (s *session) style() report.Style {
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		style.Width = w
 	}
+	style.Terminal = true
 	style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	style.Unicode = utf8Locale()
 	return style

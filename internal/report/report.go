@@ -25,10 +25,15 @@ type Document interface {
 }
 
 // Style says what the output is written to.
+//
+// On a terminal paragraphs are filled and tables fitted to its width. Elsewhere a
+// warning is one line and a row of a table is one line, however long: that is what
+// grep and awk want.
 type Style struct {
-	Width   int  // columns of the terminal
-	Color   bool // colours may be used
-	Unicode bool // more than ASCII may be drawn
+	Width    int  // columns of the terminal, or of what is drawn where there is none
+	Terminal bool // a person is looking at it
+	Color    bool // colours may be used
+	Unicode  bool // more than ASCII may be drawn
 }
 
 // Table writes d for people.

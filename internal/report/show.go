@@ -171,7 +171,7 @@ func writeWarnings(w *bufio.Writer, s Style, ws []calc.Warning) {
 		fmt.Fprintln(w)
 	}
 	for _, warning := range ws {
-		fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "warning:"), Escape(warning.Text))
+		wrap(w, s, s.paint(yellow, "warning:")+" ", Escape(warning.Text))
 	}
 }
 
