@@ -23,11 +23,13 @@ func (s *session) showSSHCommand() *cli.Command {
 		Usage:     "show the keepalive settings of SSH in force",
 		UsageText: "tcpka show ssh [DEST] [--behind NAME]... [-o table|json]\ntcpka show ssh --file FILE [-o table|json]",
 		ArgsUsage: "[DEST]",
-		Description: `Shows what ssh would use for DEST, or for a host that no file names, and what sshd
-uses here: both are asked themselves (ssh -G, sshd -T), and the line that decides is
-looked up in their files, and so are lines that have no effect. Then the sessions
-that PuTTY has stored, and each ssh and sshd that runs, with its options, which beat
-the files, and its socket. With DEST, only what is about it.
+		Description: `Shows what ssh uses for a host that no file names, and what sshd uses here: both are
+asked themselves (ssh -G, sshd -T), and the line that decides is looked up in their
+files, and so are lines that have no effect. Then the sessions that PuTTY has stored,
+and each ssh and sshd that runs, with its options, which beat the files, and its socket.
+
+With DEST it is the client's side alone: what ssh uses for DEST, and the sessions of
+PuTTY and the running ssh that go there. sshd here is another matter, and left out.
 
 Inside an SSH session, that session comes first: what sshd does for it, its socket,
 and which paths it survives.
@@ -95,12 +97,16 @@ func (s *session) showSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	server := sshServer(c.Context, programs, v)
-	for _, side := range []*report.SSHSide{&client, &server} {
-		judgePaths(side, boxes, v)
+	d.Client = &client
+	if d.Destination == nil {
+		server := sshServer(c.Context, programs, v)
+		d.Server = &server
 	}
-	d.Client, d.Server = &client, &server
 	for name, side := range map[string]*report.SSHSide{"ssh": d.Client, "sshd": d.Server} {
+		if side == nil {
+			continue
+		}
+		judgePaths(side, boxes, v)
 		if side.Error != nil && os.Geteuid() != 0 {
 			s.notice("%s is not known; %s", name, s.sudo())
 		}
@@ -130,7 +136,7 @@ func caller() (who *user.User, own bool, err error) {
 func (s *session) addRunning(d *report.SSH, v values, about func(host string) bool) error {
 	versions := map[sshconf.Program]string{}
 	for program, side := range map[sshconf.Program]*report.SSHSide{sshconf.SSH: d.Client, sshconf.SSHD: d.Server} {
-		if side.Version != nil {
+		if side != nil && side.Version != nil {
 			versions[program] = *side.Version
 		}
 	}

@@ -17,7 +17,8 @@ type SSH struct {
 	// Destination is who the client would connect to; null stands for a host that
 	// no file names.
 	Destination *string `json:"destination"`
-	// Client and Server are null where only a file was looked at.
+	// Client and Server are null where only a file was looked at, and Server where a
+	// destination was asked for.
 	Client *SSHSide `json:"client"`
 	Server *SSHSide `json:"server"`
 	// Session is the one that tcpka was called in; null: in none.
@@ -112,7 +113,12 @@ func (d SSH) table(w *bufio.Writer, s Style) {
 	if d.Server != nil {
 		next("")
 		d.Server.page(w, s, "sshd", "ClientAlive", "client")
+	}
+	switch {
+	case d.Client != nil && d.Server != nil:
 		fmt.Fprintln(w, "\nBoth hold for new connections: one that is there already keeps what it began with.")
+	case d.Client != nil:
+		fmt.Fprintln(w, "\nIt holds for new connections: one that is there already keeps what it began with.")
 	}
 	for _, group := range sameFile(d.Files) {
 		title := string(group[0].Path)
