@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/sockets"
@@ -260,6 +262,8 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 		why = err.Error()
 	case p.Files == sshconf.Other:
 		why = "it sees other files than tcpka does"
+	case int(p.UID) != os.Geteuid() && mayNotRead(found.Files) != "":
+		why = mayNotRead(found.Files) + " may not be read"
 	case changed != "" && p.Program == sshconf.SSHD:
 		why = changed + " has changed since the sshd that let it in began; if that was told to reload, only sessions from then on have what the files say now"
 	case changed != "":
@@ -314,6 +318,17 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 	if d.Socket != nil && d.TCPKeepAlive != nil && d.Socket.Keepalive != report.SwitchUnknown && *d.TCPKeepAlive != (d.Socket.Keepalive == report.SwitchOn) {
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "socket_differs", Text: fmt.Sprintf("TCPKeepAlive would be %t with these files, and on its socket SO_KEEPALIVE is %t", *d.TCPKeepAlive, d.Socket.Keepalive == report.SwitchOn)})
 	}
+}
+
+// mayNotRead is the first file that is kept from the caller. Its owner reads it, and ssh
+// goes by it.
+func mayNotRead(files []string) string {
+	for _, path := range files {
+		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
+			return path
+		}
+	}
+	return ""
 }
 
 // changedSince is the first file, or directory of included files, that has changed

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
 )
@@ -341,6 +343,58 @@ func TestShowSSHHostileProcess(t *testing.T) {
 		text, err := shown.Output()
 		if err != nil || !bytes.Contains(text, []byte(`\x1b[31mroot@\apts/0\n`)) || bytes.ContainsAny(text, "\x1b\x07") {
 			t.Errorf("%v: %q", err, text)
+		}
+	})
+}
+
+// TestRootShowSSHOfAnother looks at an ssh of root as nobody, who may not read what it
+// has read.
+func TestRootShowSSHOfAnother(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		if err := unix.Mount("none", "/root", "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Mkdir("/root/.ssh", 0o700), os.WriteFile("/root/.ssh/config", []byte("ServerAliveInterval 11\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		ssh := exec.Command("/bin/sh", "-c", `printf ssh >/proc/$$/comm; echo; read x`, "web1")
+		ssh.Args[0] = "ssh" // to ssh, -c is a cipher
+		in, err := ssh.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := ssh.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ssh.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer ssh.Wait()
+		defer in.Close()
+		bufio.NewReader(out).ReadString('\n')
+		look := func() shownProcess {
+			t.Helper()
+			var d shownSSH
+			text, err := helper("nobody", "tcpka", "show", "ssh", "--json").Output()
+			if err == nil {
+				err = json.Unmarshal(text, &d)
+			}
+			if err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			return d.process(t, ssh.Process.Pid)
+		}
+		if p := look(); p.Unsure["ServerAliveInterval"] != "/root/.ssh/config may not be read" {
+			t.Errorf("kept from others: %+v", p)
+		}
+		for path, mode := range map[string]os.FileMode{"/root": 0o755, "/root/.ssh": 0o755, "/root/.ssh/config": 0o644} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p := look(); p.Interval == nil || *p.Interval != 11 {
+			t.Errorf("for all to read: %+v", p)
 		}
 	})
 }
