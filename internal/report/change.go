@@ -85,9 +85,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	}
 	if len(d.Unaffected) > 0 {
 		fmt.Fprintln(w, "\nNot affected:")
-		for _, u := range d.Unaffected {
-			fmt.Fprintf(w, "- %s\n", Escape(u))
-		}
+		bullets(w, s, d.Unaffected)
 	}
 	writeWarnings(w, s, d.Warnings)
 	if d.Undo != nil {
@@ -190,10 +188,10 @@ type Undo struct {
 func (d Undo) table(w *bufio.Writer, s Style) {
 	writeChanges(w, d.Changes)
 	for _, l := range d.Left {
-		fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "left:"), Escape(l))
+		wrap(w, s, s.paint(yellow, "left:")+" ", Escape(l))
 	}
 	for _, n := range d.Notes {
-		fmt.Fprintf(w, "note: %s\n", Escape(n))
+		wrap(w, s, "note: ", Escape(n))
 	}
 	if d.DryRun {
 		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
@@ -229,5 +227,5 @@ func (d Journal) table(w *bufio.Writer, s Style) {
 	for _, e := range d.Entries {
 		rows = append(rows, []string{e.ID, e.Time.Local().Format("2006-01-02 15:04:05"), e.State, e.Command})
 	}
-	writeTable(w, []string{"ID", "TIME", "STATE", "COMMAND"}, rows)
+	writeTable(w, s, []string{"ID", "TIME", "STATE", "COMMAND"}, rows)
 }

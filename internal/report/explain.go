@@ -148,7 +148,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	for _, sit := range d.Situations {
 		rows = append(rows, sit.row())
 	}
-	writeTable(w, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "APP SEES"}, rows)
+	writeTable(w, s, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "APP SEES"}, rows)
 	writeWarnings(w, s, d.Warnings)
 }
 

@@ -114,7 +114,7 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 		row[0] = fmt.Sprintf(sshSituationNames[sit.ID], n.peer)
 		rows = append(rows, row[:4])
 	}
-	writeTable(w, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY"}, rows)
+	writeTable(w, s, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY"}, rows)
 	writeWarnings(w, s, d.Warnings)
 }
 

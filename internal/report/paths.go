@@ -58,7 +58,7 @@ func (d Paths) table(w *bufio.Writer, s Style) {
 		}
 		rows = append(rows, []string{p.Name, withHuman(p.Idle.whole()), p.span(), p.OnExpiry, helps, p.Confidence, p.Title})
 	}
-	writeTable(w, []string{"NAME", "FORGETS AFTER", "CAN BE", "THEN", "KEEPALIVE HELPS", "TRUST", "WHAT"}, rows)
+	writeTable(w, s, []string{"NAME", "FORGETS AFTER", "CAN BE", "THEN", "KEEPALIVE HELPS", "TRUST", "WHAT"}, rows)
 	fmt.Fprintf(w, "\nDefaults in seconds, checked %s; each with its source: tcpka show paths NAME.\n", d.Checked)
 	fmt.Fprintln(w, "Where TCP keepalive does not help, only data of the application does (for SSH: ServerAliveInterval).")
 	d.local(w, s)

@@ -117,7 +117,7 @@ func (d Plan) table(w *bufio.Writer, s Style) {
 	if !d.Feasible {
 		fmt.Fprintln(w)
 		heading("No settings meet it")
-		bullets(w, d.Reasons)
+		bullets(w, s, d.Reasons)
 	}
 	if d.Settings != nil {
 		fmt.Fprintln(w)
@@ -142,7 +142,7 @@ func (d Plan) table(w *bufio.Writer, s Style) {
 	if len(d.Notes) > 0 {
 		fmt.Fprintln(w)
 		heading("Why, and what else to know")
-		bullets(w, d.Notes)
+		bullets(w, s, d.Notes)
 	}
 	for _, t := range d.Targets {
 		fmt.Fprintf(w, "\n%s (%s)\n\n", s.paint(bold, t.Name), t.Title)
@@ -162,9 +162,9 @@ func (d Plan) table(w *bufio.Writer, s Style) {
 	}
 }
 
-func bullets(w *bufio.Writer, lines []string) {
+func bullets(w *bufio.Writer, s Style, lines []string) {
 	for _, l := range lines {
-		fmt.Fprintf(w, "- %s\n", Escape(l))
+		wrap(w, s, "- ", Escape(l))
 	}
 }
 

@@ -68,11 +68,11 @@ func (d Probe) table(w *bufio.Writer, s Style) {
 	}
 	if len(d.Samples) > 0 {
 		fmt.Fprintln(w)
-		writeProbeSamples(w, d.Samples)
+		writeProbeSamples(w, s, d.Samples)
 	}
 	if len(d.Notes) > 0 {
 		fmt.Fprintln(w)
-		bullets(w, d.Notes)
+		bullets(w, s, d.Notes)
 	}
 	if a := d.Advice; a.Settings != nil {
 		fmt.Fprintln(w)
@@ -109,7 +109,7 @@ func probeBounds(row func(name, format string, args ...any), survived, failed *S
 	}
 }
 
-func writeProbeSamples(w *bufio.Writer, samples []ProbeSample) {
+func writeProbeSamples(w *bufio.Writer, s Style, samples []ProbeSample) {
 	var rows [][]string
 	for _, p := range slices.SortedStableFunc(slices.Values(samples), func(a, b ProbeSample) int { return int(length(a.Wanted) - length(b.Wanted)) }) {
 		wanted, silence := "any", ""
@@ -121,7 +121,7 @@ func writeProbeSamples(w *bufio.Writer, samples []ProbeSample) {
 		}
 		rows = append(rows, []string{wanted, silence, p.words()})
 	}
-	writeTable(w, []string{"SILENCE", "MEASURED", "OUTCOME"}, rows)
+	writeTable(w, s, []string{"SILENCE", "MEASURED", "OUTCOME"}, rows)
 }
 
 func length(s *Seconds) Seconds {

@@ -95,7 +95,7 @@ func (d Selftest) table(w *bufio.Writer, s Style) {
 			stalled = max(stalled, r.Measured.Stalled)
 		}
 	}
-	writeTable(w, []string{"SITUATION", "SETTINGS", "PREDICTED", "BETWEEN", "MEASURED", "APP SEES", ""}, rows)
+	writeTable(w, s, []string{"SITUATION", "SETTINGS", "PREDICTED", "BETWEEN", "MEASURED", "APP SEES", ""}, rows)
 	fmt.Fprintf(w, "\nSettings are time/intvl/probes, all times are in seconds. An end counts as predicted up to %s s\nlate, because a machine may be busy", d.Allowance)
 	if stalled > 0 {
 		fmt.Fprintf(w, ", and as much later as tcpka was kept from running: up to %s s", stalled.brief())

@@ -75,7 +75,7 @@ func (d Show) table(w *bufio.Writer, s Style) {
 	for _, n := range d.Namespaces {
 		rows = append(rows, n.row())
 	}
-	writeTable(w, []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER AFTER", "REFRESHED EVERY", "PROBES SENT", "DROPPED", "NOTE"}, rows)
+	writeTable(w, s, []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER AFTER", "REFRESHED EVERY", "PROBES SENT", "DROPPED", "NOTE"}, rows)
 }
 
 // row is the namespace as one line of many.
@@ -122,7 +122,7 @@ func (n Namespace) page(w *bufio.Writer, s Style) {
 	if len(n.Boot) > 0 {
 		header = append(header, "AT BOOT")
 	}
-	writeTable(w, header, rows)
+	writeTable(w, s, header, rows)
 
 	fmt.Fprintln(w)
 	if n.Detection == nil {

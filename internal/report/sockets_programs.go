@@ -189,7 +189,7 @@ func (p *SocketPrograms) table(w *bufio.Writer, all []SocketProgram, e SocketsEn
 		rows = append(rows, row)
 	}
 	if len(rows) > 0 {
-		writeTable(w, header, rows)
+		writeTable(w, p.style, header, rows)
 		w.WriteByte('\n')
 	}
 	w.WriteString(e.Summary.text())

@@ -171,7 +171,7 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 		{option + "CountMax", strconv.Itoa(*d.CountMax), d.source(option + "CountMax")},
 		{"TCPKeepAlive", yesNo(*d.TCPKeepAlive), d.source("TCPKeepAlive")},
 	}
-	writeTable(w, []string{"SETTING", "IN FORCE", "DECIDED BY"}, rows)
+	writeTable(w, s, []string{"SETTING", "IN FORCE", "DECIDED BY"}, rows)
 	fmt.Fprintln(w)
 	switch {
 	case d.Detection != nil:

@@ -102,7 +102,7 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 			rows[i] = slices.Delete(rows[i], 3, 4)
 		}
 	}
-	writeTable(w, header, rows)
+	writeTable(w, s, header, rows)
 	if len(notes) > 0 {
 		fmt.Fprintln(w)
 	}

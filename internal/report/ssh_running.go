@@ -147,7 +147,7 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 		}
 		rows = append(rows, []string{fmt.Sprint(p.PID), user, what, peer, every, after, timers})
 	}
-	writeTable(w, []string{"PID", "USER", "PROGRAM", "PEER", "SENDS EVERY", "DEAD PEER AFTER", "SOCKET"}, rows)
+	writeTable(w, s, []string{"PID", "USER", "PROGRAM", "PEER", "SENDS EVERY", "DEAD PEER AFTER", "SOCKET"}, rows)
 	var said []string
 	for _, p := range running {
 		for _, keyword := range slices.Sorted(maps.Keys(p.Unsure)) {
