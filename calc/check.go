@@ -21,7 +21,8 @@ const (
 	FlawValues = "values"
 	// FlawUserTimeoutLong: without the user timeout they would.
 	FlawUserTimeoutLong = "user_timeout_outlasts_probes"
-	// FlawUserTimeoutShort: they do, but fewer probes may be lost than they say.
+	// FlawUserTimeoutShort: fewer probes may be lost than they say, and where they do
+	// not meet the goal, than that asks for.
 	FlawUserTimeoutShort = "user_timeout_cuts_probes"
 	// FlawOldTimer: they do, but the timer that runs was set by other values.
 	FlawOldTimer = "old_timer"
@@ -47,7 +48,11 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 		without := l.Settings
 		without.UserTimeout = 0
 		if l.UserTimeout > 0 && k.Meets(g, without) && k.Misses(g, without) == "" {
-			return append(flaws, Flaw{FlawUserTimeoutLong, fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
+			id := FlawUserTimeoutLong
+			if k.survives(l.Settings) < k.survives(without) {
+				id = FlawUserTimeoutShort
+			}
+			return append(flaws, Flaw{id, fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
 		}
 		return append(flaws, Flaw{FlawValues, text})
 	}

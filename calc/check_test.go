@@ -51,6 +51,7 @@ func TestExamine(t *testing.T) {
 		{"a user timeout that waits too long", detect, on(with(good, sec(600))), "user_timeout_outlasts_probes: the user timeout (600 s) takes the place of probes (3), and a dead peer is noticed"},
 		{"a user timeout of one probe", detect, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) ends a healthy connection once 1 probe in a row is lost"},
 		{"a user timeout of two probes", detect, on(with(good, sec(80))), "user_timeout_cuts_probes: the user timeout (80 s) ends a healthy connection once 2 probes in a row are lost"},
+		{"a user timeout of fewer probes than may be lost", calc.Goal{DetectWithin: sec(120), SurviveLoss: 2}, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) takes the place of probes (3), and a healthy connection ends where 2 probes in a row are lost"},
 		{"a user timeout that agrees", detect, on(with(good, sec(90))), ""},
 		{"a user timeout where no goal is", calc.Goal{}, on(with(good, sec(20))), "user_timeout_cuts_probes: "},
 

@@ -25,12 +25,12 @@ func (ck *checker) fix(g *group) string {
 	switch g.id {
 	case calc.FlawOff:
 		change = "--on"
-		if v.misses != "" && err == nil { // the sysctls alone would not do
-			change += " " + valueArgs(planned)
+		if (v.misses != "" || g.misses) && err == nil { // to be on would not do
+			change += " " + g.valueArgs(planned)
 		}
 	case report.FindPinned:
 		if err == nil {
-			change = valueArgs(planned)
+			change = g.valueArgs(planned)
 		}
 	case calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong:
 		change = "--user-timeout " + userTimeoutArg(agreeing(v.kernel, ck.goal, g.settings))
@@ -52,6 +52,15 @@ func (ck *checker) fix(g *group) string {
 		change += " --listen"
 	}
 	return "sudo tcpka set sockets " + shellJoin(which) + " " + change + after(v.args)
+}
+
+// valueArgs are the flags for the values, and for the user timeout where some have
+// another one, which would decide.
+func (g *group) valueArgs(s keepalive.Settings) string {
+	if !g.timed {
+		return valueArgs(s)
+	}
+	return valueArgs(s) + " --user-timeout " + userTimeoutArg(s.UserTimeout)
 }
 
 func after(args []string) string {

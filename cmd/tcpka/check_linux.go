@@ -105,13 +105,15 @@ type checker struct {
 	kernel calc.Kernel        // likewise
 	sshToo bool
 
+	met map[int]bool // processes that were asked for, and have connections here
+
 	doc    report.Check
 	groups map[groupKey]*group
 	order  []*group
 }
 
 func (s *session) checkerOf(c *cli.Context) (*checker, error) {
-	ck := &checker{session: s, groups: map[groupKey]*group{}, sshToo: givenBool(c, "ssh")}
+	ck := &checker{session: s, groups: map[groupKey]*group{}, met: map[int]bool{}, sshToo: givenBool(c, "ssh")}
 	var err error
 	if ck.aim, err = aimOf(c); err != nil {
 		return nil, err
@@ -199,13 +201,16 @@ func (ck *checker) asRoot() string {
 	return "sudo tcpka " + shellJoin(ck.args)
 }
 
-// elsewhere looks for processes that were asked for and are in another namespace:
-// none of their connections is here.
+// elsewhere looks for processes that were asked for, have no connection here, and
+// are in another namespace.
 func (ck *checker) elsewhere() {
-	if ck.named != "" || ck.all || ck.noTCP || ck.doc.Checked.Sockets > 0 {
+	if ck.named != "" || ck.all || ck.noTCP {
 		return
 	}
 	for _, pid := range ck.filter.PIDs {
+		if ck.met[pid] {
+			continue
+		}
 		h, err := netns.Find(strconv.Itoa(pid))
 		switch {
 		case err != nil:
@@ -286,11 +291,14 @@ func (ck *checker) answer() report.Check {
 }
 
 // planned are settings that meet the goal and survive the loss of two probes, if
-// that can be. Without a goal they are the kernel's own.
+// that can be. Where no time is asked for they are the kernel's own, with as many
+// probes as the goal takes.
 func (ck *checker) planned(k calc.Kernel) (keepalive.Settings, error) {
 	g := ck.goal
 	if g.PathTimeout == 0 && g.DetectWithin == 0 {
-		return keepalive.Defaults(), nil
+		s := keepalive.Defaults()
+		s.Probes = max(s.Probes, g.SurviveLoss+1)
+		return s, nil
 	}
 	if g.SurviveLoss < 2 {
 		g.SurviveLoss = 2

@@ -77,6 +77,11 @@ func (ck *checker) connections(v *view) error {
 		case ck.filter.Match(s):
 			v.sockets++
 			ck.doc.Checked.Sockets++
+			for _, o := range s.Owners {
+				if slices.Contains(ck.filter.PIDs, o.PID) {
+					ck.met[o.PID] = true
+				}
+			}
 			ck.connection(v, s)
 		case ck.mightMatch(s):
 			v.sockets++
@@ -121,7 +126,11 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 	for _, flaw := range flaws {
 		id, severity, text := flaw.ID, report.SeverityCritical, flaw.Text
 		switch flaw.ID {
-		case calc.FlawUserTimeoutShort, calc.FlawOldTimer, calc.FlawInFlight:
+		case calc.FlawUserTimeoutShort:
+			if v.kernel.Meets(ck.goal, s.Settings) {
+				severity = report.SeverityWarning
+			}
+		case calc.FlawOldTimer, calc.FlawInFlight:
 			severity = report.SeverityWarning
 		case calc.FlawValues:
 			own := ownValues(s)
@@ -172,8 +181,8 @@ func (ck *checker) defaults(v *view) {
 	for _, w := range v.kernel.Warnings(v.settings) {
 		severity := report.SeverityWarning
 		switch w.ID {
-		case "time_zero", "intvl_zero", "intvl_beyond_timer", "probes_zero":
-		case "time_negative", "intvl_negative":
+		case "time_zero", "intvl_beyond_timer", "probes_zero":
+		case "time_negative", "intvl_negative", "intvl_zero":
 			severity = report.SeverityCritical
 		default: // which no goal may mind
 			continue
@@ -229,13 +238,16 @@ type group struct {
 	view     *view
 	severity report.Severity
 
-	// Of the first of them.
-	text          string
-	settings      keepalive.Settings
-	local, remote string
+	// Of the first of them, or of the first that is critical.
+	text     string
+	settings keepalive.Settings
+
+	local, remote string // of the first
 
 	count    int
 	listen   bool  // some listen
+	timed    bool  // some have a user timeout
+	misses   bool  // the values of some do not meet the goal
 	pids     []int // some
 	examples []string
 }
@@ -271,7 +283,12 @@ func (ck *checker) group(v *view, id string, severity report.Severity, s *socket
 		ck.groups[key] = g
 		ck.order = append(ck.order, g)
 	}
+	if severity == report.SeverityCritical && g.severity != severity { // the worst of them is told
+		g.severity, g.text, g.settings = severity, text, s.Settings
+	}
 	g.add(s)
+	g.timed = g.timed || s.UserTimeout > 0
+	g.misses = g.misses || !v.kernel.Meets(ck.goal, s.Settings)
 }
 
 func (ck *checker) ofID(id string) (n int) {
