@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -59,3 +60,6 @@ func linuxOnly(c *cli.Context) error {
 
 // socketWords are none, because there are no such flags.
 func socketWords(string) []string { return nil }
+
+// installedSSH is not known: what is installed is looked for on Linux only.
+func installedSSH(context.Context, calc.SSHSide) calc.SSHVersion { return calc.SSHVersion{} }

@@ -19,12 +19,16 @@ func (s *session) explainSSHCommand() *cli.Command {
 		Description: `Predicts when ssh or sshd drops a session whose other end no longer answers, how
 often the path is refreshed, and what TCP does underneath at the same time, with
 the sysctls of this host, or of the namespace or image named. Values not given are
-OpenSSH's defaults. Nothing of OpenSSH is read or run.`,
+OpenSSH's defaults, and not what its files say: that is tcpka show ssh.
+
+The rule depends on the release. Without --openssh-version it is that of the ssh or
+sshd installed here, which is asked for it with -V; where there is none, and for an
+image, a current one.`,
 		Flags: join([]cli.Flag{
 			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)"},
 			&cli.StringFlag{Name: "interval", Usage: "ServerAliveInterval or ClientAliveInterval: seconds, or `DURATION`", DefaultText: "0, off"},
 			&cli.StringFlag{Name: "count", Usage: "ServerAliveCountMax or ClientAliveCountMax: a `NUMBER`", DefaultText: "3"},
-			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1: the rule differs", DefaultText: "a current one"},
+			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1, or \"current\": the rule differs", DefaultText: "the one installed here"},
 			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no", DefaultText: "yes"},
 		}, valueFlags(), retransmissionFlags(), outputFlags(), whereFlags()),
 		Action: s.explainSSH,
@@ -50,7 +54,16 @@ func (s *session) explainSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.render(c, report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source))
+	installed := false
+	if _, ok := given(c, "openssh-version"); !ok {
+		if _, rooted := given(c, "root"); !rooted {
+			end.Version = installedSSH(c.Context, end.Side)
+			installed = end.Version.Known()
+		}
+	}
+	d := report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source)
+	d.Settings.Installed = installed
+	return s.render(c, d)
 }
 
 // sshEnd reads the flags that describe one end of a session.
@@ -83,10 +96,10 @@ func sshEnd(c *cli.Context) (calc.SSH, error) {
 		}
 		end.CountMax = n
 	}
-	if text, ok := given(c, "openssh-version"); ok {
+	if text, ok := given(c, "openssh-version"); ok && text != "current" {
 		v, err := calc.ParseSSHVersion(text)
 		if err != nil {
-			return end, misuse("--openssh-version: %w", err).withHint("ssh -V and /usr/sbin/sshd -V print it")
+			return end, misuse("--openssh-version: %w", err).withHint("ssh -V and /usr/sbin/sshd -V print it; \"current\" is one without the faults of the past")
 		}
 		end.Version = v
 	}

@@ -39,6 +39,8 @@ type SSHSettings struct {
 	CountMax     int          `json:"count_max"`
 	TCPKeepAlive bool         `json:"tcp_keepalive"`
 	Version      *string      `json:"openssh_version"` // null: any current one
+	// Installed: Version is that of the program installed here, and was not given.
+	Installed bool `json:"openssh_installed"`
 }
 
 // NewExplainSSH computes nothing new: it puts what is predicted for one end of a
@@ -77,12 +79,15 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	v := d.Settings
 	n := d.names()
 	onOff := map[bool]string{true: "yes", false: "no"}
-	release := "current"
+	program := n.program + " (current)"
 	if v.Version != nil {
-		release = *v.Version
+		program = n.program + " " + *v.Version
 	}
-	fmt.Fprintf(w, "%s (%s): %sInterval %s, %sCountMax %d, TCPKeepAlive %s\n\n",
-		n.program, release, n.option, v.Interval.Both(), n.option, v.CountMax, onOff[v.TCPKeepAlive])
+	if v.Installed {
+		program += " (installed here)"
+	}
+	fmt.Fprintf(w, "%s: %sInterval %s, %sCountMax %d, TCPKeepAlive %s\n\n",
+		program, n.option, v.Interval.Both(), n.option, v.CountMax, onOff[v.TCPKeepAlive])
 
 	fmt.Fprintln(w, s.paint(bold, "An idle session whose "+n.peer+" no longer answers"))
 	fmt.Fprintln(w)
