@@ -43,7 +43,8 @@ func TestRefinedTimesLieBetweenTheBounds(t *testing.T) {
 	}{
 		{"evenly by their ratio", 225 * time.Second, 450 * time.Second, 8, seconds(243, 262, 283, 306, 331, 357, 386, 417)},
 		{"with nothing that survived, from the shortest", 0, 56 * time.Second, 4, seconds(1, 3, 7, 20)},
-		{"narrow bounds keep what cannot be rounded", seconds(5.001)[0], seconds(5.05)[0], 1, seconds(5.025440)},
+		{"narrow bounds are rounded to less", seconds(5.001)[0], seconds(5.05)[0], 1, seconds(5.025)},
+		{"one of several is rounded to less", seconds(6.003)[0], seconds(10.019)[0], 8, seconds(6.4, 7, 8, 9)},
 		{"nothing fits", time.Second, time.Second, 8, nil},
 	} {
 		got := refine(tt.lo, tt.hi, tt.n)

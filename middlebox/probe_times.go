@@ -43,14 +43,17 @@ func between(lo, hi time.Duration, n int) []time.Duration {
 // tidy rounds times to what people can read, without leaving the range from lo
 // to hi, and puts them in order, each once.
 func tidy(times []time.Duration, lo, hi time.Duration) []time.Duration {
-	unit := time.Second
+	units := []time.Duration{time.Second, 100 * time.Millisecond, time.Millisecond}
 	if hi < 10*time.Second {
-		unit = 100 * time.Millisecond
+		units = units[1:]
 	}
 	var list []time.Duration
 	for _, t := range times {
-		if r := t.Round(unit); lo <= r && r <= hi {
-			t = r
+		for _, unit := range units {
+			if r := t.Round(unit); lo <= r && r <= hi {
+				t = r
+				break
+			}
 		}
 		if lo <= t && t <= hi {
 			list = append(list, t)

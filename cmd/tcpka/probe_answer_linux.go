@@ -40,8 +40,11 @@ func probed(t target, m middlebox.Measured, held bool, k calc.Kernel) report.Pro
 	d.Notes = probeNotes(m, b, safe, held)
 	d.Advice.Like = likeThis(b)
 	if m.Gone == nil {
-		advise(&d.Advice, safe, k, m.Address)
-		if a := d.Advice; a.PathTimeout != nil && a.Settings == nil {
+		advise(&d.Advice, safe, b.Failed != 0, k, m.Address)
+		switch a := d.Advice; {
+		case a.Settings != nil && b.Failed == 0:
+			d.Notes = append(d.Notes, "no silence failed, so there is nothing to change for this path: the settings below are sure to hold it open, and gentler ones may do, too")
+		case a.PathTimeout != nil && a.Settings == nil:
 			d.Notes = append(d.Notes, fmt.Sprintf("no settings are sure to hold a path open that may forget after %s: keepalive probes once a second at most", a.PathTimeout.Both()))
 		}
 	}
@@ -82,8 +85,9 @@ func likeThis(b middlebox.Bounds) []string {
 }
 
 // advise plans for the longest silence that is safe: with as many lost probes
-// survived as plan counts in by itself, or as many as it can be.
-func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server netip.AddrPort) {
+// survived as plan counts in by itself, or as many as it can be. Where no silence
+// failed it does not say how to set them: that the probe was short is no reason to.
+func advise(a *report.ProbeAdvice, safe time.Duration, failed bool, k calc.Kernel, server netip.AddrPort) {
 	timeout := safe.Truncate(time.Second)
 	if timeout == 0 {
 		return
@@ -100,6 +104,9 @@ func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server net
 			plan += fmt.Sprintf(" --survive-loss %d", loss)
 		}
 		a.Commands = []string{plan}
+		if !failed {
+			return
+		}
 		for _, c := range p.Commands {
 			// Those to this server are enough, and it need not be one of SSH.
 			if !strings.Contains(c, " set sockets --all ") && !strings.Contains(c, " set ssh ") {

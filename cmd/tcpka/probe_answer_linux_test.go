@@ -101,7 +101,8 @@ func TestWhatProbeAdvises(t *testing.T) {
 		}
 		if a.Settings == nil || *a.SurviveLoss != tt.loss || a.Settings.Time >= *a.PathTimeout ||
 			!strings.HasPrefix(a.Commands[0], "tcpka plan --path-timeout "+tt.timeout) ||
-			!strings.HasPrefix(a.Commands[len(a.Commands)-1], "sudo tcpka set sockets --remote '[2001:db8::7]:443' --on --time ") {
+			(tt.failed == "") != (len(a.Commands) == 1) || (tt.failed == "") != strings.Contains(strings.Join(d.Notes, "\n"), "nothing to change") ||
+			tt.failed != "" && !strings.HasPrefix(a.Commands[len(a.Commands)-1], "sudo tcpka set sockets --remote '[2001:db8::7]:443' --on --time ") {
 			t.Errorf("%s: advice %+v", tt.name, a)
 		}
 	}

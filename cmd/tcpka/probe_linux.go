@@ -84,6 +84,9 @@ func (s *session) probe(c *cli.Context) error {
 	if t.host == "" || t.port == 0 {
 		return misuse("%q: a server has a host and a port above 0", t.text).withHint("as in: tcpka probe example.org:443")
 	}
+	if t.zoneless() {
+		return misuse("%q: a link-local address without the interface behind which it is", t.text).withHint("as in: tcpka probe '[%s%%eth0]:%d'", t.host, t.port)
+	}
 	in, err := s.probeFrom(c, t)
 	if err != nil {
 		return err

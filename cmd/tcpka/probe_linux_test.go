@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/nstest"
 	"github.com/tcpka/tcpka/middlebox"
 )
@@ -100,8 +101,14 @@ func TestProbe(t *testing.T) {
 				d.Advice.PathTimeout != 2 {
 				t.Errorf("%s", stdout)
 			}
-			// What it advises can be typed as it is.
-			for _, c := range d.Advice.Commands {
+			if got := strings.Join(d.Advice.Commands, "; "); got != "tcpka plan --path-timeout 2 --survive-loss 0" {
+				t.Errorf("nothing failed, and advised is %q", got)
+			}
+			// What it advises where one failed can be typed as it is.
+			commands := probed(target{text: at}, middlebox.Measured{Address: netip.MustParseAddrPort(at), Samples: []middlebox.Sample{
+				{Silence: 20 * time.Second, Outcome: middlebox.Answered}, {Silence: 30 * time.Second, Outcome: middlebox.Rejected},
+			}}, false, calc.DefaultKernel()).Advice.Commands
+			for _, c := range commands {
 				args := strings.Fields(strings.TrimPrefix(strings.TrimPrefix(c, "sudo "), "tcpka "))
 				if args[0] == "set" {
 					args = append(args, "-n")
@@ -110,8 +117,8 @@ func TestProbe(t *testing.T) {
 					t.Errorf("%s: status %d, %s", c, status, stderr)
 				}
 			}
-			if n := len(d.Advice.Commands); n < 4 || !strings.HasPrefix(d.Advice.Commands[n-1], "sudo tcpka set sockets --remote "+at+" --on --time ") {
-				t.Errorf("advised are %q", d.Advice.Commands)
+			if n := len(commands); n < 4 || !strings.HasPrefix(commands[n-1], "sudo tcpka set sockets --remote "+at+" --on --time ") {
+				t.Errorf("advised are %q", commands)
 			}
 		})
 		wg.Go(func() {

@@ -52,6 +52,13 @@ func parsePort(text string) (uint16, error) {
 	return uint16(n), nil
 }
 
+// zoneless reports whether the host is an address that means nothing without the
+// interface behind which it is.
+func (t target) zoneless() bool {
+	addr, err := netip.ParseAddr(t.host)
+	return err == nil && addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == ""
+}
+
 // addresses are those of the host. A name is looked up here, whatever namespace
 // the connections are made in.
 func (t target) addresses(ctx context.Context) ([]netip.AddrPort, error) {

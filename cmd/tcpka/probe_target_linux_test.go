@@ -41,3 +41,13 @@ func FuzzParseTarget(f *testing.F) {
 		}
 	})
 }
+
+func TestALinkLocalAddressHasAZone(t *testing.T) {
+	for host, want := range map[string]bool{
+		"fe80::1": true, "fe80::1%eth0": false, "2001:db8::1": false, "169.254.0.1": false, "example.org": false,
+	} {
+		if got := (target{host: host}).zoneless(); got != want {
+			t.Errorf("%s: %t", host, got)
+		}
+	}
+}
