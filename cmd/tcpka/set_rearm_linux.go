@@ -86,7 +86,7 @@ func (t *timers) cookies() map[uint64]bool {
 func (t *timers) rearm(sysctl keepalive.Settings) error {
 	byCookie := map[uint64]*tuning{}
 	for _, l := range t.late {
-		l.result, l.err = sockets.Gone, nil
+		l.rearmed = rearming{result: sockets.Gone}
 		byCookie[l.Cookie] = l
 	}
 	var still []*tuning
@@ -96,10 +96,9 @@ func (t *timers) rearm(sysctl keepalive.Settings) error {
 		if l == nil {
 			return nil
 		}
-		l.result = sockets.Ineligible
+		l.rearmed.result = sockets.Ineligible
 		if follows(s) && (isLate(s, sysctl) || isHidden(s)) {
 			l.Owners = slices.Clone(s.Owners)
-			l.rearm = true
 			still = append(still, l)
 		}
 		return nil
@@ -107,12 +106,12 @@ func (t *timers) rearm(sysctl keepalive.Settings) error {
 	if err != nil || len(still) == 0 {
 		return err
 	}
-	return retune(sockets.RetuneQuery{Sysctl: sysctl}, still)
+	return rearm(sysctl, still)
 }
 
 // started reports whether any timer was armed anew.
 func (t *timers) started() bool {
-	return t != nil && slices.ContainsFunc(t.late, func(l *tuning) bool { return l.result == sockets.Done })
+	return t != nil && slices.ContainsFunc(t.late, func(l *tuning) bool { return l.rearmed.result == sockets.Done })
 }
 
 // rearmed adds up the timers of all namespaces; nil is not asked for.
@@ -120,48 +119,71 @@ func (p *setPlan) rearmed() *report.Rearmed {
 	if !p.rearm {
 		return nil
 	}
-	d := &report.Rearmed{Programs: []report.ProgramTimers{}}
-	type program struct {
-		netns, comm string
-		owned       bool
-	}
-	index := map[program]int{}
+	sum := newTimerSum()
 	for _, r := range p.runtime {
 		if r.timers == nil {
 			continue
 		}
-		d.Unseen += r.timers.unseen
+		sum.Unseen += r.timers.unseen
 		for _, t := range r.timers.late {
-			k := program{netns: r.ns.Name}
-			if comm := t.comm(); comm != nil {
-				k.comm, k.owned = *comm, true
-			}
-			i, ok := index[k]
-			if !ok {
-				i = len(d.Programs)
-				index[k] = i
-				d.Programs = append(d.Programs, report.ProgramTimers{Netns: k.netns, Comm: t.comm(), Time: report.Seconds(r.timers.time)})
-			}
-			g := &d.Programs[i]
-			g.Sockets++
-			if left := report.Seconds(t.Left); t.Timer == sockets.TimerKeepalive && (g.Left == nil || left > *g.Left) {
-				g.Left = &left
-			}
-			d.Sockets++
-			switch t.result {
-			case sockets.Done:
-				d.Done++
-			case sockets.Gone:
-				d.Gone++
-			case sockets.Ineligible:
-				d.Left++
-			case sockets.Failed:
-				d.Failed++
-			}
+			sum.add(r.ns.Name, t, r.timers.time)
 		}
 	}
-	slices.SortStableFunc(d.Programs, func(a, b report.ProgramTimers) int { return cmp.Compare(b.Sockets, a.Sockets) })
-	return d
+	return sum.report()
+}
+
+// timerSum adds up timers by program.
+type timerSum struct {
+	report.Rearmed
+	index map[timersOf]int
+}
+
+type timersOf struct {
+	netns, comm string
+	owned       bool
+	time        time.Duration
+}
+
+func newTimerSum() *timerSum {
+	return &timerSum{report.Rearmed{Programs: []report.ProgramTimers{}}, map[timersOf]int{}}
+}
+
+// add counts a timer that is to run for a time.
+func (sum *timerSum) add(netns string, t *tuning, time time.Duration) {
+	k := timersOf{netns: netns, time: time}
+	if comm := t.comm(); comm != nil {
+		k.comm, k.owned = *comm, true
+	}
+	i, ok := sum.index[k]
+	if !ok {
+		i = len(sum.Programs)
+		sum.index[k] = i
+		sum.Programs = append(sum.Programs, report.ProgramTimers{Netns: netns, Comm: t.comm(), Time: report.Seconds(time)})
+	}
+	g := &sum.Programs[i]
+	g.Sockets++
+	sum.Sockets++
+	if t.Timer != sockets.TimerKeepalive {
+		sum.Hidden++
+	} else if left := report.Seconds(t.Left); g.Left == nil || left > *g.Left {
+		g.Left = &left
+	}
+	switch t.rearmed.result {
+	case sockets.Done:
+		sum.Done++
+	case sockets.Gone:
+		sum.Gone++
+	case sockets.Ineligible:
+		sum.Left++
+	case sockets.Failed:
+		sum.Failed++
+	}
+}
+
+// report is the sum, the program with the most timers first.
+func (sum *timerSum) report() *report.Rearmed {
+	slices.SortStableFunc(sum.Programs, func(a, b report.ProgramTimers) int { return cmp.Compare(b.Sockets, a.Sockets) })
+	return &sum.Rearmed
 }
 
 // failures are the timers that could not be armed anew, or not be seen.
@@ -175,8 +197,8 @@ func (t *timers) failures() []error {
 	}
 	failed := tally{}
 	for _, l := range t.late {
-		if l.result == sockets.Failed {
-			failed.add(l, l.err.Error())
+		if l.rearmed.result == sockets.Failed {
+			failed.add(l, l.rearmed.err.Error())
 		}
 	}
 	for _, line := range failed.lines() {

@@ -23,13 +23,18 @@ func (p *socketPlan) apply(interrupted <-chan os.Signal) error {
 	for _, r := range p.rooms {
 		var now []*tuning
 		for _, t := range r.changing {
-			if p.jitter > 0 && t.overdue() {
+			switch {
+			case t.change.Empty(): // only its timer is to start anew
+			case p.jitter > 0 && t.overdue():
 				later = append(later, spread{r, t})
-				continue
+			default:
+				now = append(now, t)
 			}
-			now = append(now, t)
 		}
 		if err := p.retune(r, now); err != nil {
+			return err
+		}
+		if err := r.rearm(); err != nil {
 			return err
 		}
 	}
@@ -40,6 +45,21 @@ func (p *socketPlan) apply(interrupted <-chan os.Signal) error {
 		}
 	}
 	return errors.Join(err, p.failures())
+}
+
+// rearm starts the timers anew that run by an older time, of the sockets that have
+// their values by now: nothing else is set for that but SO_KEEPALIVE, off and on.
+func (r *socketRoom) rearm() error {
+	var late []*tuning
+	for _, t := range r.changing {
+		if t.late && (t.change.Empty() || t.result == sockets.Done) {
+			late = append(late, t)
+		}
+	}
+	if r.err != nil || len(late) == 0 {
+		return nil
+	}
+	return r.ns.Do(func() error { return rearm(r.sysctl, late) })
 }
 
 func (p *socketPlan) retune(r *socketRoom, list []*tuning) error {

@@ -28,7 +28,8 @@ leaves the rest as it is. No other tcpka can make changes meanwhile.
 
 A socket that follows the sysctl in a value, and is given one of its own, never
 follows it again: the kernel has no way back. tcpka undo writes the sysctl's
-value then. A value that is so already is not set.
+value then. A value that is so already is not set, but with --time a timer that was armed
+for longer begins anew, as by tcpka set --rearm.
 
 For sockets of other users it needs root: CAP_BPF and CAP_PERFMON, or
 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.`,

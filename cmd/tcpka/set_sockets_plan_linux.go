@@ -40,7 +40,6 @@ type socketRoom struct {
 	changing []*tuning // those that change alike follow each other
 	found    int
 	already  int
-	late     int // of those, with a timer that was armed for longer
 	unseen   int // whose values cannot be read
 	noUTO    int // MPTCP sockets that were to get a user timeout
 	gaps     []sockets.Gap
@@ -132,19 +131,35 @@ func (r *socketRoom) add(s *sockets.Socket, want keepalive.Change, only map[uint
 		want.UserTimeout = nil
 	}
 	t := newTuning(s)
-	if t.change = t.differing(want); t.change.Empty() {
+	t.change = t.differing(want)
+	t.late = t.isLateAfter(want)
+	if t.change.Empty() {
 		r.already++
-		if want.Time != nil && isLate(s, r.sysctl) {
-			r.late++
-		}
-		return
 	}
-	if only != nil && !only[s.Cookie] {
+	switch {
+	case t.change.Empty() && !t.late:
+	case only == nil || only[s.Cookie]:
+		r.changing = append(r.changing, t)
+	case t.change.Empty(): // its timer was not shown
+	default:
 		r.found--
-		return
 	}
-	r.changing = append(r.changing, t)
 }
+
+// isLateAfter reports whether the timer that runs is to start anew once the socket
+// has what differs from want. A time that differs starts it anew by itself; one
+// that is in effect already, mostly by the sysctl, is not set, and leaves a timer
+// alone that was armed for longer. One that data on its way hides may be such,
+// unless its time is the socket's own: that was armed when it was set.
+func (t *tuning) isLateAfter(want keepalive.Change) bool {
+	if want.Time == nil || t.change.Time != nil || t.change.Enabled != nil {
+		return false
+	}
+	return isLate(&t.Socket, t.change.Apply(t.Settings)) || t.hidden()
+}
+
+// hidden reports whether the keepalive timer is not seen and may run for any time.
+func (t *tuning) hidden() bool { return isHidden(&t.Socket) && t.TimeFrom != sockets.FromSocket }
 
 // sort puts together what changes alike: it is shown so, and takes less room in
 // the journal.
@@ -206,6 +221,9 @@ func (p *socketPlan) numbers() report.SocketsChange {
 	}
 	n.Unseen, _ = p.unseen()
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		if t.change.Empty() {
+			return
+		}
 		n.Changing++
 		if t.staysOff() {
 			n.KeepaliveOff++
@@ -264,10 +282,25 @@ func (p *socketPlan) document() report.Set {
 	})
 	n := p.numbers()
 	d.Sockets = &n
-	d.Changed = n.Changing > 0 && (!p.carriedOut() || p.anyApplied())
+	d.Rearmed = p.rearmed()
+	d.Changed = (n.Changing > 0 || d.Rearmed != nil) && (!p.carriedOut() || p.anyApplied())
 	d.Detection = common(d.Changes)
 	d.Warnings = append(d.Warnings, p.warnings(n)...)
 	return d
+}
+
+// rearmed adds up the timers that start anew; nil is none.
+func (p *socketPlan) rearmed() *report.Rearmed {
+	sum := newTimerSum()
+	p.eachTuning(func(r *socketRoom, t *tuning) {
+		if t.late {
+			sum.add(r.ns.Name, t, t.Time)
+		}
+	})
+	if sum.Sockets == 0 {
+		return nil
+	}
+	return sum.report()
 }
 
 // warnings are what to know before, and still true after.
@@ -303,9 +336,6 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	if n.KeepaliveOff > 0 {
 		warn("keepalive_stays_off", "%s keepalive off, which stays so: the values have no effect until it is on (--on)", some(n.KeepaliveOff, "1 socket has", "%d sockets have"))
 	}
-	if late := p.count(func(r *socketRoom) int { return r.late }); late > 0 {
-		warn("timers_late", "%s this time by the sysctl, but a timer that was armed for longer: tcpka set --rearm arms it anew", some(late, "1 socket has", "%d sockets have"))
-	}
 	return append(ws, p.harm()...)
 }
 
@@ -337,20 +367,31 @@ func some(n int, one, many string) string {
 
 // touches: they are other processes' sockets, whoever these are.
 func (p *socketPlan) touches() string {
-	n, spaces := 0, 0
+	n, timers, spaces := 0, 0, 0
 	programs := map[string]bool{}
 	for _, r := range p.rooms {
-		n += len(r.changing)
 		if len(r.changing) > 0 {
 			spaces++
 		}
 	}
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		if t.change.Empty() {
+			timers++
+		} else {
+			n++
+		}
 		if comm := t.comm(); comm != nil {
 			programs[*comm] = true
 		}
 	})
-	text := some(n, "1 socket", "%d sockets")
+	var what []string
+	if n > 0 {
+		what = append(what, some(n, "1 socket", "%d sockets"))
+	}
+	if timers > 0 {
+		what = append(what, some(timers, "the timer of 1 connection", "the timers of %d connections"))
+	}
+	text := strings.Join(what, " and ")
 	if len(programs) == 1 {
 		for name := range programs {
 			text += " of " + name
@@ -394,14 +435,14 @@ func (p *socketPlan) record() (changes []journal.Change, applied func() []int) {
 
 func (p *socketPlan) carriedOut() bool {
 	yes := p.stopped
-	p.eachTuning(func(_ *socketRoom, t *tuning) { yes = yes || t.result != 0 })
+	p.eachTuning(func(_ *socketRoom, t *tuning) { yes = yes || t.result != 0 || t.rearmed.result != 0 })
 	return yes
 }
 
 func (p *socketPlan) anyApplied() bool {
 	yes := false
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
-		yes = yes || slices.ContainsFunc(socketOptions, t.applied)
+		yes = yes || t.rearmed.result == sockets.Done || slices.ContainsFunc(socketOptions, t.applied)
 	})
 	return yes
 }
@@ -438,6 +479,9 @@ func (p *socketPlan) failures() error {
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
 		if t.back || t.result == sockets.Failed {
 			failed.add(t, t.err.Error())
+		}
+		if t.rearmed.result == sockets.Failed {
+			failed.add(t, "start its timer anew: "+t.rearmed.err.Error())
 		}
 	})
 	for _, line := range failed.lines() {

@@ -17,12 +17,19 @@ import (
 type tuning struct {
 	sockets.Socket                  // as it was found
 	change         keepalive.Change // what of it is to be another
-	rearm          bool             // its timer is to start anew, and nothing to change
+	late           bool             // its timer is to start anew, once it has its values
 
-	result sockets.Result // 0 is not tried
+	result  sockets.Result // 0 is not tried
+	err     error
+	rearmed rearming
+	after   sockets.Values
+	back    bool // someone set it to something else soon after
+}
+
+// rearming is what became of a timer that was to start anew; 0 is not tried.
+type rearming struct {
+	result sockets.Result
 	err    error
-	after  sockets.Values
-	back   bool // someone set it to something else soon after
 }
 
 // newTuning keeps a socket that a list visits.
@@ -228,12 +235,27 @@ func retune(q sockets.RetuneQuery, list []*tuning) error {
 	targets := make([]sockets.Target, len(list))
 	byCookie := make(map[uint64]*tuning, len(list))
 	for i, t := range list {
-		targets[i] = sockets.Target{Cookie: t.Cookie, Inode: t.Inode, Owners: t.Owners, Change: t.change, Rearm: t.rearm}
+		targets[i] = sockets.Target{Cookie: t.Cookie, Inode: t.Inode, Owners: t.Owners, Change: t.change}
 		byCookie[t.Cookie] = t
 	}
 	_, err := sockets.Retune(q, targets, func(o *sockets.Outcome) error {
 		t := byCookie[o.Target.Cookie]
 		t.result, t.err, t.after = o.Result, o.Err, o.After
+		return nil
+	})
+	return err
+}
+
+// rearm starts the timers of the sockets anew, in the calling thread's namespace.
+func rearm(sysctl keepalive.Settings, list []*tuning) error {
+	targets := make([]sockets.Target, len(list))
+	byCookie := make(map[uint64]*tuning, len(list))
+	for i, t := range list {
+		targets[i] = sockets.Target{Cookie: t.Cookie, Inode: t.Inode, Owners: t.Owners, Rearm: true}
+		byCookie[t.Cookie] = t
+	}
+	_, err := sockets.Retune(sockets.RetuneQuery{Sysctl: sysctl}, targets, func(o *sockets.Outcome) error {
+		byCookie[o.Target.Cookie].rearmed = rearming{o.Result, o.Err}
 		return nil
 	})
 	return err

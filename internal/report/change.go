@@ -23,7 +23,7 @@ type Set struct {
 	SSH *SSHChange `json:"ssh,omitempty"` // of set ssh
 
 	Sockets *SocketsChange `json:"sockets,omitempty"` // of set sockets
-	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm
+	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm, and of set sockets where timers begin anew
 
 	UndoCommand string `json:"-"` // the whole command line
 }
@@ -59,12 +59,19 @@ type OldNew struct {
 
 func (d Set) table(w *bufio.Writer, s Style) {
 	writeChanges(w, d.Changes)
-	if d.Rearmed != nil {
+	switch {
+	case d.Rearmed == nil:
+	case d.Sockets != nil:
+		d.Rearmed.programs(w)
+	default:
 		d.Rearmed.table(w)
 	}
 	switch {
 	case d.Sockets != nil:
-		d.Sockets.table(w)
+		d.Sockets.table(w, d.Rearmed)
+		if d.Rearmed != nil {
+			fmt.Fprintf(w, "%s.\n", d.Rearmed.sentence())
+		}
 	case d.SSH != nil && len(d.SSH.Instructions) > 0:
 		d.SSH.table(w, false)
 		return

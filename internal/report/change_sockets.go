@@ -38,8 +38,11 @@ type SocketsChange struct {
 	SetBack int `json:"set_back"` // that have other values again: someone else set them
 }
 
-func (n SocketsChange) table(w *bufio.Writer) {
+// table says what changes. Where timers begin anew, it is not nothing.
+func (n SocketsChange) table(w *bufio.Writer, timers *Rearmed) {
 	switch {
+	case timers != nil && n.Changing == 0:
+		fmt.Fprintf(w, "\n%s.\n", counted(n.Already, "1 socket has these values already", "%d sockets have these values already"))
 	case n.Found == 0:
 		fmt.Fprintln(w, "No socket is meant.")
 	case n.Changing == 0 && n.Already > 0:
@@ -192,8 +195,9 @@ func (g socketGroup) count() string {
 
 // Rearmed is what set --rearm has to say about the timers.
 type Rearmed struct {
-	Sockets  int             `json:"sockets"` // whose timer runs for longer than the time in force
+	Sockets  int             `json:"sockets"` // whose timer runs for longer than the time in force, and begins anew
 	Unseen   int             `json:"unseen"`  // of which that cannot be seen
+	Hidden   int             `json:"hidden"`  // of the first, those that may: data on its way hides the timer
 	Programs []ProgramTimers `json:"programs"`
 
 	Done   int `json:"done"`
@@ -213,7 +217,35 @@ type ProgramTimers struct {
 	Time Seconds  `json:"time_seconds"` // that it runs from now on
 }
 
+// table is that of set --rearm.
 func (r Rearmed) table(w *bufio.Writer) {
+	r.programs(w)
+	switch {
+	case r.Sockets == 0:
+		fmt.Fprintln(w, "No timer runs for longer than the time in force.")
+	case r.Done+r.Gone+r.Left+r.Failed > 0:
+		fmt.Fprintf(w, "%s.\n", counted(r.Done, "1 timer was armed anew", "%d timers were armed anew"))
+	}
+}
+
+// sentence is what set sockets says of them, before and after.
+func (r Rearmed) sentence() string {
+	n, run, begin := r.Sockets, "run", "begin"
+	if r.Done+r.Gone+r.Left+r.Failed > 0 {
+		n, run, begin = r.Done, "ran", "began"
+	} else if n == 1 {
+		run, begin = "runs", "begins"
+	}
+	if r.Hidden > 0 {
+		run = "may have run"
+		if r.Done+r.Gone+r.Left+r.Failed == 0 {
+			run = "may run"
+		}
+	}
+	return fmt.Sprintf("%s that %s by an older time %s anew", counted(n, "1 timer", "%d timers"), run, begin)
+}
+
+func (r Rearmed) programs(w *bufio.Writer) {
 	several := slices.ContainsFunc(r.Programs, func(p ProgramTimers) bool { return p.Netns != r.Programs[0].Netns })
 	for i, p := range r.Programs {
 		if i == maxGroups {
@@ -228,11 +260,5 @@ func (r Rearmed) table(w *bufio.Writer) {
 			fmt.Fprintf(w, ", with up to %s left", p.Left.brief().Both())
 		}
 		fmt.Fprintf(w, ": anew for %s\n", p.Time.Both())
-	}
-	switch {
-	case r.Sockets == 0:
-		fmt.Fprintln(w, "No timer runs for longer than the time in force.")
-	case r.Done+r.Gone+r.Left+r.Failed > 0:
-		fmt.Fprintf(w, "%s.\n", counted(r.Done, "1 timer was armed anew", "%d timers were armed anew"))
 	}
 }
