@@ -89,13 +89,14 @@ const (
 )
 
 func (k *kernel) loadTypes() (err error) {
+	var pins pins
+	defer pins.Unpin()
 	attr := struct {
 		btf, log                uint64
 		size, logSize, logLevel uint32
 		_                       uint32
-	}{btf: address(k.object.types), size: uint32(len(k.object.types))}
+	}{btf: pins.address(k.object.types), size: uint32(len(k.object.types))}
 	k.types, err = bpf(unix.BPF_BTF_LOAD, &attr)
-	runtime.KeepAlive(k.object)
 	if err != nil {
 		return fmt.Errorf("load the types: %w", err)
 	}
@@ -113,14 +114,13 @@ func (k *kernel) createConstants(value []byte) error {
 		return fmt.Errorf("create the map of constants: %w", err)
 	}
 	k.maps[constantSection] = constants
-	key := make([]byte, 4)
+	var pins pins
+	defer pins.Unpin()
 	update := struct {
 		fd, _             uint32
 		key, value, flags uint64
-	}{fd: uint32(constants), key: address(key), value: address(value)}
+	}{fd: uint32(constants), key: pins.address(make([]byte, 4)), value: pins.address(value)}
 	_, err = bpf(unix.BPF_MAP_UPDATE_ELEM, &update)
-	runtime.KeepAlive(key)
-	runtime.KeepAlive(value)
 	if err != nil {
 		return fmt.Errorf("set the constants: %w", err)
 	}
@@ -186,15 +186,17 @@ func (k *kernel) loadProgram(name string, progType, attachType, attachID uint32)
 		first[1] = first[1]&0x0f | pseudoMapValue<<4
 		binary.LittleEndian.PutUint32(first[4:], uint32(fd))
 	}
+	var pins pins
+	defer pins.Unpin()
 	attr := progLoad{
 		progType:           progType,
 		instructions:       uint32(len(code) / instruction),
-		code:               address(code),
-		license:            address(k.object.license),
+		code:               pins.address(code),
+		license:            pins.address(k.object.license),
 		expectedAttachType: attachType,
 		types:              uint32(k.types),
 		funcSize:           p.funcSize,
-		funcs:              address(p.funcs),
+		funcs:              pins.address(p.funcs),
 		funcCount:          1,
 		attachID:           attachID,
 	}
@@ -203,7 +205,7 @@ func (k *kernel) loadProgram(name string, progType, attachType, attachID uint32)
 	}
 	copy(attr.name[:len(attr.name)-1], name)
 	if len(p.relocs) > 0 {
-		attr.relocs = address(p.relocs)
+		attr.relocs = pins.address(p.relocs)
 		attr.relocSize = p.relocSize
 		attr.relocCount = uint32(len(p.relocs)) / p.relocSize
 	}
@@ -211,14 +213,11 @@ func (k *kernel) loadProgram(name string, progType, attachType, attachID uint32)
 	if err != nil && !errors.Is(err, unix.EPERM) {
 		// Again, for the kernel's reasons.
 		log := make([]byte, logSize)
-		attr.log, attr.logSize, attr.logLevel = address(log), logSize, 1
+		attr.log, attr.logSize, attr.logLevel = pins.address(log), logSize, 1
 		if fd, err = bpf(unix.BPF_PROG_LOAD, &attr); err != nil {
 			err = &rejected{err, strings.TrimRight(string(log), "\x00\n")}
 		}
-		runtime.KeepAlive(log)
 	}
-	runtime.KeepAlive(code)
-	runtime.KeepAlive(k.object)
 	if err != nil {
 		return -1, fmt.Errorf("load program %s: %w", name, err)
 	}
@@ -255,6 +254,9 @@ func lookUp(find int, name string) (uint32, error) {
 		id   int64
 	}{}
 	copy(ctx.name[:len(ctx.name)-1], name)
+	var pins pins
+	defer pins.Unpin()
+	pins.Pin(&ctx)
 	attr := struct {
 		prog, result             uint32
 		dataIn, dataOut          uint32
@@ -269,7 +271,6 @@ func lookUp(find int, name string) (uint32, error) {
 		ctxIn:     uint64(uintptr(unsafe.Pointer(&ctx))),
 	}
 	_, err := bpf(unix.BPF_PROG_TEST_RUN, &attr)
-	runtime.KeepAlive(&ctx)
 	switch {
 	case err != nil:
 		return 0, err
@@ -279,7 +280,7 @@ func lookUp(find int, name string) (uint32, error) {
 	return uint32(ctx.id), nil
 }
 
-// bpf is bpf(2). attr holds addresses of memory that is to be kept alive.
+// bpf is bpf(2). The memory whose addresses are in attr has to be pinned.
 func bpf[T any](command int, attr *T) (int, error) {
 	fd, _, errno := unix.Syscall(unix.SYS_BPF, uintptr(command), uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
 	if errno != 0 {
@@ -288,6 +289,13 @@ func bpf[T any](command int, attr *T) (int, error) {
 	return int(fd), nil
 }
 
-// address is where b begins, as union bpf_attr wants it. It does not keep b
-// alive.
-func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }
+// pins keeps what union bpf_attr has the address of where it is: the collector
+// does not see those addresses, and what is on a stack moves with it.
+type pins struct{ runtime.Pinner }
+
+// address is where b begins, until Unpin.
+func (p *pins) address(b []byte) uint64 {
+	first := unsafe.SliceData(b)
+	p.Pin(first)
+	return uint64(uintptr(unsafe.Pointer(first)))
+}
