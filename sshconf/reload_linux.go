@@ -31,6 +31,7 @@ type Daemon struct {
 	// Options are what its command line says after -o: they beat the file.
 	Options []string
 
+	again []string // what it is started with, as far as it matters to a reload
 	pidfd int
 	proc  string
 }
@@ -113,11 +114,12 @@ func (d *Daemon) check(file string) error {
 	if !ok {
 		return errOther
 	}
-	used, options := listenerOptions(args)
+	used, options, again := listenerOptions(args)
 	if used != file {
 		return errOther
 	}
 	d.Options = options
+	d.again = append([]string{"-f", file}, again...)
 	d.Service = d.service()
 	if d.listening() == "" {
 		return errOther
@@ -137,9 +139,10 @@ func listenerArgs(command string) (args []string, ok bool) {
 	return strings.Split(command, "\x00"), strings.HasPrefix(command, "/")
 }
 
-// listenerOptions are the file and the options that a command line of sshd names.
+// listenerOptions are the file and the options that a command line of sshd names, and
+// all of it that decides what sshd does when it reads its files again.
 // Source: sshd.c, getopt.
-func listenerOptions(args []string) (file string, options []string) {
+func listenerOptions(args []string) (file string, options, again []string) {
 	file = systemDir + "/sshd_config"
 	for i := 1; i < len(args); i++ {
 		arg := args[i]
@@ -148,6 +151,9 @@ func listenerOptions(args []string) (file string, options []string) {
 		}
 		for j := 1; j < len(arg); j++ {
 			if strings.IndexByte("CEbcfghkopu", arg[j]) < 0 {
+				if arg[j] == '4' || arg[j] == '6' {
+					again = append(again, "-"+arg[j:j+1])
+				}
 				continue // a flag without a value
 			}
 			value := arg[j+1:]
@@ -155,16 +161,24 @@ func listenerOptions(args []string) (file string, options []string) {
 				i++
 				value = args[i]
 			}
+			// In a title the words of -o 'ClientAliveInterval 60' are apart.
+			for arg[j] == 'o' && !strings.ContainsAny(value, " =") && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+				i++
+				value += " " + args[i]
+			}
 			switch arg[j] {
 			case 'f':
 				file = value
 			case 'o':
 				options = append(options, value)
 			}
+			if strings.IndexByte("chop", arg[j]) >= 0 {
+				again = append(again, "-"+arg[j:j+1], value)
+			}
 			break
 		}
 	}
-	return file, options
+	return file, options, again
 }
 
 // service is the unit of systemd that the process is in.
@@ -222,8 +236,9 @@ func (d *Daemon) listening() string {
 }
 
 // Reload has the daemon read its files again, through systemd where that has started
-// it, else by SIGHUP. The files must have been checked: a daemon that finds a mistake
-// ends, and nobody can log in any more. It waits until the daemon listens again.
+// it, else by SIGHUP. See [Daemon.Ready] for what must be looked at before: a daemon
+// that finds a mistake ends, and nobody can log in any more. It waits until the daemon
+// listens again.
 //
 // Equivalent to: systemctl reload SERVICE, or kill -HUP PID.
 func (d *Daemon) Reload(ctx context.Context, p Programs) error {

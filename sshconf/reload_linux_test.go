@@ -14,6 +14,7 @@ func TestListenerArgs(t *testing.T) {
 		{"the title since 8.2", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", "/etc/ssh/sshd_config", nil},
 		{"with a file", "sshd: /usr/sbin/sshd -D -e -f /srv/config [listener] 0 of 10-100 startups\x00\x00", "/srv/config", nil},
 		{"with flags in one word", "sshd: /usr/sbin/sshd -Def/srv/config -p22 -oA=b -o C=d [listener] 1 of 10-100 startups", "/srv/config", []string{"A=b", "C=d"}},
+		{"with an option in two words", "sshd: /usr/sbin/sshd -D -o ClientAliveInterval 60 -o A=b [listener] 0 of 10-100 startups", "/etc/ssh/sshd_config", []string{"ClientAliveInterval 60", "A=b"}},
 		{"the command line before that", "/usr/sbin/sshd\x00-D\x00-f\x00/srv/a b\x00", "/srv/a b", nil},
 		{"a session", "sshd: bob [priv]", "", nil},
 		{"a session with a name that is a trick", "sshd: bob [listener] x", "", nil},
@@ -30,10 +31,36 @@ func TestListenerArgs(t *testing.T) {
 			if !ok {
 				return
 			}
-			if file, options := listenerOptions(args); file != tt.file || !slices.Equal(options, tt.options) {
+			if file, options, _ := listenerOptions(args); file != tt.file || !slices.Equal(options, tt.options) {
 				t.Errorf("%q, %q", file, options)
 			}
 		})
+	}
+}
+
+func TestListenerAgain(t *testing.T) {
+	args := strings.Fields("/usr/sbin/sshd -De4 -f /srv/config -p22 -h /srv/key -E /srv/log -o UseDNS no -u0 -c /srv/cert")
+	want := strings.Fields("-4 -p 22 -h /srv/key -o UseDNS_no -c /srv/cert")
+	_, _, again := listenerOptions(args)
+	if got := strings.Fields(strings.ReplaceAll(strings.Join(again, "\n"), " ", "_")); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestListenable(t *testing.T) {
+	for said, want := range map[string]bool{
+		"port 22\n":                                                true,
+		"listenaddress 127.0.0.1:0\n":                              true,
+		"ListenAddress [::ffff:127.0.0.1]:0\n":                     true,
+		"listenaddress 192.0.2.77:22\n":                            false,
+		"listenaddress [2001:db8::77]:22\n":                        false,
+		"listenaddress 192.0.2.77:22\nlistenaddress 127.0.0.1:0\n": true,
+		"listenaddress 192.0.2.77:22 rdomain blue\n":               true, // not looked at
+		"listenaddress [fe80::1%lo]:22\n":                          true, // nor that
+	} {
+		if err := listenable(said); (err == nil) != want {
+			t.Errorf("%q: %v", said, err)
+		}
 	}
 }
 

@@ -236,6 +236,8 @@ func (s *session) adviseSSH(err error) error {
 		return failed(err).withHint("a tool may have made the link: change the file where that tool has it, or name it with --file")
 	case errors.Is(err, sshconf.ErrChanged):
 		return failed(err).withHint("someone else has written to it; run it again")
+	case errors.Is(err, sshconf.ErrNotReady):
+		return failed(err).withHint("nothing was changed, and sshd goes on as it is; see to that before it is restarted, or leave out --reload")
 	case errors.Is(err, sshconf.ErrNoDaemon), errors.Is(err, sshconf.ErrSeveralDaemons):
 		return failed(err).withHint("nothing was changed; leave out --reload, and reload the one that is meant")
 	case errors.Is(err, os.ErrPermission) && os.Geteuid() == 0:

@@ -241,6 +241,45 @@ func TestSetSSHReloadOfAnother(t *testing.T) {
 	})
 }
 
+// TestRootSetSSHReloadThatWouldEnd takes away what sshd needs to come back from a reload. It
+// is not told, and nothing is written.
+func TestRootSetSSHReloadThatWouldEnd(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		users, err := os.ReadFile("/etc/passwd")
+		r.must(err)
+		r.write("/etc/passwd", string(users)+"nobody:x:65534:65534::/nonexistent:/bin/false\n") // whom sshd -T runs as without keys
+		s := scene{t: t}
+		config, key := r.dir+"/sshd_config", r.dir+"/host"
+		text := fmt.Sprintf(quietServer, "2222", r.dir)
+		r.write(config, text)
+		d := r.start(config)
+		refused := func(what, text, reason string) {
+			t.Helper()
+			r.write(config, text)
+			status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "5", "--file", config, "--reload")
+			if status != 1 || !strings.Contains(stderr, "would not come back from a reload: "+reason) {
+				t.Errorf("%s: status %d\n%s%s", what, status, stdout, stderr)
+			}
+			if got, _ := os.ReadFile(config); string(got) != text {
+				t.Errorf("%s: the file is %q", what, got)
+			}
+		}
+		r.must(os.Rename(key, key+".away"))
+		refused("no key", text, "sshd: exit status 1: ")
+		r.must(os.Rename(key+".away", key))
+		refused("no address", strings.Replace(text, "127.0.0.1", "192.0.2.77", 1), "listen at 192.0.2.77:2222: ")
+		r.must(os.Remove("/run/sshd"))
+		refused("no directory", text, "sshd: exit status 255: Missing privilege separation directory")
+		r.must(os.Mkdir("/run/sshd", 0o755))
+		r.write(config, text)
+		if status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "5", "--file", config, "--reload"); status != 0 {
+			t.Errorf("with everything: status %d\n%s%s", status, stdout, stderr)
+		}
+		r.await(d, "Server listening", 2)
+	})
+}
+
 // TestRootSetSSHReloadsTheService has sshd in a cgroup like that of its service, and a
 // systemctl that says what it was told.
 func TestRootSetSSHReloadsTheService(t *testing.T) {

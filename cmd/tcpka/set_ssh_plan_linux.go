@@ -64,6 +64,9 @@ func (p *sshPlan) findDaemon() error {
 	}
 	// It is found again when it is told: it may be another one by then.
 	defer found.Close()
+	if err := found.Ready(p.ctx, p.request.Programs); err != nil {
+		return err
+	}
 	p.daemon = &daemon{Daemon: found}
 	for _, option := range found.Options {
 		keyword, _, _ := strings.Cut(strings.ReplaceAll(option, "=", " "), " ")
@@ -216,7 +219,7 @@ func (p *sshPlan) tell() error {
 	found, err := sshconf.FindDaemon(file)
 	if err == nil {
 		defer found.Close()
-		if err = p.request.Programs.CheckServer(p.ctx, file); err == nil {
+		if err = found.Ready(p.ctx, p.request.Programs); err == nil {
 			err = found.Reload(p.ctx, p.request.Programs)
 		}
 	}
