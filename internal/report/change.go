@@ -82,7 +82,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 		}
 		return
 	default:
-		d.detections(w)
+		d.detections(w, s)
 	}
 	if d.DryRun && d.Changed {
 		fmt.Fprintln(w, "Dry run: nothing was written.")
@@ -102,13 +102,13 @@ func (d Set) table(w *bufio.Writer, s Style) {
 
 // detections says when a dead peer is noticed, once if that is the same
 // everywhere.
-func (d Set) detections(w *bufio.Writer) {
+func (d Set) detections(w *bufio.Writer, s Style) {
 	if len(d.Changes) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
 	if d.Detection != nil {
-		fmt.Fprintf(w, "A dead peer of an idle connection is noticed %s%s.\n", orNever(d.Detection.New, "after "), d.Detection.before())
+		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed %s%s.", orNever(d.Detection.New, "after "), d.Detection.before()))
 		return
 	}
 	where := ""
@@ -121,7 +121,7 @@ func (d Set) detections(w *bufio.Writer) {
 		if c.Path != nil {
 			subject = "from the next boot on"
 		}
-		fmt.Fprintf(w, "A dead peer of an idle connection is noticed, %s, %s%s.\n", subject, orNever(c.Detection.New, "after "), c.Detection.before())
+		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed, %s, %s%s.", subject, orNever(c.Detection.New, "after "), c.Detection.before()))
 	}
 }
 

@@ -119,27 +119,27 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	if d.Settings.UserTimeout > 0 {
 		uto = "user timeout " + Seconds(d.settings.UserTimeout).Both()
 	}
-	fmt.Fprintf(w, "time %s, intvl %s, probes %d, %s", d.Settings.Time.Both(), d.Settings.Intvl.Both(), d.Settings.Probes, uto)
+	head := fmt.Sprintf("time %s, intvl %s, probes %d, %s", d.Settings.Time.Both(), d.Settings.Intvl.Both(), d.Settings.Probes, uto)
 	if d.Source != "" {
-		fmt.Fprintf(w, "  [%s]", Escape(d.Source))
+		head += "  [" + Escape(d.Source) + "]"
 	}
-	fmt.Fprint(w, "\n\n")
+	wrap(w, s, "", head)
 
-	fmt.Fprintln(w, s.paint(bold, "An idle connection whose peer vanishes"))
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\n%s\n\n", s.paint(bold, "An idle connection whose peer vanishes"))
 	drawTimeline(w, s, d.Timeline, d.Detection, legend{
 		start:   "the last segment from the peer",
 		dead:    "dropped, the application gets ETIMEDOUT",
 		nothing: "nothing is ever sent",
 	})
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "  %s\n", d.formula(s))
+	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		fmt.Fprintf(w, "  measured: between %s and %s s, as the kernel's timers are late (HZ %d)\n", p.Earliest, p.Latest, d.Kernel.HZ)
+		wrap(w, s, "  ", fmt.Sprintf("measured: between %s and %s s, as the kernel's timers are late (HZ %d)", p.Earliest, p.Latest, d.Kernel.HZ))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {
-		fmt.Fprintf(w, "While the peer answers nothing is closed, however long the connection is idle; a probe\nand its answer every %s keep a NAT or firewall from forgetting it.\n\n", d.Refresh.Both())
+		wrap(w, s, "", fmt.Sprintf("While the peer answers nothing is closed, however long the connection is idle; a probe\nand its answer every %s keep a NAT or firewall from forgetting it.", d.Refresh.Both()))
+		fmt.Fprintln(w)
 	}
 
 	fmt.Fprintln(w, s.paint(bold, "Every situation"))

@@ -59,8 +59,9 @@ func (d Paths) table(w *bufio.Writer, s Style) {
 		rows = append(rows, []string{p.Name, withHuman(p.Idle.whole()), p.span(), p.OnExpiry, helps, p.Confidence, p.Title})
 	}
 	writeTable(w, s, []string{"NAME", "FORGETS AFTER", "CAN BE", "THEN", "KEEPALIVE HELPS", "TRUST", "WHAT"}, rows)
-	fmt.Fprintf(w, "\nDefaults in seconds, checked %s; each with its source: tcpka show paths NAME.\n", d.Checked)
-	fmt.Fprintln(w, "Where TCP keepalive does not help, only data of the application does (for SSH: ServerAliveInterval).")
+	fmt.Fprintln(w)
+	wrap(w, s, "", fmt.Sprintf("Defaults in seconds, checked %s; each with its source: tcpka show paths NAME.", d.Checked))
+	wrap(w, s, "", "Where TCP keepalive does not help, only data of the application does (for SSH: ServerAliveInterval).")
 	d.local(w, s)
 }
 
@@ -71,10 +72,10 @@ func (d Paths) local(w *bufio.Writer, s Style) {
 	fmt.Fprintf(w, "\n%s\n", s.paint(bold, "This host"))
 	for _, l := range d.Local {
 		if l.Error != nil {
-			fmt.Fprintf(w, "%s: %s\n", l.Name, Escape(*l.Error))
+			wrap(w, s, l.Name+": ", Escape(*l.Error))
 			continue
 		}
-		fmt.Fprintf(w, "%s: %s, from %s\n", l.Name, l.Idle.Both(), l.Key)
+		wrap(w, s, l.Name+": ", fmt.Sprintf("%s, from %s", l.Idle.Both(), l.Key))
 	}
 }
 
@@ -107,7 +108,7 @@ func (p Path) page(w *bufio.Writer, s Style, checked string) {
 		rows = append(rows, []string{"also called", strings.Join(p.Aliases, ", ")})
 	}
 	for _, r := range rows {
-		fmt.Fprintf(w, "  %-14s %s\n", r[0], Escape(r[1]))
+		wrap(w, s, fmt.Sprintf("  %-14s ", r[0]), Escape(r[1]))
 	}
 }
 

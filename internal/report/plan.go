@@ -110,7 +110,7 @@ func (d *Plan) SetSSH(s calc.SSH) {
 func (d Plan) table(w *bufio.Writer, s Style) {
 	heading := func(text string) { fmt.Fprintf(w, "%s\n", s.paint(bold, text)) }
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+		wrap(w, s, fmt.Sprintf("  %-14s ", name), Escape(fmt.Sprintf(format, args...)))
 	}
 	heading("Goal")
 	d.Goal.rows(row)

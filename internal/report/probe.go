@@ -49,7 +49,7 @@ type ProbeAdvice struct {
 func (d Probe) table(w *bufio.Writer, s Style) {
 	heading := func(text string) { fmt.Fprintf(w, "%s\n", s.paint(bold, text)) }
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+		wrap(w, s, fmt.Sprintf("  %-14s ", name), Escape(fmt.Sprintf(format, args...)))
 	}
 	where := "The path to " + d.Target
 	if d.Direction == "server-to-client" {
@@ -179,7 +179,7 @@ func (d ProbeServe) table(w *bufio.Writer, s Style) {
 	for _, h := range d.Hosts {
 		fmt.Fprintf(w, "\n%s\n", s.paint(bold, Escape("The path from here to "+h.Host)))
 		probeBounds(func(name, format string, args ...any) {
-			fmt.Fprintf(w, "  %-14s %s\n", name, Escape(fmt.Sprintf(format, args...)))
+			wrap(w, s, fmt.Sprintf("  %-14s ", name), Escape(fmt.Sprintf(format, args...)))
 		}, h.Survived, h.Failed, h.How)
 	}
 }

@@ -154,14 +154,17 @@ func show() Show {
 	return Show{Schema: "tcpka/show/v1", Namespaces: []Namespace{n}}
 }
 
-func TestShow(t *testing.T) {
-	one := show()
+func showMany() Show {
 	many := show()
 	many.Rows = true
 	never := many.Namespaces[0]
 	never.Name, never.Current, never.Detection, never.Refresh = "web\u202e\x00", false, nil, nil
 	many.Namespaces = append(many.Namespaces, never, Namespace{Name: "nginx:812", Error: new("enter: operation not permitted")})
-	for name, d := range map[string]Show{"one": one, "many": many} {
+	return many
+}
+
+func TestShow(t *testing.T) {
+	for name, d := range map[string]Show{"one": show(), "many": showMany()} {
 		var table, doc bytes.Buffer
 		if err := Table(&table, d, Style{Width: 100}); err != nil {
 			t.Fatal(err)

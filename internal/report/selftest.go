@@ -96,11 +96,13 @@ func (d Selftest) table(w *bufio.Writer, s Style) {
 		}
 	}
 	writeTable(w, s, []string{"SITUATION", "SETTINGS", "PREDICTED", "BETWEEN", "MEASURED", "APP SEES", ""}, rows)
-	fmt.Fprintf(w, "\nSettings are time/intvl/probes, all times are in seconds. An end counts as predicted up to %s s\nlate, because a machine may be busy", d.Allowance)
+	notes := fmt.Sprintf("Settings are time/intvl/probes, all times are in seconds. An end counts as predicted up to %s s\nlate, because a machine may be busy", d.Allowance)
 	if stalled > 0 {
-		fmt.Fprintf(w, ", and as much later as tcpka was kept from running: up to %s s", stalled.brief())
+		notes += fmt.Sprintf(", and as much later as tcpka was kept from running: up to %s s", stalled.brief())
 	}
-	fmt.Fprint(w, ".\n\n")
+	fmt.Fprintln(w)
+	wrap(w, s, "", notes+".")
+	fmt.Fprintln(w)
 	switch wrong, unmeasured := d.Count(); {
 	case wrong > 0:
 		fmt.Fprintln(w, s.paint(red, fmt.Sprintf("%d of %d are not as predicted.", wrong, len(d.Rows))))

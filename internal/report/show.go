@@ -125,20 +125,21 @@ func (n Namespace) page(w *bufio.Writer, s Style) {
 	writeTable(w, s, header, rows)
 
 	fmt.Fprintln(w)
+	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
 	if n.Detection == nil {
-		fmt.Fprintln(w, "A dead peer of an idle connection is never noticed.")
+		say("A dead peer of an idle connection is never noticed.")
 	} else {
-		fmt.Fprintf(w, "A dead peer of an idle connection is noticed after %s,\nat the latest %s after it was last heard.\n", n.Detection.Both(), n.DetectionLatest.Both())
+		say("A dead peer of an idle connection is noticed after %s,\nat the latest %s after it was last heard.", n.Detection.Both(), n.DetectionLatest.Both())
 	}
 	if n.Refresh == nil {
-		fmt.Fprintln(w, "An idle connection sends no probes that would keep a NAT or firewall from forgetting it.")
+		say("An idle connection sends no probes that would keep a NAT or firewall from forgetting it.")
 	} else {
-		fmt.Fprintf(w, "An idle connection is refreshed every %s.\n", n.Refresh.Both())
+		say("An idle connection is refreshed every %s.", n.Refresh.Both())
 	}
-	fmt.Fprintln(w, "Both hold for sockets that switch keepalive on and set no values of their own.")
+	say("Both hold for sockets that switch keepalive on and set no values of their own.")
 	if c := n.Counters; c.ProbesSent != nil && c.AbortedOnTimeout != nil {
-		fmt.Fprintf(w, "\nSo far: %s sent, %s dropped on a timeout of any kind.\n",
-			plural(*c.ProbesSent, "probe"), plural(*c.AbortedOnTimeout, "connection"))
+		fmt.Fprintln(w)
+		say("So far: %s sent, %s dropped on a timeout of any kind.", plural(*c.ProbesSent, "probe"), plural(*c.AbortedOnTimeout, "connection"))
 	}
 	writeWarnings(w, s, n.Warnings)
 }

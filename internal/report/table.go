@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -10,118 +11,187 @@ import (
 const tablePadding = "  "
 
 // writeTable writes rows under a header in columns without lines around them.
-// Every cell is escaped. On a terminal that is too narrow, cells are broken into
-// several lines; elsewhere a row is a line.
+// Every cell is escaped.
+//
+// On a terminal that is too narrow, cells are broken into several lines; where that
+// is not enough, the last column has lines of its own, below the rest of its row.
+// Elsewhere a row is a line.
 func writeTable(w *bufio.Writer, s Style, header []string, rows [][]string) {
-	var b strings.Builder
-	t := tablewriter.NewWriter(&b)
-	t.SetAutoFormatHeaders(false)
-	t.SetAutoWrapText(false)
-	t.SetHeaderAlignment(tablewriter.ALIGN_LEFT)
-	t.SetAlignment(tablewriter.ALIGN_LEFT)
-	t.SetBorder(false)
-	t.SetHeaderLine(false)
-	t.SetColumnSeparator("")
-	t.SetNoWhiteSpace(true)
-	t.SetTablePadding(tablePadding)
 	cells := make([][]string, 0, len(rows)+1)
 	for _, row := range append([][]string{header}, rows...) {
-		escaped := make([]string, len(row))
+		escaped := make([]string, len(header))
 		for i, c := range row {
 			escaped[i] = Escape(c)
 		}
 		cells = append(cells, escaped)
 	}
-	if limit := s.columns(); limit > 0 {
-		fit(cells, limit)
+	limit := s.columns()
+	if limit == 0 {
+		writeCells(w, cells, nil)
+		return
 	}
-	t.SetHeader(cells[0])
-	t.AppendBulk(cells[1:])
+	columns := columnsOf(cells)
+	if broken, ok := fit(columns, limit); ok {
+		writeCells(w, rowsOf(broken), nil)
+		return
+	}
+	last := len(columns) - 1
+	var below [][]string
+	for _, row := range cells {
+		below = append(below, fill(row[last], limit-len(tablePadding)))
+	}
+	broken, _ := fit(columns[:last], limit)
+	writeCells(w, rowsOf(broken), below)
+}
+
+// writeCells writes the rows, of which the first one is the header, and below each
+// one its lines.
+func writeCells(w *bufio.Writer, rows [][]string, below [][]string) {
+	var b strings.Builder
+	t := tablewriter.NewWriter(&b)
+	t.SetAutoWrapText(false)
+	t.SetAlignment(tablewriter.ALIGN_LEFT)
+	t.SetBorder(false)
+	t.SetColumnSeparator("")
+	t.SetNoWhiteSpace(true)
+	t.SetTablePadding(tablePadding)
+	t.AppendBulk(rows)
 	t.Render() // into memory: it cannot fail
-	for line := range strings.Lines(b.String()) {
-		w.WriteString(strings.TrimRight(line, " \n"))
-		w.WriteByte('\n')
+	text := b.String()
+	for i, row := range rows {
+		for range height(row) {
+			line, rest, _ := strings.Cut(text, "\n")
+			w.WriteString(strings.TrimRight(line, " "))
+			w.WriteByte('\n')
+			text = rest
+		}
+		if below == nil {
+			continue
+		}
+		for _, line := range below[i] {
+			if line != "" {
+				w.WriteString(tablePadding + line + "\n")
+			}
+		}
 	}
 }
 
-// fit breaks cells at spaces until the table is no wider than limit, or nothing is
-// left to break. It narrows, step by step, the column where that breaks the fewest
-// cells for what it gains.
-func fit(cells [][]string, limit int) {
-	columns := make([]column, len(cells[0]))
+// height is how many lines a row has.
+func height(row []string) int {
+	n := 1
+	for _, cell := range row {
+		n = max(n, strings.Count(cell, "\n")+1)
+	}
+	return n
+}
+
+// fit breaks cells at spaces until the columns are no wider than limit together.
+// It narrows, step by step, the column where that costs the fewest lines for what
+// it gains. It is not ok where nothing is left to break.
+func fit(columns []column, limit int) (broken []column, ok bool) {
+	columns = slices.Clone(columns)
 	total := len(tablePadding) * (len(columns) - 1)
-	for i := range columns {
-		columns[i] = newColumn(cells, i)
-		total += columns[i].width
+	narrower := make([]column, len(columns)) // no cells: it cannot be
+	for i, c := range columns {
+		total += c.width
+		narrower[i] = c.narrower()
 	}
 	for total > limit {
-		best, bestCost := -1, 0.0
-		for i, c := range columns {
-			next, ok := c.narrower()
-			if !ok {
+		at, least := -1, 0.0
+		for i, next := range narrower {
+			if next.cells == nil {
 				continue
 			}
-			gain := min(c.width-next.width, total-limit)
-			cost := float64(next.broken-c.broken+1) / float64(gain)
-			if best < 0 || cost <= bestCost { // the last one, of equals: the first one names the row
-				best, bestCost = i, cost
+			// Of columns that cost the same it is the last one: the first one names
+			// the row.
+			gain := min(columns[i].width-next.width, total-limit)
+			if cost := added(columns, i, next) / float64(gain); at < 0 || cost <= least {
+				at, least = i, cost
 			}
 		}
-		if best < 0 {
-			break
+		if at < 0 {
+			return columns, false
 		}
-		next, _ := columns[best].narrower()
-		total -= columns[best].width - next.width
-		columns[best] = next
+		total -= columns[at].width - narrower[at].width
+		columns[at] = narrower[at]
+		narrower[at] = columns[at].narrower()
 	}
-	for i, c := range columns {
-		for j, lines := range c.cells {
-			if i < len(cells[j]) {
-				cells[j][i] = strings.Join(lines, "\n")
-			}
-		}
-	}
+	return columns, true
 }
 
-// A column of a table: its cells, each in one line or more.
+// added is how many lines the table grows by if its i-th column becomes next, and
+// a little for each cell broken where the row has the lines already.
+func added(columns []column, i int, next column) float64 {
+	sum := 0.0
+	for row, lines := range next.cells {
+		others := 1
+		for j, c := range columns {
+			if j != i {
+				others = max(others, len(c.cells[row]))
+			}
+		}
+		now := len(columns[i].cells[row])
+		sum += float64(max(others, len(lines))-max(others, now)) + 0.2*float64(len(lines)-now)
+	}
+	return sum
+}
+
+// A column of a table: the lines of its cells.
 type column struct {
-	cells  [][]string
-	width  int
-	broken int // lines beyond the first, of all cells
+	cells [][]string
+	width int
 }
 
-func newColumn(rows [][]string, i int) column {
-	var c column
+func columnsOf(rows [][]string) []column {
+	columns := make([]column, len(rows[0]))
 	for _, row := range rows {
-		cell := ""
-		if i < len(row) {
-			cell = row[i]
+		for i, cell := range row {
+			c := &columns[i]
+			c.cells = append(c.cells, []string{cell})
+			c.width = max(c.width, displayWidth(cell))
 		}
-		c.cells = append(c.cells, []string{cell})
-		c.width = max(c.width, tablewriter.DisplayWidth(cell))
 	}
-	return c
+	return columns
 }
 
-// narrower is the column with its longest lines broken; not ok if no space is left
-// to break them at.
-func (c column) narrower() (next column, ok bool) {
+func rowsOf(columns []column) [][]string {
+	var rows [][]string
+	for i := range columns[0].cells {
+		var row []string
+		for _, c := range columns {
+			row = append(row, strings.Join(c.cells[i], "\n"))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// narrower is the column with its longest lines broken. It has no cells if they
+// have no space left to break at.
+func (c column) narrower() column {
+	var next column
 	for _, lines := range c.cells {
-		text := strings.Join(lines, " ")
-		if tablewriter.DisplayWidth(text) >= c.width {
-			indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
-			lines = fill(text, c.width-1-len(indent))
+		longest := 0
+		for _, line := range lines {
+			longest = max(longest, displayWidth(line))
+		}
+		if longest == c.width {
+			text := strings.Join(lines, " ")
+			inner := strings.TrimLeft(text, " ")
+			indent := text[:len(text)-len(inner)]
+			lines, longest = fill(inner, c.width-1-len(indent)), 0
 			for i := range lines {
 				lines[i] = indent + lines[i]
+				longest = max(longest, displayWidth(lines[i]))
 			}
 		}
-		for _, line := range lines {
-			next.width = max(next.width, tablewriter.DisplayWidth(line))
-		}
 		next.cells = append(next.cells, lines)
-		next.broken += len(lines) - 1
+		next.width = max(next.width, longest)
 	}
-	return next, next.width < c.width
+	if next.width == c.width {
+		return column{}
+	}
+	return next
 }
 
 // The colours, each only a second sign of what the words already say.

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
 )
@@ -37,7 +38,7 @@ func wrap(w *bufio.Writer, s Style, lead, text string) {
 		w.WriteByte('\n')
 		return
 	}
-	indent := tablewriter.DisplayWidth(lead) // colours have none
+	indent := displayWidth(lead) // colours have none
 	for i, line := range fill(text, limit-indent) {
 		if i > 0 {
 			w.WriteString(strings.Repeat(" ", indent))
@@ -53,34 +54,62 @@ func fill(text string, columns int) []string {
 	var lines []string
 	line, used := "", 0
 	for _, word := range words(text) {
-		n := tablewriter.DisplayWidth(word)
+		n := displayWidth(word)
 		if used > 0 && used+1+n > columns {
-			lines, line, used = append(lines, line), "", 0
+			lines, line, used = append(lines, strings.TrimRight(line, " ")), "", 0
 		}
 		if used > 0 {
 			line, used = line+" ", used+1
 		}
 		line, used = line+word, used+n
 	}
-	return append(lines, line)
+	return append(lines, strings.TrimRight(line, " "))
 }
 
-// words are the pieces that text may be broken between. A command of tcpka is one
-// piece: behind a colon all that follows it, else its flags.
+// words are the pieces that text may be broken between; where it has more than one
+// space, some are empty. A command of tcpka is one piece: behind a colon all that
+// follows it, else its flags. So is the first half of a range, "7875 ..".
 func words(text string) []string {
-	fields := strings.Fields(text)
+	fields := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+	fields = strings.Split(strings.Join(fields, " "), " ")
 	var pieces []string
 	for i := 0; i < len(fields); {
 		from := i
 		i++
-		if word := fields[from]; word == "sudo" || word == "tcpka" {
-			all := from > 0 && strings.HasSuffix(fields[from-1], ":")
-			for i < len(fields) && (all || i == from+1 || fields[i-1] == "tcpka" || strings.HasPrefix(fields[i], "-")) &&
-				!strings.ContainsAny(fields[i-1][len(fields[i-1])-1:], ";,:.") {
+		switch fields[from] {
+		case "sudo", "tcpka":
+			for i < len(fields) && continues(fields, from, i) {
+				i++
+			}
+		default:
+			if i < len(fields) && fields[i] == ".." {
 				i++
 			}
 		}
 		pieces = append(pieces, strings.Join(fields[from:i], " "))
 	}
 	return pieces
+}
+
+// continues reports whether the i-th word is part of the command that begins with
+// the one at from.
+func continues(words []string, from, i int) bool {
+	last := words[i-1]
+	if strings.HasSuffix(last, ";") || strings.HasSuffix(last, ",") || strings.HasSuffix(last, ":") {
+		return false
+	}
+	if from > 0 && strings.HasSuffix(words[from-1], ":") {
+		return true
+	}
+	return i == from+1 || last == "tcpka" || strings.HasPrefix(words[i], "-")
+}
+
+// displayWidth is how many columns text takes. Colours take none.
+func displayWidth(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= utf8.RuneSelf {
+			return tablewriter.DisplayWidth(text)
+		}
+	}
+	return len(text)
 }
