@@ -145,6 +145,14 @@ func (o SocketOption) program() string {
 	return *o.Comm
 }
 
+// ends says which socket it is: "10.0.0.5:5432 -> 10.0.0.9:50207".
+func (o SocketOption) ends() string {
+	if o.Local == "" || o.Listening {
+		return o.Local
+	}
+	return o.Local + " -> " + o.Remote
+}
+
 // writeSockets lists what changes of sockets as lines of OPTION = VALUE, under
 // the program and the number of its sockets of which that is true.
 func writeSockets(w *bufio.Writer, changes []Change) {
@@ -163,6 +171,13 @@ func writeSockets(w *bufio.Writer, changes []Change) {
 		fmt.Fprintf(w, "# %s: %s", Escape(first.program()), g.count())
 		if several {
 			fmt.Fprintf(w, ", %s", Escape(first.where()))
+		}
+		switch ends := first.ends(); {
+		case ends == "":
+		case g.sockets == 1:
+			fmt.Fprintf(w, ", %s", Escape(ends))
+		default:
+			fmt.Fprintf(w, ", such as %s", Escape(ends))
 		}
 		fmt.Fprintln(w)
 		for _, c := range g.changes {

@@ -23,6 +23,10 @@ func one(cookie int, comm, netns, old string, mark func(*Change)) []Change {
 	return []Change{c}
 }
 
+func at(local, remote string) func(*Change) {
+	return func(c *Change) { c.Local, c.Remote = local, remote }
+}
+
 func join(lists ...[]Change) (all []Change) {
 	for _, l := range lists {
 		all = append(all, l...)
@@ -46,6 +50,10 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 			join(one(1, "b", "host", "300", nil), one(2, "a", "host", "7200", nil), one(3, "a", "host", "7200", nil)),
 			"# a: 2 sockets\nTCP_KEEPIDLE = 600                       # was 7200, the sysctl's\n" + noticed +
 				"# b: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"which one it is, or one of them",
+			join(one(1, "b", "host", "300", at("[::1]:1", "[::1]:2")), one(2, "a", "host", "7200", at("10.0.0.5:1", "10.0.0.9:2")), one(3, "a", "host", "7200", at("10.0.0.5:1", "10.0.0.9:3"))),
+			"# a: 2 sockets, such as 10.0.0.5:1 -> 10.0.0.9:2\nTCP_KEEPIDLE = 600                       # was 7200, the sysctl's\n" + noticed +
+				"# b: 1 socket, [::1]:1 -> [::1]:2\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
 		{"a program chooses its name",
 			one(1, "x\x1b[2J\n\u202e", "host", "300", nil),
 			"# x\\x1b[2J\\n\\u202e: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
@@ -54,8 +62,11 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 			"# a: 1 socket, namespace n\\x1b\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed +
 				"# a: 1 socket, namespace host\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
 		{"a listener, of which no program is seen, and which was off",
-			one(1, "a", "host", "300", func(c *Change) { c.Comm, c.Listening, c.Detection = nil, true, &OldNew{nil, c.Detection.New} }),
-			"# no program that is seen: 1 listener\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s); until now never\n"},
+			one(1, "a", "host", "300", func(c *Change) {
+				c.Comm, c.Listening, c.Detection = nil, true, &OldNew{nil, c.Detection.New}
+				c.Local, c.Remote = "0.0.0.0:22", "0.0.0.0:0"
+			}),
+			"# no program that is seen: 1 listener, 0.0.0.0:22\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s); until now never\n"},
 		{"the same change leads to something else where keepalive is off",
 			join(one(1, "a", "host", "300", func(c *Change) { c.Detection = &OldNew{} }), one(2, "a", "host", "300", nil)),
 			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection is never noticed, as before\n" +
