@@ -164,7 +164,9 @@ func showMany() Show {
 }
 
 func TestShow(t *testing.T) {
-	for name, d := range map[string]Show{"one": show(), "many": showMany()} {
+	inside := show()
+	inside.Namespaces[0].Name, inside.Namespaces[0].Boot, inside.Namespaces[0].Refresh = "current", []Boot{}, nil
+	for name, d := range map[string]Show{"one": show(), "many": showMany(), "inside": inside} {
 		var table, doc bytes.Buffer
 		if err := Table(&table, d, Style{Width: 100}); err != nil {
 			t.Fatal(err)

@@ -123,9 +123,11 @@ func (n Namespace) page(w *bufio.Writer, s Style) {
 		header = append(header, "AT BOOT")
 	}
 	writeTable(w, s, header, rows)
-
-	fmt.Fprintln(w)
 	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
+	if len(n.Boot) == 0 {
+		say("At boot: not shown, because boot files are for the host's namespace.")
+	}
+	fmt.Fprintln(w)
 	if n.Detection == nil {
 		say("A dead peer of an idle connection is never noticed.")
 	} else {
