@@ -73,12 +73,12 @@ func (d Set) table(w *bufio.Writer, s Style) {
 			fmt.Fprintf(w, "%s.\n", d.Rearmed.sentence())
 		}
 	case d.SSH != nil && len(d.SSH.Instructions) > 0:
-		d.SSH.table(w, false)
+		d.SSH.table(w, s, false)
 		return
 	case !d.Changed:
 		fmt.Fprintln(w, "\nNothing to change.")
 		if d.SSH != nil {
-			d.SSH.table(w, false)
+			d.SSH.table(w, s, false)
 		}
 		return
 	default:
@@ -88,7 +88,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 		fmt.Fprintln(w, "Dry run: nothing was written.")
 	}
 	if d.SSH != nil {
-		d.SSH.table(w, d.DryRun)
+		d.SSH.table(w, s, d.DryRun)
 	}
 	if len(d.Unaffected) > 0 {
 		fmt.Fprintln(w, "\nNot affected:")

@@ -25,7 +25,7 @@ type SSHChange struct {
 	File         *string  `json:"file,omitempty"`
 }
 
-func (d SSHChange) table(w *bufio.Writer, dryRun bool) {
+func (d SSHChange) table(w *bufio.Writer, s Style, dryRun bool) {
 	if d.Approximate {
 		fmt.Fprintln(w, "It is not installed, so it could not be asked: this is what the files say.")
 	}
@@ -37,9 +37,7 @@ func (d SSHChange) table(w *bufio.Writer, dryRun bool) {
 	}
 	if len(d.Kept) > 0 {
 		fmt.Fprintln(w, "\nOther values stay, for some:")
-		for _, k := range d.Kept {
-			fmt.Fprintf(w, "- %s\n", Escape(k))
-		}
+		bullets(w, s, d.Kept)
 	}
 	if len(d.Instructions) > 0 {
 		fmt.Fprintln(w, "Files of this format are not changed in place. By hand:")

@@ -86,8 +86,9 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	if v.Installed {
 		program += " (installed here)"
 	}
-	fmt.Fprintf(w, "%s: %sInterval %s, %sCountMax %d, TCPKeepAlive %s\n\n",
-		program, n.option, v.Interval.Both(), n.option, v.CountMax, onOff[v.TCPKeepAlive])
+	wrap(w, s, "", fmt.Sprintf("%s: %sInterval %s, %sCountMax %d, TCPKeepAlive %s",
+		program, n.option, v.Interval.Both(), n.option, v.CountMax, onOff[v.TCPKeepAlive]))
+	fmt.Fprintln(w)
 
 	fmt.Fprintln(w, s.paint(bold, "An idle session whose "+n.peer+" no longer answers"))
 	fmt.Fprintln(w)
@@ -97,22 +98,23 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 		nothing: n.program + " sends no probe",
 	})
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "  %s\n", d.formula(s))
+	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		fmt.Fprintf(w, "  measured: between %s and %s s, and at most %s s of late wake-ups more\n", p.Earliest, p.Latest, d.Lateness.brief())
+		wrap(w, s, "  ", fmt.Sprintf("measured: between %s and %s s, and at most %s s of late wake-ups more", p.Earliest, p.Latest, d.Lateness.brief()))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {
-		fmt.Fprintf(w, "While the %s answers nothing is closed, however long the session is idle; a probe\nand its answer every %s keep a NAT or firewall from forgetting it, and a proxy\nthat counts data, too.\n\n", n.peer, d.Refresh.Both())
+		wrap(w, s, "", fmt.Sprintf("While the %s answers nothing is closed, however long the session is idle; a probe\nand its answer every %s keep a NAT or firewall from forgetting it, and a proxy\nthat counts data, too.", n.peer, d.Refresh.Both()))
+		fmt.Fprintln(w)
 	}
 
-	fmt.Fprint(w, s.paint(bold, "Every situation"))
 	k := d.Keepalive
-	fmt.Fprintf(w, ", on top of TCP with time %s, intvl %s, probes %d, tcp_retries2 %d", k.Time, k.Intvl, k.Probes, d.Kernel.Retries2)
+	below := fmt.Sprintf(", on top of TCP with time %s, intvl %s, probes %d, tcp_retries2 %d", k.Time, k.Intvl, k.Probes, d.Kernel.Retries2)
 	if d.Source != "" {
-		fmt.Fprintf(w, "  [%s]", Escape(d.Source))
+		below += "  [" + Escape(d.Source) + "]"
 	}
-	fmt.Fprint(w, "\n\n")
+	wrap(w, s, "", s.paint(bold, "Every situation")+below)
+	fmt.Fprintln(w)
 	var rows [][]string
 	for _, sit := range d.Situations {
 		row := sit.row()

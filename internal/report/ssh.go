@@ -116,9 +116,11 @@ func (d SSH) table(w *bufio.Writer, s Style) {
 	}
 	switch {
 	case d.Client != nil && d.Server != nil:
-		fmt.Fprintln(w, "\nBoth hold for new connections: one that is there already keeps what it began with.")
+		fmt.Fprintln(w)
+		wrap(w, s, "", "Both hold for new connections: one that is there already keeps what it began with.")
 	case d.Client != nil:
-		fmt.Fprintln(w, "\nIt holds for new connections: one that is there already keeps what it began with.")
+		fmt.Fprintln(w)
+		wrap(w, s, "", "It holds for new connections: one that is there already keeps what it began with.")
 	}
 	for _, group := range sameFile(d.Files) {
 		title := string(group[0].Path)
@@ -129,7 +131,8 @@ func (d SSH) table(w *bufio.Writer, s Style) {
 		writeSSHFiles(w, s, group)
 	}
 	for _, f := range d.Unread {
-		fmt.Fprintf(w, "\nnot read: %s\n", Escape(string(f.Error)))
+		fmt.Fprintln(w)
+		wrap(w, s, "not read: ", Escape(string(f.Error)))
 	}
 	if len(d.Running) > 0 {
 		next("running")
@@ -163,7 +166,7 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 	fmt.Fprintln(w, title)
 	fmt.Fprintln(w)
 	if d.Error != nil {
-		fmt.Fprintf(w, "not known: %s\n", Escape(*d.Error))
+		wrap(w, s, "not known: ", Escape(*d.Error))
 		return
 	}
 	rows := [][]string{
@@ -173,30 +176,31 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 	}
 	writeTable(w, s, []string{"SETTING", "IN FORCE", "DECIDED BY"}, rows)
 	fmt.Fprintln(w)
+	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
 	switch {
 	case d.Detection != nil:
-		fmt.Fprintf(w, "A dead %s is noticed after %s, between %s and %s s after it was last heard.\n", peer, d.Detection.Both(), d.DetectionEarliest, d.DetectionLatest)
+		say("A dead %s is noticed after %s, between %s and %s s after it was last heard.", peer, d.Detection.Both(), d.DetectionEarliest, d.DetectionLatest)
 	case *d.TCPKeepAlive:
-		fmt.Fprintf(w, "A dead %s is left to TCP keepalive: tcpka show.\n", peer)
+		say("A dead %s is left to TCP keepalive: tcpka show.", peer)
 	default:
-		fmt.Fprintf(w, "A dead %s is never noticed while the session is idle.\n", peer)
+		say("A dead %s is never noticed while the session is idle.", peer)
 	}
 	switch {
 	case d.Refresh != nil:
-		fmt.Fprintf(w, "An idle path is refreshed every %s.\n", d.Refresh.Both())
+		say("An idle path is refreshed every %s.", d.Refresh.Both())
 	case !*d.TCPKeepAlive:
-		fmt.Fprintln(w, "An idle path is not refreshed.")
+		say("An idle path is not refreshed.")
 	}
 	for _, p := range d.Paths {
 		if p.Held {
-			fmt.Fprintf(w, "%s, which forgets after %s, keeps it.\n", Escape(p.Name), p.Idle.Both())
+			say("%s, which forgets after %s, keeps it.", Escape(p.Name), p.Idle.Both())
 		}
 	}
 	if d.Approximate {
-		fmt.Fprint(w, "It is not installed, so it could not be asked: this is what the files say.\n")
+		say("It is not installed, so it could not be asked: this is what the files say.")
 	}
 	for _, keyword := range slices.Sorted(maps.Keys(d.Unsure)) {
-		fmt.Fprintf(w, "%s: the line is not sure: %s\n", keyword, Escape(d.Unsure[keyword]))
+		say("%s: the line is not sure: %s", keyword, Escape(d.Unsure[keyword]))
 	}
 	writeWarnings(w, s, d.Warnings)
 }

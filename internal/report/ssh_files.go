@@ -106,15 +106,16 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 	if len(notes) > 0 {
 		fmt.Fprintln(w)
 	}
+	warning := s.paint(yellow, "warning:") + " "
 	for _, note := range notes {
 		of := sessions[note]
 		switch {
 		case len(of) == len(files):
-			fmt.Fprintf(w, "%s %s\n", s.paint(yellow, "warning:"), Escape(note))
+			wrap(w, s, warning, Escape(note))
 		case len(of) > 3:
-			fmt.Fprintf(w, "%s %s and %d more: %s\n", s.paint(yellow, "warning:"), Escape(strings.Join(of[:2], ", ")), len(of)-2, Escape(note))
+			wrap(w, s, warning, Escape(fmt.Sprintf("%s and %d more: %s", strings.Join(of[:2], ", "), len(of)-2, note)))
 		default:
-			fmt.Fprintf(w, "%s %s: %s\n", s.paint(yellow, "warning:"), Escape(strings.Join(of, ", ")), Escape(note))
+			wrap(w, s, warning, Escape(strings.Join(of, ", ")+": "+note))
 		}
 	}
 }

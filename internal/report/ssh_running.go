@@ -60,21 +60,22 @@ type SSHSession struct {
 
 func (d SSHSession) page(w *bufio.Writer, s Style) {
 	fmt.Fprintf(w, "%s, from %s to %s\n\n", s.paint(bold, "this session"), Escape(string(d.Client)), Escape(string(d.Server)))
+	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
 	switch {
 	case d.Survives == nil:
-		fmt.Fprintln(w, "While it is idle this end sends nothing: a path that forgets silent connections drops it,\nunless the client sends something.")
+		say("While it is idle this end sends nothing: a path that forgets silent connections drops it,\nunless the client sends something.")
 	case *d.SurvivesBy == "ssh":
-		fmt.Fprintf(w, "It survives a path that forgets after more than %s: sshd probes the client that often.\n", d.Survives.Both())
+		say("It survives a path that forgets after more than %s: sshd probes the client that often.", d.Survives.Both())
 	default:
-		fmt.Fprintf(w, "It survives a path that forgets after more than %s, by TCP keepalive alone,\nwhich does not pass a proxy.\n", d.Survives.Both())
+		say("It survives a path that forgets after more than %s, by TCP keepalive alone,\nwhich does not pass a proxy.", d.Survives.Both())
 	}
 	if d.Detection == nil {
-		fmt.Fprintln(w, "A client that vanishes while it is idle is never noticed here.")
+		say("A client that vanishes while it is idle is never noticed here.")
 	} else {
-		fmt.Fprintf(w, "A client that vanishes while it is idle is noticed here after %s, by %s.\n", d.Detection.Both(), decidedBy(*d.DetectionBy))
+		say("A client that vanishes while it is idle is noticed here after %s, by %s.", d.Detection.Both(), decidedBy(*d.DetectionBy))
 	}
 	if d.Socket != nil {
-		fmt.Fprintf(w, "Its socket: %s\n", d.Socket.timers())
+		say("Its socket: %s", d.Socket.timers())
 	}
 	writeWarnings(w, s, d.Warnings)
 }
@@ -164,7 +165,7 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 			fmt.Fprintf(w, "  and %d more, which -o json has\n", len(said)-i)
 			break
 		}
-		fmt.Fprintf(w, "  %s\n", Escape(text))
+		wrap(w, s, "  ", Escape(text))
 	}
 	var warnings []calc.Warning
 	for _, p := range running {
