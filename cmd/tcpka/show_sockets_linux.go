@@ -157,7 +157,7 @@ func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, err
 	var shared sockets.Shared
 	defer shared.Close()
 	for _, ns := range l.namespaces {
-		d := describer{netns: ns.Name, always: l.wide || l.format != "table" || l.order.by != nil}
+		d := describer{netns: ns.Name, always: l.wide || l.summary || l.format != "table" || l.order.by != nil}
 		q := sockets.Query{Shared: &shared, Filter: l.filter, Cgroups: l.wide || l.format != "table" && l.format != "prometheus" && !l.summary}
 		var r sockets.Report
 		err := ns.Do(func() error {

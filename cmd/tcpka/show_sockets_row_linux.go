@@ -49,6 +49,7 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 		Unanswered:       s.Unanswered,
 		Idle:             s.Idle,
 		IdleKnown:        s.IdleKnown,
+		OldTimer:         oldTimer(s),
 	}
 	if !s.ValuesKnown || closed(s) && s.State == sockets.FinWait2 || s.State == sockets.SynRecv || s.Timer == sockets.TimerTimeWait {
 		return &d.row
@@ -71,6 +72,20 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 		}
 	}
 	return &d.row
+}
+
+// oldTimer is whether its keepalive timer was armed by a longer time than is in
+// effect, as set sockets and set --rearm see it.
+func oldTimer(s *sockets.Socket) report.Switch {
+	switch {
+	case s.Keepalive == sockets.Off || closed(s):
+		return report.SwitchOff
+	case s.Keepalive == sockets.Unknown || !s.ValuesKnown || isHidden(s):
+		return report.SwitchUnknown
+	case isLate(s, s.Settings):
+		return report.SwitchOn
+	}
+	return report.SwitchOff
 }
 
 // liveOf is a socket as package calc sees it.

@@ -49,6 +49,10 @@ type Socket struct {
 	Detection      time.Duration
 	DetectionKnown bool
 	Dies           SocketEnd
+
+	// OldTimer is whether the keepalive timer runs for longer than it would if it
+	// were armed now: by a time that is in effect no more.
+	OldTimer Switch
 }
 
 // SocketOwner is a descriptor of a process.
@@ -114,6 +118,16 @@ func (s *Socket) counts() bool {
 // never reports whether it is known that a dead peer is never noticed.
 func (s *Socket) never() bool {
 	return s.counts() && !s.DetectionKnown && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown)
+}
+
+// noticed is when a dead peer is noticed if it dies now, where keepalive is what
+// notices it: by an old timer later than by the values in effect. It goes with
+// DetectionKnown.
+func (s *Socket) noticed() time.Duration {
+	if s.OldTimer == SwitchOn && s.Dies.Known {
+		return max(s.Detection, s.Dies.Exact)
+	}
+	return s.Detection
 }
 
 // SocketsEnd is what there is to say when all sockets have been written.

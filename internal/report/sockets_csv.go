@@ -14,7 +14,7 @@ type SocketsCSV struct{ pages }
 const csvHeader = "netns,state,local,remote,pid,comm,fd,owners,uid,inode,cookie,cgroup," +
 	"keepalive,time_seconds,intvl_seconds,probes,user_timeout_ms,origin_time,origin_intvl,origin_probes," +
 	"timer,timer_seconds,unanswered_probes,retransmits,idle_seconds,next_probe_seconds," +
-	"detection_seconds,dies_in_seconds,dies_in_earliest_seconds,dies_in_latest_seconds,decided_by\n"
+	"detection_seconds,dies_in_seconds,dies_in_earliest_seconds,dies_in_latest_seconds,decided_by,old_timer\n"
 
 // NewSocketsCSV writes to w.
 func NewSocketsCSV(w io.Writer) *SocketsCSV {
@@ -76,7 +76,8 @@ func (c *SocketsCSV) Socket(s *Socket) error {
 	seconds(s.Dies.Exact, s.Dies.Known)
 	seconds(s.Dies.Earliest, s.Dies.Known)
 	seconds(s.Dies.Latest, s.Dies.Known)
-	c.b = append(append(append(c.b, ','), s.Dies.By...), '\n')
+	c.b = append(append(c.b, ','), s.Dies.By...)
+	c.b = append(append(append(c.b, ','), [...]string{"", "false", "true"}[s.OldTimer]...), '\n')
 	return c.turn()
 }
 

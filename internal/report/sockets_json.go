@@ -124,6 +124,7 @@ func appendSocketJSON(b []byte, s *Socket) []byte {
 	b = appendDuration(append(b, `,"dies_in_earliest_seconds":`...), s.Dies.Earliest, s.Dies.Known)
 	b = appendDuration(append(b, `,"dies_in_latest_seconds":`...), s.Dies.Latest, s.Dies.Known)
 	b = appendStringOrNull(append(b, `,"decided_by":`...), s.Dies.By)
+	b = append(append(b, `,"old_timer":`...), [...]string{"null", "false", "true"}[s.OldTimer]...)
 	return append(b, '}')
 }
 

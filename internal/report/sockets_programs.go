@@ -23,7 +23,7 @@ type SocketProgram struct {
 	Probing int      `json:"probing"` // their peer has not answered the last probe
 
 	// Worst is the longest of the times after which a dead peer is noticed, of
-	// those with keepalive on. Never counts those of which it is known that it
+	// those with keepalive on, old timers included. Never counts those of which it is known that it
 	// never is.
 	Worst *Seconds `json:"worst_detection_seconds"`
 	Never int      `json:"never_noticed"`
@@ -90,7 +90,7 @@ func (p *programs) add(s *Socket) {
 		if g.Worst == nil {
 			g.Worst = new(Seconds(0))
 		}
-		*g.Worst = max(*g.Worst, Seconds(s.Detection))
+		*g.Worst = max(*g.Worst, Seconds(s.noticed()))
 	case s.never():
 		g.Never++
 	}
@@ -116,7 +116,7 @@ func (g SocketProgram) worst() string {
 	case g.Never > 0:
 		return "never"
 	case g.Worst != nil:
-		return g.Worst.Both()
+		return g.Worst.brief().Both()
 	case g.On == 0 && g.Unknown == 0: // what is left of sockets
 		return "-"
 	}
@@ -314,7 +314,10 @@ func (m *SocketsMetrics) End(e SocketsEnd) error {
 			series[key] = max(series[key], time.Duration(*g.Worst).Seconds())
 		}
 	}
-	metric("tcpka_sockets_detection_seconds_max", "Longest time until a dead peer of an idle connection is noticed, of the sockets with keepalive on.")
+	metric("tcpka_sockets_detection_seconds_max", "Longest time until a dead peer of an idle connection is noticed, of the sockets with keepalive on, by the values in effect or by an older timer that still runs.")
+	if len(e.Incomplete) == 0 {
+		return w.Flush()
+	}
 	for _, lack := range e.Incomplete {
 		n := 1
 		if lack.Sockets != nil {

@@ -21,6 +21,7 @@ type SocketsTable struct {
 	options SocketsOptions
 	own     bool // a value of a socket's own was shown
 	on      bool // keepalive values were shown
+	late    bool // an old timer was
 }
 
 // NewSocketsTable writes to w.
@@ -66,6 +67,7 @@ func (t *SocketsTable) Socket(s *Socket) error {
 		t.next(s)
 		t.detection(s)
 	}
+	t.late = t.late || s.OldTimer == SwitchOn
 	t.row = appendNote(t.row, s, !t.options.Ends)
 	sgr := ""
 	if s.probing() {
@@ -293,6 +295,9 @@ func appendNote(b []byte, s *Socket, ends bool) []byte {
 			dies("dies in ")
 		}
 	}
+	if s.OldTimer == SwitchOn {
+		next("old timer")
+	}
 	if s.UserTimeout > 0 {
 		next("user timeout ")
 		b = appendBrief(b, s.UserTimeout)
@@ -339,6 +344,9 @@ func (t *SocketsTable) End(e SocketsEnd) error {
 		if !t.options.Wide {
 			t.b = append(t.b, "NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed.\n"...)
 		}
+	}
+	if t.late {
+		t.b = append(t.b, "An old timer was armed for longer than the values say, and delays what is noticed next; tcpka set --rearm starts it anew.\n"...)
 	}
 	return t.flush()
 }

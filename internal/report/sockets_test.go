@@ -39,6 +39,7 @@ func someSockets() []Socket {
 		Idle: 1878600 * time.Millisecond, IdleKnown: true, Next: 5321400 * time.Millisecond, NextKnown: true,
 		Detection: s(7875), DetectionKnown: true,
 		Dies: SocketEnd{true, 5996400 * time.Millisecond, 5996400 * time.Millisecond, 6145904 * time.Millisecond, "probes"},
+		OldTimer: SwitchOff,
 	}
 	idle.Local, idle.Remote = ends("10.0.0.5:22", "10.0.0.9:51514")
 
@@ -48,6 +49,13 @@ func someSockets() []Socket {
 	probed.Unanswered, probed.Left, probed.Next = 2, 4*time.Second, 4*time.Second
 	probed.Detection = s(120)
 	probed.Dies = SocketEnd{true, s(44), s(44), 45 * time.Second, "probes"}
+
+	late := idle
+	late.Remote = netip.MustParseAddrPort("10.0.0.9:51516")
+	late.Owners = []SocketOwner{{815, 4, "sshd-session"}}
+	late.Settings = keepalive.Settings{Time: s(60), Intvl: s(10), Probes: 6}
+	late.Detection, late.OldTimer = s(120), SwitchOn
+	late.Dies = SocketEnd{true, 5381400 * time.Millisecond, 5381400 * time.Millisecond, 5400 * time.Second, "probes"}
 
 	off := idle
 	off.Local, off.Remote = ends("[2001:db8::1]:443", "[2001:db8::2]:50022")
@@ -62,7 +70,7 @@ func someSockets() []Socket {
 	busy := probed
 	busy.Timer, busy.Unanswered, busy.Left, busy.NextKnown = TimerRetransmit, 3, -4*time.Millisecond, false
 	busy.UserTimeout = 1500 * time.Millisecond
-	busy.Dies.By = "user_timeout"
+	busy.Dies.By, busy.OldTimer = "user_timeout", SwitchUnknown
 
 	full := busy
 	full.Timer = TimerProbe0
@@ -75,7 +83,7 @@ func someSockets() []Socket {
 	waiting.Local, waiting.Remote = idle.Local, idle.Remote
 	orphan := Socket{Netns: "blue", State: "FIN-WAIT-2", Cookie: 8, Keepalive: SwitchOff, Timer: TimerKeepalive, Left: s(3), LeftKnown: true}
 	orphan.Local, orphan.Remote = idle.Local, idle.Remote
-	return []Socket{idle, probed, off, foreign, busy, full, listener, waiting, orphan}
+	return []Socket{idle, probed, late, off, foreign, busy, full, listener, waiting, orphan}
 }
 
 func someEnd(sockets []Socket) SocketsEnd {
@@ -181,6 +189,7 @@ type socketJSON struct {
 	Earliest    *Seconds `json:"dies_in_earliest_seconds"`
 	Latest      *Seconds `json:"dies_in_latest_seconds"`
 	By          *string  `json:"decided_by"`
+	OldTimer    *bool    `json:"old_timer"`
 }
 
 type ownerJSON struct {
@@ -202,7 +211,7 @@ func (s *Socket) mirror() socketJSON {
 		Idle:        known(Seconds(s.Idle), s.IdleKnown), Next: known(Seconds(s.Next), s.NextKnown),
 		Detection: known(Seconds(s.Detection), s.DetectionKnown), Dies: known(Seconds(s.Dies.Exact), s.Dies.Known),
 		Earliest: known(Seconds(s.Dies.Earliest), s.Dies.Known), Latest: known(Seconds(s.Dies.Latest), s.Dies.Known),
-		By: known(s.Dies.By, s.Dies.By != ""),
+		By: known(s.Dies.By, s.Dies.By != ""), OldTimer: known(s.OldTimer == SwitchOn, s.OldTimer != SwitchUnknown),
 	}
 	for i, to := range []**string{&j.Origin.Time, &j.Origin.Intvl, &j.Origin.Probes} {
 		*to = known(s.Origin[i], s.Origin[i] != "")
