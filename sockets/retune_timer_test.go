@@ -291,8 +291,10 @@ func retuneWhileSocketsComeAndGo(t *testing.T, q sockets.RetuneQuery) {
 	total := sockets.RetuneReport{}
 	for round := range 10 {
 		var targets []sockets.Target
+		var asked []keepalive.Change
 		for i, h := range stay {
-			targets = append(targets, target(h, everyChange(round*1000+i)))
+			asked = append(asked, everyChange(round*1000+i))
+			targets = append(targets, target(h, asked[i]))
 		}
 		var leaving []held
 		for range 50 {
@@ -324,8 +326,7 @@ func retuneWhileSocketsComeAndGo(t *testing.T, q sockets.RetuneQuery) {
 		}
 		total.Done, total.Gone = total.Done+report.Done, total.Gone+report.Gone
 		for i, h := range stay {
-			c := everyChange(round*1000 + i)
-			now := look(t, h.fd, h.state, h.own)
+			c, now := asked[i], look(t, h.fd, h.state, h.own)
 			if o := outcomes[h.cookie]; o.Result != sockets.Done || now.settings != c.Apply(h.settings) || now.on != onOff(*c.Enabled) || o.After.Settings != now.settings {
 				t.Fatalf("%v: %+v\n%+v", q.Way, o, now)
 			}
