@@ -250,7 +250,7 @@ func TestUndoIsExactForWhatWasTheSocketsOwn(t *testing.T) {
 		own := options{0, 300, 30, 3, 4000}
 		fd, _ := p.connect(t, own)
 		gone, goneServer := p.connect(t, own)
-		tcpkaProcess(t, 0, "set", "sockets", "--port", p.number, "--on", "--origin", "socket", "--time", "600", "--intvl", "10", "--probes", "5", "--user-timeout", "0", "--yes")
+		tcpkaProcess(t, 0, "set", "sockets", "--remote", ":"+p.number, "--on", "--time", "600", "--intvl", "10", "--probes", "5", "--user-timeout", "0", "--yes")
 		want(t, "set", fd, options{1, 600, 10, 5, 0})
 		unix.Close(gone)
 		unix.Close(goneServer)
