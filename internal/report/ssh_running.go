@@ -61,6 +61,9 @@ type SSHSession struct {
 func (d SSHSession) page(w *bufio.Writer, s Style) {
 	fmt.Fprintf(w, "%s, from %s to %s\n\n", s.paint(bold, "this session"), Escape(string(d.Client)), Escape(string(d.Server)))
 	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
+	if slices.ContainsFunc(d.Warnings, func(w calc.Warning) bool { return w.ID == "session_values_not_sure" }) {
+		say("If it has what the files say now, which is not sure:")
+	}
 	switch {
 	case d.Survives == nil:
 		say("While it is idle this end sends nothing: a path that forgets silent connections drops it,\nunless the client sends something.")

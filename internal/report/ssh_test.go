@@ -66,6 +66,8 @@ func TestSSH(t *testing.T) {
 		"held": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Survives: new(Seconds(s(60))), SurvivesBy: new("ssh"), Warnings: []calc.Warning{}}},
 		"lost": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Warnings: []calc.Warning{}}},
 
+		"doubtful": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Survives: new(Seconds(s(60))), SurvivesBy: new("ssh"), Warnings: []calc.Warning{{ID: "session_values_not_sure", Text: "it has changed"}}}},
+
 		"both":    {Schema: "tcpka/ssh/v1", Destination: new("web1\x1b"), Client: &client, Server: &off},
 		"unknown": {Schema: "tcpka/ssh/v1", Client: &left, Server: new(UnknownSSHSide("sshd: /etc/ssh/sshd_config: permission denied"))},
 	} {
