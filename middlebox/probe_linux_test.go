@@ -154,6 +154,10 @@ func TestTheBoundsBracketTheLimitOfARouter(t *testing.T) {
 				if s.Unasked {
 					t.Errorf("%s: a reset came unasked: %+v", name, s)
 				}
+				// The seconds until the kernel gives up are not silence.
+				if s.Outcome.failed() && s.Silence > s.Wanted+(probesPerVerdict-1)*time.Second {
+					t.Errorf("%s: the wait for an answer counts: %+v", name, s)
+				}
 			}
 			if name != "forgiving" && !m.Checked {
 				t.Errorf("%s: nobody looked whether the server is still there", name)
