@@ -18,6 +18,7 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
 	"github.com/tcpka/tcpka/sshconf"
 )
@@ -139,12 +140,11 @@ func (scene *sshScene) describe(p sshconf.Process) report.SSHProcess {
 func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, who *user.User) {
 	d.Side = calc.SSHClient
 	d.Destination = new(report.Foreign(cmp.Or(p.Destination, p.Title)))
-	visible := p.Network == sshconf.Same && (os.Geteuid() == 0 || int(p.UID) == os.Geteuid())
 	listensAt := p.ListensAt()
 	switch {
 	case listensAt != "":
 		d.Role = string(sshconf.RoleMaster)
-	case d.Socket == nil && visible && p.Title == "" && !p.HasChildren():
+	case d.Socket == nil && ownProcess(p) && p.Title == "" && !p.HasChildren():
 		d.Role = "through_master"
 	}
 	if d.Role == "through_master" {
@@ -303,12 +303,10 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 	if _, unsure := d.Unsure[string(keywords[0])]; !unsure || p.Files != sshconf.Other {
 		d.Interval = new(report.Seconds(end.Interval))
 		d.CountMax, d.TCPKeepAlive = &end.CountMax, &end.TCPKeepAlive
-		if p := end.Detection(); !p.Never {
-			d.Detection = new(report.Seconds(p.Exact))
-		}
 		if period, ok := end.Refresh(); ok {
 			d.Refresh = new(report.Seconds(period))
 		}
+		scene.detection(d, p, end)
 		for _, w := range end.Warnings(scene.v.kernel, scene.v.settings) {
 			if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "probes_at_twice_the_interval"}, w.ID) {
 				d.Warnings = append(d.Warnings, w)
@@ -329,6 +327,47 @@ func mayNotRead(files []string) string {
 		}
 	}
 	return ""
+}
+
+// detection is when a peer that is gone is noticed, by OpenSSH or by TCP: by the socket,
+// where it is seen. An ssh of one's own without a socket goes through a proxy.
+func (scene *sshScene) detection(d *report.SSHProcess, p sshconf.Process, end calc.SSH) {
+	settings := scene.v.settings
+	switch s := d.Socket; {
+	case s != nil:
+		if s.Keepalive != report.SwitchUnknown {
+			end.TCPKeepAlive = s.Keepalive == report.SwitchOn
+		}
+		if s.ValuesKnown {
+			settings = s.Settings
+		}
+	case p.Role == sshconf.RoleListener: // those that it lets in will have one
+	case p.Program == sshconf.SSH && ownProcess(p):
+		if gone := end.Detection(); !gone.Never {
+			d.Detection, d.DetectionBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
+		}
+		return
+	default:
+		d.Unsure[string(sshconf.TCPKeepAlive)] = cmp.Or(d.Unsure[string(sshconf.TCPKeepAlive)], "its socket may not be seen")
+	}
+	if gone := peerGone(end, scene.v.kernel, settings); !gone.Never {
+		d.Detection, d.DetectionBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
+	}
+}
+
+// ownProcess reports whether the sockets of a process can be seen where it has some.
+func ownProcess(p sshconf.Process) bool {
+	return p.Network == sshconf.Same && (os.Geteuid() == 0 || int(p.UID) == os.Geteuid())
+}
+
+// peerGone is when the end of a peer is noticed of which nothing comes any more.
+func peerGone(end calc.SSH, k calc.Kernel, set keepalive.Settings) calc.Prediction {
+	for _, s := range end.Situations(k, set) {
+		if s.ID == calc.SSHPeerGone {
+			return s.Prediction
+		}
+	}
+	return calc.Prediction{Never: true}
 }
 
 // changedSince is the first file, or directory of included files, that has changed

@@ -53,10 +53,11 @@ type shownProcess struct {
 	Side, Role   string
 	User         string
 	Destination  *string
-	Interval     *int  `json:"interval_seconds"`
-	CountMax     *int  `json:"count_max"`
-	TCPKeepAlive *bool `json:"tcp_keepalive"`
-	Detection    *int  `json:"detection_seconds"`
+	Interval     *int     `json:"interval_seconds"`
+	CountMax     *int     `json:"count_max"`
+	TCPKeepAlive *bool    `json:"tcp_keepalive"`
+	Detection    *float64 `json:"detection_seconds"`
+	DetectionBy  *string  `json:"detection_by"`
 	Sources      map[string]string
 	Unsure       map[string]string
 	Socket       *shownSocket
@@ -159,7 +160,7 @@ func TestShowSSHRunning(t *testing.T) {
 		p.Socket.Left = nil
 		want := shownProcess{
 			PID: plain.Process.Pid, Side: "client", Role: "session", User: "root", Destination: new("tcpka-test@127.0.0.1"),
-			Interval: new(30), CountMax: new(7), TCPKeepAlive: new(true), Detection: new(240),
+			Interval: new(30), CountMax: new(7), TCPKeepAlive: new(true), Detection: new(240.0), DetectionBy: new("ServerAliveCountMax"),
 			Sources:  map[string]string{"ServerAliveCountMax": "command line", "ServerAliveInterval": config + ":2"},
 			Unsure:   map[string]string{},
 			Socket:   &shownSocket{Local: local, Remote: "127.0.0.1:2222", Timer: "keepalive", Keepalive: new(true), Time: new(1234)},
@@ -191,6 +192,11 @@ func TestShowSSHRunning(t *testing.T) {
 			t.Errorf("the session of sshd: %+v", session)
 		}
 
+		// sshd probes first, or twice as late; either way the table has no never.
+		if session.Detection == nil || session.DetectionBy == nil {
+			t.Errorf("when the session of sshd ends: %+v", session)
+		}
+
 		// With a destination, its sessions alone.
 		for _, p := range showSSH(t, nil, "127.0.0.1").Running {
 			if p.Side != "client" {
@@ -208,6 +214,46 @@ func TestShowSSHRunning(t *testing.T) {
 		}
 		if session = ofSession(t, d, local); !strings.Contains(session.Unsure["ClientAliveInterval"], sshd+" has changed since") || session.Unsure["ClientAliveCountMax"] != "" {
 			t.Errorf("sshd's file changed: %v", session.Unsure)
+		}
+	})
+}
+
+// TestShowSSHRunningEndsByTCP has sessions that TCP ends first: by its keepalive where they
+// send no probes, and else because nobody acknowledges one.
+func TestShowSSHRunningEndsByTCP(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "600")
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_intvl", "10")
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_probes", "3")
+		server := nstest.StartSSHD(t, "-f", "/dev/null")
+		off := server.Client(t, "-F", "none", "127.0.0.1", "exec sh")
+		connectSSH(t, off)
+		slow := server.Client(t, "-F", "none", "-o", "ServerAliveInterval=700", "127.0.0.1", "exec sh")
+		connectSSH(t, slow)
+		without := server.Client(t, "-F", "none", "-o", "TCPKeepAlive=no", "127.0.0.1", "exec sh")
+		connectSSH(t, without)
+		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "900")
+
+		d := showSSH(t, nil)
+		ends := func(p shownProcess) string {
+			if p.Detection == nil {
+				return "never"
+			}
+			return fmt.Sprint(*p.Detection, " by ", *p.DetectionBy)
+		}
+		for name, c := range map[string]struct {
+			process shownProcess
+			want    string
+		}{
+			"ssh without probes":            {d.process(t, off.Process.Pid), "930 by probes"},
+			"its sshd":                      {ofSession(t, d, d.process(t, off.Process.Pid).Socket.Local), "930 by probes"},
+			"the sshd that listens":         {d.process(t, server.Process.Pid), "930 by probes"},
+			"ssh whose probes come earlier": {d.process(t, slow.Process.Pid), " by tcp_retries2"},
+			"ssh without either":            {d.process(t, without.Process.Pid), "never"},
+		} {
+			if got := ends(c.process); !strings.HasSuffix(got, c.want) {
+				t.Errorf("%s ends %s, want %s", name, got, c.want)
+			}
 		}
 	})
 }

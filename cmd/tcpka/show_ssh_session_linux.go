@@ -110,10 +110,8 @@ func (scene *sshScene) judge(d *report.SSHSession, end calc.SSH, settings keepal
 			d.Survives, d.SurvivesBy = new(report.Seconds(period)), new("tcp")
 		}
 	}
-	for _, s := range end.Situations(scene.v.kernel, settings) {
-		if s.ID == calc.SSHPeerGone && !s.Never {
-			d.Detection, d.DetectionBy = new(report.Seconds(s.Exact)), new(s.DecidedBy)
-		}
+	if gone := peerGone(end, scene.v.kernel, settings); !gone.Never {
+		d.Detection, d.DetectionBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
 	}
 }
 

@@ -24,8 +24,11 @@ type SSHProcess struct {
 	Interval     *Seconds `json:"interval_seconds"`
 	CountMax     *int     `json:"count_max"`
 	TCPKeepAlive *bool    `json:"tcp_keepalive"` // the setting; what the socket has is in Socket
-	Detection    *Seconds `json:"detection_seconds"`
-	Refresh      *Seconds `json:"refresh_seconds"`
+	// Detection is when a peer that is gone is noticed, by OpenSSH or by TCP, whichever
+	// is first; null: never, or not known.
+	Detection   *Seconds `json:"detection_seconds"`
+	DetectionBy *string  `json:"detection_by"`
+	Refresh     *Seconds `json:"refresh_seconds"`
 
 	// Sources are what decides, by keyword: "command line" or "/etc/ssh/ssh_config:3".
 	Sources map[string]string `json:"sources"`
@@ -133,15 +136,21 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 		default:
 			what += " (" + p.Role + ")"
 		}
-		every, after := intervalText(p.Interval, false), "never"
+		every, after := "off", "never"
+		if p.Refresh != nil { // which may be twice the interval
+			every = p.Refresh.Both()
+		}
 		if p.Detection != nil {
 			after = p.Detection.Both()
+			if by := p.DetectionBy; by != nil && *by != calc.ByServerAliveCountMax && *by != calc.ByClientAliveCountMax {
+				after += ", by TCP"
+			}
 		}
 		switch {
 		case p.Role == "through_master":
 			every, after = dash, dash
 		case p.Interval == nil:
-			after = "not known"
+			every, after = "not known", "not known"
 		case len(p.Unsure) > 0:
 			every, after = every+" ?", after+" ?"
 		}

@@ -55,11 +55,14 @@ func TestSSH(t *testing.T) {
 	master.Warnings = []calc.Warning{{ID: "master_keeps_values", Text: "new sessions go through this master"}}
 	through := process(101, calc.SSHClient, "through_master", "web1")
 	session := process(200, calc.SSHServer, "session", "bob@pts/0")
-	session.Interval, session.Socket = new(Seconds(0)), socket
+	session.Interval, session.Socket, session.Detection, session.DetectionBy = new(Seconds(0)), socket, new(Seconds(s(7875))), new(calc.ByProbes)
 	session.Unsure["ClientAliveInterval"], session.Unsure["TCPKeepAlive"] = "/etc/ssh/sshd_config has changed", "/etc/ssh/sshd_config has changed"
+	doubled := process(201, calc.SSHServer, "listener", "")
+	doubled.Destination, doubled.Interval, doubled.Refresh = nil, new(Seconds(s(60))), new(Seconds(s(120)))
+	doubled.Detection, doubled.DetectionBy = new(Seconds(s(480))), new(calc.ByClientAliveCountMax)
 	for name, d := range map[string]SSH{
 		"files": {Schema: "tcpka/ssh/v1", Files: []SSHFile{putty, second, openwrt, outside, block}, Unread: []SSHFileError{{"/x\x07", "/x\x07: permission denied"}}},
-		"running": {Schema: "tcpka/ssh/v1", Files: none, Running: []SSHProcess{master, through, session}, Session: &SSHSession{
+		"running": {Schema: "tcpka/ssh/v1", Files: none, Running: []SSHProcess{master, through, session, doubled}, Session: &SSHSession{
 			Client: "10.0.0.9:51514", Server: "192.0.2.1:22\x1b", PID: new(200), Survives: new(Seconds(s(7200))), SurvivesBy: new("tcp"),
 			Detection: new(Seconds(s(7875))), DetectionBy: new("probes"), Socket: socket, Warnings: []calc.Warning{{ID: "x", Text: "a\x1b"}},
 		}},
