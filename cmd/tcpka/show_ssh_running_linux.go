@@ -172,7 +172,7 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 		return
 	}
 	found, err := sshconf.FindClient(c)
-	scene.settle(d, p, found, err, sshconf.ClientKeywords, p.Started)
+	scene.settle(d, p, found, err, sshconf.ClientKeywords, moment{p.Started.Add(clockError), "since it began"})
 	if d.Role == string(sshconf.RoleMaster) && len(d.Unsure) > 0 {
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "master_keeps_values", Text: "new sessions go through this master, with the values it began with, until ssh -O stop ends it: " + cmp.Or(listensAt, string(*d.Destination))})
 	}
@@ -199,18 +199,20 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 	if p.Role == sshconf.RoleLogin { // nothing of this holds yet
 		return
 	}
-	listener, since := &p, p.Started
+	listener, accepted := &p, p.Started
 	for range 4 { // session, monitor, listener
 		if listener == nil || listener.Role == sshconf.RoleListener {
 			break
 		}
+		accepted = listener.Started
 		listener = scene.byPID[listener.Parent]
 	}
+	since := moment{p.Started.Add(clockError), "since it began"}
 	server := sshconf.Server{File: sshdConfig}
 	if listener != nil {
 		server.Options = listener.Options
 		server.File = cmp.Or(listener.File, sshdConfig)
-		since = listener.Started
+		since = filesRead(*listener, accepted, p.Role == sshconf.RoleListener)
 		if d.Role == "listener" {
 			d.Destination = nil
 		}
@@ -237,6 +239,33 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 	}
 }
 
+// moment is when a process has read its files, and how that is said.
+type moment struct {
+	time.Time
+	text string // "since it began"
+}
+
+// The clock of processes is coarser than that of files, by some hundredths.
+const clockError = 100 * time.Millisecond
+
+// filesRead is when the files were read whose values a process has: by the sshd that
+// listens, when it began or at its last reload, before it has accepted the session. A
+// session keeps what was read then.
+func filesRead(listener sshconf.Process, accepted time.Time, itself bool) moment {
+	began, read := listener.Started.Add(clockError), listener.LastRead()
+	switch {
+	case read.IsZero() && itself:
+		return moment{began, "since it began; whether it was told to reload since is not known"}
+	case read.IsZero():
+		return moment{began, "since its sshd began; whether that was told to reload before this session is not known"}
+	case itself:
+		return moment{read, "since it last read its files"}
+	case !read.After(began), accepted.After(read.Add(clockError)): // it has not been told yet, or before
+		return moment{read, "since its sshd last read its files"}
+	}
+	return moment{began, "since its sshd began, and was read again only after this session had begun"}
+}
+
 // late reports whether there is no time for more files, and says so.
 func (scene *sshScene) late(d *report.SSHProcess, keywords []sshconf.Keyword) bool {
 	if time.Now().Before(scene.until) {
@@ -255,19 +284,17 @@ func (scene *sshScene) unknown(d *report.SSHProcess, keywords []sshconf.Keyword,
 
 // settle puts what was found into the document: the command line for sure, the files
 // as far as they are the ones that the process has read.
-func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found sshconf.Findings, err error, keywords []sshconf.Keyword, since time.Time) {
+func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found sshconf.Findings, err error, keywords []sshconf.Keyword, since moment) {
 	why := ""
-	switch changed := changedSince(found.Files, since); {
+	switch changed := changedSince(found.Files, since.Time); {
 	case err != nil:
 		why = err.Error()
 	case p.Files == sshconf.Other:
 		why = "it sees other files than tcpka does"
 	case int(p.UID) != os.Geteuid() && mayNotRead(found.Files) != "":
 		why = mayNotRead(found.Files) + " may not be read"
-	case changed != "" && p.Program == sshconf.SSHD:
-		why = changed + " has changed since the sshd that let it in began; if that was told to reload, only sessions from then on have what the files say now"
 	case changed != "":
-		why = changed + " has changed since it began"
+		why = changed + " has changed " + since.text
 	}
 	said := sshconf.Options{}
 	for _, set := range found.Settings {
@@ -385,8 +412,7 @@ func changedSince(files []string, since time.Time) string {
 		if err := syscall.Stat(path, &st); err != nil {
 			continue
 		}
-		// The clock of processes is coarser, by some hundredths.
-		if time.Unix(st.Ctim.Unix()).After(since.Add(100 * time.Millisecond)) {
+		if time.Unix(st.Ctim.Unix()).After(since) {
 			return path
 		}
 	}
