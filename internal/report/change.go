@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
@@ -107,7 +108,8 @@ func (d Set) detections(w *bufio.Writer, s Style) {
 		return
 	}
 	fmt.Fprintln(w)
-	if d.Detection != nil {
+	inForce := slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Path == nil })
+	if d.Detection != nil && inForce {
 		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed %s%s.", orNever(d.Detection.New, "after "), d.Detection.before()))
 		return
 	}
@@ -117,16 +119,28 @@ func (d Set) detections(w *bufio.Writer, s Style) {
 			continue
 		}
 		where = c.where()
-		subject := Escape(where)
-		if c.Path != nil {
-			subject = "from the next boot on"
+		subject, before := Escape(where), c.Detection.before()
+		if c.Path != nil { // until then it is what is in force, which this does not touch
+			subject, before = "from the next boot on", c.Detection.otherwise()
 		}
-		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed, %s, %s%s.", subject, orNever(c.Detection.New, "after "), c.Detection.before()))
+		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed, %s, %s%s.", subject, orNever(c.Detection.New, "after "), before))
 	}
 }
 
+func (o OldNew) same() bool {
+	return o.Old == o.New || o.Old != nil && o.New != nil && *o.Old == *o.New
+}
+
+// otherwise is before for a boot that is still to come.
+func (o OldNew) otherwise() string {
+	if o.same() {
+		return ", as without this"
+	}
+	return "; without this " + orNever(o.Old, "after ")
+}
+
 func (o OldNew) before() string {
-	if o.Old == o.New || o.Old != nil && o.New != nil && *o.Old == *o.New {
+	if o.same() {
 		return ", as before"
 	}
 	return "; until now " + orNever(o.Old, "")
