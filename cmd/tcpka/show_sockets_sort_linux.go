@@ -59,6 +59,14 @@ func sortable() []sortKey {
 		duration("next_probe", func(s *report.Socket) (time.Duration, bool) { return s.Next, s.NextKnown }),
 		duration("detection", func(s *report.Socket) (time.Duration, bool) { return s.Detection, s.DetectionKnown }),
 		duration("dies_in", func(s *report.Socket) (time.Duration, bool) { return s.Dies.Exact, s.Dies.Known }),
+		{"port", func(a, b *report.Socket) int {
+			return cmp.Or(cmp.Compare(a.Local.Port(), b.Local.Port()), cmp.Compare(a.Remote.Port(), b.Remote.Port()))
+		}, nil},
+		{"netns", func(a, b *report.Socket) int { return cmp.Compare(a.Netns, b.Netns) }, nil},
+		{"cgroup", func(a, b *report.Socket) int { return cmp.Compare(a.Cgroup, b.Cgroup) },
+			func(s *report.Socket) bool { return s.Cgroup != "" }},
+		{"inode", func(a, b *report.Socket) int { return cmp.Compare(a.Inode, b.Inode) }, nil},
+		{"cookie", func(a, b *report.Socket) int { return cmp.Compare(a.Cookie, b.Cookie) }, nil},
 	}
 }
 
@@ -72,13 +80,23 @@ func sortKeys() []string {
 	return names
 }
 
+// headings are those of the tables that are not the name of a key, in small letters.
+var headings = map[string]string{
+	"program": "comm", "owners": "comm", "lost": "unanswered",
+	"uto": "user_timeout", "left": "timer", "next": "next_probe", "detects": "detection", "dies in": "dies_in",
+}
+
 // orderOf reads --sort: a key, with a - in front for the other way round, as in
-// ps --sort. The full names of the JSON fields do as well.
+// ps --sort. The full names of the JSON fields do as well, and the headings.
 func orderOf(c *cli.Context) (order, error) {
 	text, ok := given(c, "sort")
 	if !ok {
 		return order{}, nil
 	}
+	return orderBy(text)
+}
+
+func orderBy(text string) (order, error) {
 	name, backward := strings.CutPrefix(text, "-")
 	key := strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	for _, unit := range []string{"_seconds", "_ms", "_probes"} {
@@ -86,6 +104,9 @@ func orderOf(c *cli.Context) (order, error) {
 			key = short
 			break
 		}
+	}
+	if k, ok := headings[key]; ok {
+		key = k
 	}
 	for _, k := range sortable() {
 		if k.name == key {
