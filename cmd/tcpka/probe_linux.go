@@ -20,15 +20,16 @@ func (s *session) probeCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "probe",
 		Usage: "measure how long the path to a server remembers a silent connection",
-		UsageText: `tcpka probe HOST:PORT [--max T] [--at T,T...] [--yes] [--hold] [--netns NAME]
+		UsageText: `tcpka probe HOST:PORT [--max T] [--at T,T...] [--yes] [--hold] [--netns NAME|PID|PATH]
 tcpka probe --serve [ADDR]:PORT [--max T] [--at T,T...]`,
 		ArgsUsage: "HOST:PORT",
 		Description: `Makes up to 8 connections at a time, leaves each silent for another time, and then
 has the kernel send keepalive probes on it: they are answered, a reset comes, or
 nothing does, and the path has forgotten the connection. Once it has, the longer
 ones are given up, and the time between the last two is divided again, until the
-bounds are within 2 % or --max is over. With --at it tries those times and no others. Nothing but the handshake and keepalive
-probes is sent; no privilege is needed. Ctrl-C ends it with what is known.
+bounds are within 2 % or --max is over. With --at it tries those times and no
+others. Nothing but the handshake and keepalive probes is sent; no privilege is
+needed. Ctrl-C ends it with what is known.
 
 A server on port 22, or that greets like SSH, gets two connections in all and no
 silence of more than 110 s, because sshd punishes those who do not log in; --yes
@@ -50,7 +51,7 @@ Exit status 130: ended by Ctrl-C, with what was known printed.`,
 			&cli.BoolFlag{Name: "yes", Usage: "do not spare a server that greets like SSH", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "hold", Usage: "stay silent: the far end, a tcpka probe --serve, measures", DisableDefaultText: true},
 			&cli.StringFlag{Name: "serve", Usage: "be the far end, at `[ADDR]:PORT`"},
-			&cli.StringFlag{Name: "netns", Usage: "connect from a network namespace: a `NAME`, a PID, or a path with a slash"},
+			&cli.StringFlag{Name: "netns", Usage: "connect from the network namespace `NAME|PID|PATH`; a PATH has a slash"},
 		}, outputFlags()),
 		Action: s.probe,
 	}
