@@ -310,7 +310,11 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 		ws = append(ws, calc.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
 	}
 	follows, may := 0, 0
+	over := p.carriedOut()
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		if over && !slices.ContainsFunc(socketOptions, t.applied) {
+			return
+		}
 		known, unknown := false, false
 		for _, o := range socketOptions {
 			if o.wanted(t.change) != nil {
