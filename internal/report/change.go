@@ -108,7 +108,7 @@ func (d Set) detections(w *bufio.Writer, s Style) {
 		return
 	}
 	fmt.Fprintln(w)
-	inForce := slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Path == nil })
+	inForce := slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Target != TargetBootfile })
 	if d.Detection != nil && inForce {
 		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed %s%s.", orNever(d.Detection.New, "after "), d.Detection.before()))
 		return
@@ -120,7 +120,7 @@ func (d Set) detections(w *bufio.Writer, s Style) {
 		}
 		where = c.where()
 		subject, before := Escape(where), c.Detection.before()
-		if c.Path != nil { // until then it is what is in force, which this does not touch
+		if c.Target == TargetBootfile { // until then it is what is in force, which this does not touch
 			subject, before = "from the next boot on", c.Detection.otherwise()
 		}
 		wrap(w, s, "", fmt.Sprintf("A dead peer of an idle connection is noticed, %s, %s%s.", subject, orNever(c.Detection.New, "after "), before))
