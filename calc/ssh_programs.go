@@ -3,6 +3,8 @@ package calc
 import (
 	"fmt"
 	"time"
+
+	"github.com/tcpka/tcpka/keepalive"
 )
 
 // OtherSSH is one end of an SSH connection that is not OpenSSH's, with keepalives of
@@ -58,6 +60,20 @@ func (o OtherSSH) Detection() Prediction {
 		Exact: exact, Earliest: sub(exact, time.Second), Latest: exact,
 		DecidedBy: "DEFAULT_KEEPALIVE_LIMIT", Probes: dropbearLimit - 1,
 	}
+}
+
+// PeerGone is an idle session whose peer says nothing any more, its kernel included:
+// [OtherSSH.Detection], or TCP with the settings set, whichever is first. Until something
+// is sent that is keepalive, where SO_KEEPALIVE is on; what is sent is data, and TCP gives
+// up on it. What is sent by the clock can be on its way at once, so the end comes up to an
+// interval sooner than the exact time.
+func (o OtherSSH) PeerGone(k Kernel, set keepalive.Settings) Prediction {
+	every, _ := o.Refresh()
+	p := SSH{Side: SSHServer, Interval: every, CountMax: DefaultSSHCountMax, TCPKeepAlive: o.TCPKeepAlive}.kernelDetection(k, set)
+	if every > 0 && !p.Never {
+		p.Earliest = min(p.Earliest, k.DataInFlight(set.UserTimeout, 0).Earliest)
+	}
+	return first(o.Detection(), p)
 }
 
 // Refresh is how often an idle session carries something, and so how long a middlebox

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tcpka/tcpka/keepalive"
 )
 
 func TestOtherSSH(t *testing.T) {
@@ -42,5 +44,29 @@ func TestOtherSSH(t *testing.T) {
 	}
 	if PuTTY.String() != "PuTTY" || SSHProgram("\x1b").String() != `"\x1b"` {
 		t.Errorf("names: %s, %s", PuTTY, SSHProgram("\x1b"))
+	}
+}
+
+func TestOtherSSHPeerGone(t *testing.T) {
+	const s = time.Second
+	k, set := DefaultKernel(), keepalive.Defaults()
+	sent := k.DataInFlight(0, 0) // what it sends, up to an interval later
+	flight := sent
+	flight.Exact, flight.Latest = 60*s+sent.Exact, 60*s+sent.Latest
+	for _, tt := range []struct {
+		name string
+		end  OtherSSH
+		want Prediction
+	}{
+		{"nothing is on", OtherSSH{PuTTY, 0, false}, never()},
+		{"SO_KEEPALIVE alone", OtherSSH{PuTTY, 0, true}, k.IdlePeerGone(set)},
+		{"what it sends is not acknowledged, and may be on its way at once", OtherSSH{PuTTY, 60 * s, false}, flight},
+		{"it sends long before TCP keepalive would", OtherSSH{PuTTY, 60 * s, true}, flight},
+		{"Dropbear counts, and is first", OtherSSH{Dropbear, 60 * s, true},
+			Prediction{Exact: 180 * s, Earliest: 179 * s, Latest: 180 * s, DecidedBy: "DEFAULT_KEEPALIVE_LIMIT", Probes: 2}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.end.PeerGone(k, set)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // showSSHFile reads one file of any program.
-func showSSHFile(path string) ([]report.SSHFile, error) {
+func showSSHFile(path string, v values) ([]report.SSHFile, error) {
 	f, err := sshconf.ReadFile(path)
 	if errors.Is(err, sshconf.ErrFormat) {
 		return nil, failed(err).withHint("it reads files of OpenSSH, PuTTY, KiTTY, Tera Term, SecureCRT, Xshell, MobaXterm, WinSCP, and OpenWrt's /etc/config/dropbear")
@@ -26,13 +26,17 @@ func showSSHFile(path string) ([]report.SSHFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sshFiles(f), nil
+	return sshFiles(f, v), nil
 }
 
-// sshFiles says what the sessions of a file lead to.
-func sshFiles(f sshconf.File) []report.SSHFile {
+// sshFiles says what the sessions of a file lead to, where it is of a program of this
+// host with TCP as it is here.
+func sshFiles(f sshconf.File, v values) []report.SSHFile {
 	var all []report.SSHFile
 	for _, s := range f.Sessions {
+		if s.Name == "" && (f.Format == sshconf.FormatPuTTY || f.Format == sshconf.FormatKiTTY) {
+			s.Name = sshconf.PuTTYSessionName(filepath.Base(f.Path))
+		}
 		d := report.SSHFile{
 			Kind: string(s.Program), Format: string(f.Format), Path: report.Foreign(f.Path),
 			CountMax: s.CountMax, TCPKeepAlive: s.TCPKeepAlive,
@@ -50,6 +54,12 @@ func sshFiles(f sshconf.File) []report.SSHFile {
 		}
 		if s.Interval != nil {
 			predictSSHFile(&d, s, f.Sessions)
+		}
+		if f.Format == sshconf.FormatPuTTY && s.Interval != nil { // PuTTY's on Unix
+			end := calc.OtherSSH{Program: calc.PuTTY, Interval: *s.Interval, TCPKeepAlive: *s.TCPKeepAlive}
+			if gone := end.PeerGone(v.kernel, v.settings); !gone.Never {
+				d.PeerGone, d.PeerGoneBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
+			}
 		}
 		if s.Problem != "" {
 			d.Warnings = append(d.Warnings, calc.Warning{ID: "file_note", Text: s.Problem})
@@ -115,7 +125,7 @@ const maxPuTTYSessions = 1000
 // counts only where it is the user's own: sudo leaves that of root.
 //
 // Source: PuTTY, unix/storage.c, make_filename.
-func puttySessions(who *user.User, own bool) (files []report.SSHFile, unread []report.SSHFileError) {
+func puttySessions(who *user.User, own bool, v values) (files []report.SSHFile, unread []report.SSHFileError) {
 	files, unread = []report.SSHFile{}, []report.SSHFileError{}
 	getenv := func(name string) string {
 		if !own {
@@ -172,10 +182,7 @@ func puttySessions(who *user.User, own bool) (files []report.SSHFile, unread []r
 			unread = append(unread, unreadFile(path, err))
 			continue
 		}
-		for _, d := range sshFiles(f) {
-			d.Session = new(report.Foreign(sshconf.PuTTYSessionName(e.Name())))
-			files = append(files, d)
-		}
+		files = append(files, sshFiles(f, v)...)
 	}
 	return files, unread
 }

@@ -66,8 +66,11 @@ func (s *session) showSSH(c *cli.Context) error {
 		if c.Args().Present() || len(c.StringSlice("behind")) > 0 {
 			return misuse("--file is what a file says, to whatever destination")
 		}
-		var err error
-		if d.Files, err = showSSHFile(file); err != nil {
+		v, err := s.present(c)
+		if err != nil {
+			return err
+		}
+		if d.Files, err = showSSHFile(file, v); err != nil {
 			return s.permission(err)
 		}
 		return s.render(c, d)
@@ -111,10 +114,10 @@ func (s *session) showSSH(c *cli.Context) error {
 			s.notice("%s is not known; %s", name, s.sudo())
 		}
 	}
-	d.Files, d.Unread = puttySessions(who, own)
+	d.Files, d.Unread = puttySessions(who, own, v)
 	about := func(host string) bool { return d.Destination == nil || strings.EqualFold(hostOf(host), hostOf(dest)) }
 	d.Files = slices.DeleteFunc(d.Files, func(f report.SSHFile) bool {
-		return d.Destination != nil && !(f.Host != nil && about(string(*f.Host))) && !about(string(*f.Session))
+		return d.Destination != nil && !(f.Host != nil && about(string(*f.Host))) && !(f.Session != nil && about(string(*f.Session)))
 	})
 	if err := s.addRunning(&d, v, about); err != nil {
 		s.notice("not all that runs is known: %v", err)

@@ -32,6 +32,11 @@ type SSHFile struct {
 	DetectionEarliest *Seconds `json:"detection_earliest_seconds"`
 	DetectionLatest   *Seconds `json:"detection_latest_seconds"`
 
+	// PeerGone is when a peer of which nothing comes any more is noticed by TCP, where
+	// the program runs on this host; null: never, or not known.
+	PeerGone   *Seconds `json:"peer_gone_seconds"`
+	PeerGoneBy *string  `json:"peer_gone_by"`
+
 	// Sources are the lines that say so, by the key of the file: "F:12".
 	Sources  map[string]Foreign `json:"sources"`
 	Warnings []calc.Warning     `json:"warnings"`
@@ -86,6 +91,8 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 			row[5] = dash
 		case f.Detects:
 			row[5] = "not known"
+		case f.PeerGone != nil:
+			row[5] = f.PeerGone.Both() + ", by TCP"
 		}
 		rows = append(rows, append(row, lineNumbers(f.Sources)))
 		for _, warning := range f.Warnings {

@@ -27,6 +27,7 @@ func TestSSH(t *testing.T) {
 	putty.Interval, putty.Refresh, putty.TCPKeepAlive = new(Seconds(s(60))), new(Seconds(s(60))), new(true)
 	putty.Sources["PingInterval"], putty.Sources["PingIntervalSecs"] = "/home/a/.putty/sessions/web%2F1:12", "/home/a/.putty/sessions/web%2F1:9"
 	putty.Warnings = []calc.Warning{{ID: "sends_only", Text: "it sends and waits for no answer"}}
+	putty.PeerGone, putty.PeerGoneBy = new(Seconds(s(988))), new("tcp_retries2")
 	second := file("putty", "putty", "/home/a/.putty/sessions/Default%20Settings", "Default Settings")
 	second.Interval, second.TCPKeepAlive = new(Seconds(0)), new(false)
 	openwrt := file("dropbear", "uci", "/etc/config/dropbear", "main")
