@@ -11,6 +11,13 @@ import (
 type Flaw struct {
 	ID   string // one of the constants below
 	Text string // a sentence without a full stop
+
+	// Mends is set where nothing breaks before the flaw mends itself, if no packet
+	// is lost.
+	Mends bool
+	// Extent compares connections with this flaw: the larger is the worse. 0 where
+	// Text is the same for all that have the same values.
+	Extent time.Duration
 }
 
 // The flaws of a connection.
@@ -24,11 +31,14 @@ const (
 	// FlawUserTimeoutShort: fewer probes may be lost than they say, and where they do
 	// not meet the goal, than that asks for.
 	FlawUserTimeoutShort = "user_timeout_cuts_probes"
-	// FlawOldTimer: they do, but the timer that runs was set by other values.
+	// FlawOldTimer: they do, but the timer that runs was set by other values, and
+	// goes off too late.
 	FlawOldTimer = "old_timer"
 	// FlawInFlight: data waits for an answer. Keepalive is not looked at until it
 	// comes, and what gives up first does so too late.
 	FlawInFlight = "data_in_flight"
+	// FlawUnanswered: half of the probes or more have been sent without an answer.
+	FlawUnanswered = "unanswered"
 )
 
 // Examine says why a connection does not meet a goal. It is nil where it does. A
@@ -38,11 +48,14 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 		if g.PathTimeout == 0 && g.DetectWithin == 0 {
 			return nil
 		}
-		return []Flaw{{FlawOff, "keepalive is off: nothing is sent while the connection is idle, whatever the sysctls are"}}
+		return []Flaw{{ID: FlawOff, Text: "keepalive is off: nothing is sent while the connection is idle, whatever the sysctls are"}}
 	}
 	var flaws []Flaw
-	if text := k.stuck(g, l); text != "" {
-		flaws = append(flaws, Flaw{FlawInFlight, text})
+	if f, ok := k.stuck(g, l); ok {
+		flaws = append(flaws, f)
+	}
+	if f, ok := k.ignored(l); ok {
+		flaws = append(flaws, f)
 	}
 	if text := k.Misses(g, l.Settings); text != "" {
 		without := l.Settings
@@ -52,18 +65,18 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 			if k.survives(l.Settings) < k.survives(without) {
 				id = FlawUserTimeoutShort
 			}
-			return append(flaws, Flaw{id, fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
+			return append(flaws, Flaw{ID: id, Text: fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
 		}
-		return append(flaws, Flaw{FlawValues, text})
+		return append(flaws, Flaw{ID: FlawValues, Text: text})
 	}
 	if l.UserTimeout > 0 {
 		if p := k.IdlePeerGone(l.Settings); !p.Never && p.Probes < l.Probes {
-			flaws = append(flaws, Flaw{FlawUserTimeoutShort, fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s in a row %s lost; probes (%d) is not looked at",
+			flaws = append(flaws, Flaw{ID: FlawUserTimeoutShort, Text: fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s in a row %s lost; probes (%d) is not looked at",
 				inSeconds(l.UserTimeout), count(p.Probes, "probe"), isAre(p.Probes), l.Probes)})
 		}
 	}
-	if text := k.late(g, l); text != "" {
-		flaws = append(flaws, Flaw{FlawOldTimer, text})
+	if f, ok := k.late(g, l); ok {
+		flaws = append(flaws, f)
 	}
 	return flaws
 }
@@ -111,38 +124,85 @@ func (k Kernel) Misses(g Goal, s keepalive.Settings) string {
 // stuck says that what a connection has sent is not acknowledged, and that the
 // kernel will give up too late. Data that was just sent is not looked at: it has
 // to be repeated, or to wait for the peer's window without an answer.
-func (k Kernel) stuck(g Goal, l Live) string {
+func (k Kernel) stuck(g Goal, l Live) (f Flaw, ok bool) {
 	if g.DetectWithin == 0 || l.Unanswered == 0 || l.Timer != TimerRetransmit && l.Timer != TimerProbe0 {
-		return ""
+		return f, false
 	}
 	p := k.Dies(l)
 	if p.Never || add(l.Idle, p.Latest) <= g.DetectWithin {
-		return ""
+		return f, false
 	}
-	return fmt.Sprintf("data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s to %s after the peer was last heard, wanted is within %s",
-		p.DecidedBy, inSeconds(add(l.Idle, p.Earliest)), inSeconds(add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))
+	return Flaw{ID: FlawInFlight, Extent: add(l.Idle, p.Latest), Text: fmt.Sprintf(
+		"data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s to %s after the peer was last heard, wanted is within %s",
+		p.DecidedBy, inSeconds(add(l.Idle, p.Earliest)), inSeconds(add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))}, true
+}
+
+// ignored says that the peer does not answer probes. Where one of them was
+// lost the next one is answered, so it takes two of them, and half of all: with
+// a user timeout, which counts time, half of those that it leaves room for.
+func (k Kernel) ignored(l Live) (f Flaw, ok bool) {
+	if l.Timer != TimerKeepalive || l.Unanswered < 2 {
+		return f, false
+	}
+	all := l.Probes
+	if p := k.IdlePeerGone(l.Settings); l.UserTimeout > 0 && !p.Never {
+		all = p.Probes
+	}
+	if 2*l.Unanswered < all {
+		return f, false
+	}
+	text := fmt.Sprintf("%s got no answer: the peer is gone, or the path has forgotten the connection, or drops probes", outOf(l.Unanswered, all))
+	if p := k.Dies(l); !p.Never {
+		text += fmt.Sprintf("; without one the connection ends in %s to %s", inSeconds(p.Earliest), inSeconds(p.Latest))
+	}
+	f.ID, f.Text, f.Extent = FlawUnanswered, text, l.Idle
+	return f, true
+}
+
+func outOf(n, all int) string {
+	if n > all { // the values are new ones
+		return count(n, "probe")
+	}
+	return fmt.Sprintf("%d of %s", n, count(all, "probe"))
 }
 
 // late says that the first probe comes later than the values have it, and too
-// late. Armed by them the timer runs for no longer than the larger of time and
+// late: for the path, counted from the last segment of the peer, for a death to be
+// noticed in time, counted from now, or at least for the probes that may be lost.
+// Armed by the values the timer runs for no longer than the larger of time and
 // intvl.
-func (k Kernel) late(g Goal, l Live) string {
+func (k Kernel) late(g Goal, l Live) (f Flaw, ok bool) {
 	const grace = time.Second
 	most := max(l.Time, k.interval(l.Intvl))
 	if l.Timer != TimerKeepalive || l.Unanswered > 0 || l.Expires <= most+grace {
-		return ""
+		return f, false
 	}
 	_, next, ok := k.NextProbe(l)
 	if !ok {
-		return ""
+		return f, false
 	}
-	path := g.PathTimeout != 0 && add(add(l.Idle, next), planRoundTrip) >= g.PathTimeout
+	silent := add(add(l.Idle, next), planRoundTrip)
 	end := k.Dies(l)
-	detect := g.DetectWithin != 0 && (end.Never || add(end.Latest, planRoundTrip) > g.DetectWithin)
-	if !path && !detect {
-		return ""
+	noticed := add(end.Latest, planRoundTrip)
+	text := fmt.Sprintf("the timer that runs was set by other values: the first probe comes in %s, not within %s", inSeconds(l.Expires), inSeconds(most))
+	path := g.PathTimeout != 0 && silent >= g.PathTimeout
+	detect := g.DetectWithin != 0 && (end.Never || noticed > g.DetectWithin)
+	if path {
+		text += fmt.Sprintf("; until then the connection is silent for up to %s, and the path forgets it after %s", inSeconds(silent), inSeconds(g.PathTimeout))
 	}
-	return fmt.Sprintf("the timer that runs was set by other values: the first probe comes in %s, not within %s; after it the values in effect hold", inSeconds(l.Expires), inSeconds(most))
+	if detect && end.Never {
+		text += fmt.Sprintf("; a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
+	} else if detect {
+		text += fmt.Sprintf("; a dead peer is noticed after up to %s, wanted is within %s", inSeconds(noticed), inSeconds(g.DetectWithin))
+	}
+	if !path && !detect {
+		if g.PathTimeout == 0 || add(silent, k.lossDelay(g.SurviveLoss, l.Settings)) < g.PathTimeout {
+			return f, false
+		}
+		text += fmt.Sprintf("; it is in time, but not where %s lost; after it the values in effect hold", isLost(g.SurviveLoss))
+		return Flaw{ID: FlawOldTimer, Text: text, Mends: true, Extent: l.Expires}, true
+	}
+	return Flaw{ID: FlawOldTimer, Text: text, Extent: l.Expires}, true
 }
 
 // MissesSSH is [Kernel.Misses] for the probes of OpenSSH.

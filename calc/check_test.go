@@ -25,6 +25,10 @@ func TestExamine(t *testing.T) {
 		l.Timer, l.Expires, l.Idle = calc.TimerKeepalive, left, idle
 		return l
 	}
+	unanswered := func(l calc.Live, n int) calc.Live {
+		l.Timer, l.Expires, l.Idle, l.Unanswered = calc.TimerKeepalive, sec(5), sec(75), n
+		return l
+	}
 	good := settings(60, 10, 3)
 
 	for _, c := range []struct {
@@ -55,8 +59,19 @@ func TestExamine(t *testing.T) {
 		{"a user timeout that agrees", detect, on(with(good, sec(90))), ""},
 		{"a user timeout where no goal is", calc.Goal{}, on(with(good, sec(20))), "user_timeout_cuts_probes: "},
 
-		{"an old timer and a path", path, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s"},
-		{"an old timer and a death", detect, timer(on(good), sec(7000), sec(200)), "old_timer: "},
+		{"an old timer and a path", path, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s; until then the connection is silent for up to 7331.6 s, and the path forgets it after 350 s"},
+		{"an old timer and a death", detect, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s; a dead peer is noticed after up to 7162.3 s, wanted is within 120 s"},
+		{"an old timer that leaves room for a lost probe", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(230)), ""},
+		{"an old timer that leaves none", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(240)),
+			"mends itself: old_timer: the timer that runs was set by other values: the first probe comes in 100 s, not within 60 s; it is in time, but not where 1 probe in a row is lost"},
+		{"an old timer, and where a loss is not borne the path has forgotten anyway", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(249)), "old_timer: "},
+
+		{"half of the probes unanswered", calc.Goal{}, unanswered(on(settings(60, 10, 4)), 2), "unanswered: 2 of 4 probes got no answer: the peer is gone, or the path has forgotten the connection, or drops probes; without one the connection ends in 25 s to "},
+		{"less than half of them", calc.Goal{}, unanswered(on(settings(60, 10, 5)), 2), ""},
+		{"one, which may be on its way", calc.Goal{}, unanswered(on(settings(60, 10, 1)), 1), ""},
+		{"more of them than the new values have", calc.Goal{}, unanswered(on(settings(60, 10, 3)), 7), "unanswered: 7 probes got no answer: "},
+		{"half of those that a user timeout leaves room for", calc.Goal{}, unanswered(on(with(settings(60, 10, 9), sec(90))), 2), "unanswered: 2 of 3 probes got no answer: |user_timeout_cuts_probes: "},
+		{"unanswered, and too slow", detect, unanswered(on(keepalive.Defaults()), 8), "unanswered: 8 of 9 probes got no answer: |values: "},
 		{"an old timer that is in time", path, timer(on(good), sec(100), sec(100)), ""},
 		{"an old timer that is in time, after a silence that the path does not bear", path, timer(on(good), sec(100), sec(250)), "old_timer: "},
 		{"a timer that is new after a long silence", both, timer(on(good), sec(60), sec(9000)), ""},
@@ -74,7 +89,11 @@ func TestExamine(t *testing.T) {
 	} {
 		var got []string
 		for _, f := range k.Examine(c.goal, c.live) {
-			got = append(got, f.ID+": "+f.Text)
+			text := f.ID + ": " + f.Text
+			if f.Mends {
+				text = "mends itself: " + text
+			}
+			got = append(got, text)
 		}
 		want := strings.Split(c.want, "|")
 		if c.want == "" {

@@ -257,13 +257,13 @@ func (k Kernel) infeasible(g Goal, probes int, on keepalive.Surface) []string {
 	if gap = add(gap, planRoundTrip); g.PathTimeout != 0 && gap >= g.PathTimeout {
 		reasons = append(reasons, fmt.Sprintf(
 			"a path that forgets after %s cannot be kept open: even with probes a second apart, %s leave it silent for up to %s",
-			g.PathTimeout, count(g.SurviveLoss, "lost probe"), gap.Round(time.Millisecond)))
+			text(g.PathTimeout), count(g.SurviveLoss, "lost probe"), inSeconds(gap)))
 	}
 	end := add(k.IdleAfterAnsweredProbe(s).Latest, planRoundTrip)
 	if g.DetectWithin != 0 && end > g.DetectWithin {
 		reasons = append(reasons, fmt.Sprintf(
 			"a dead peer cannot be noticed within %s: %s a second apart, so that %d may be lost, take up to %s",
-			g.DetectWithin, count(probes, "probe"), g.SurviveLoss, end.Round(time.Millisecond)))
+			text(g.DetectWithin), count(probes, "probe"), g.SurviveLoss, inSeconds(end)))
 	}
 	if len(reasons) == 0 { // only the user timeout is left
 		reasons = append(reasons, "no user timeout bounds data in flight without cutting the probes short: the kernel's timers are too late for that")
@@ -285,6 +285,9 @@ func count(n int, what string) string {
 func MeetsSSH(g Goal, s SSH) bool {
 	end := s.Detection()
 	late := min(s.Interval/1000, 100*time.Millisecond) // as in SSH.Lateness
+	if s.Doubled() {
+		late *= 2
+	}
 	period, ok := s.Refresh()
 	if g.PathTimeout != 0 {
 		if !ok || add(times(int64(g.SurviveLoss)+1, period+late), planRoundTrip) >= g.PathTimeout {
@@ -298,11 +301,12 @@ func MeetsSSH(g Goal, s SSH) bool {
 }
 
 // PlanSSH finds the largest interval, and the smallest count, with which either
-// end of an OpenSSH connection meets the goal, whatever its release except sshd
-// 9.2 to 9.4. Where there is none it answers an [*InfeasibleError].
-func PlanSSH(g Goal) (SSH, error) {
+// end of an OpenSSH connection meets the goal. For a server of release v they are
+// what that release needs; where v is not known they are right for all but sshd
+// 9.2 to 9.4. Where there are none it answers an [*InfeasibleError].
+func PlanSSH(g Goal, v SSHVersion) (SSH, error) {
 	// sshd adds up its delays, ssh does not.
-	s := SSH{Side: SSHServer, CountMax: g.SurviveLoss + 1}
+	s := SSH{Side: SSHServer, CountMax: g.SurviveLoss + 1, Version: v}
 	with := func(seconds int64) SSH {
 		s.Interval = time.Duration(seconds) * time.Second
 		return s
@@ -318,10 +322,10 @@ func PlanSSH(g Goal) (SSH, error) {
 			}
 			if part.PathTimeout != 0 {
 				reasons = append(reasons, fmt.Sprintf("SSH cannot keep a path open that forgets after %s: even with probes a second apart, %s leave it silent for too long",
-					part.PathTimeout, count(g.SurviveLoss, "lost probe")))
+					text(part.PathTimeout), count(g.SurviveLoss, "lost probe")))
 			} else {
-				reasons = append(reasons, fmt.Sprintf("SSH waits one interval more than it has probes: with %s a second apart that is %s, not within %s",
-					count(s.CountMax, "probe"), with(1).Detection().Exact, part.DetectWithin))
+				reasons = append(reasons, fmt.Sprintf("SSH waits one interval more than it has probes: with %s %s apart that is %s, not within %s",
+					count(s.CountMax, "probe"), text(with(1).wait()), text(with(1).Detection().Exact), text(part.DetectWithin)))
 			}
 		}
 		return SSH{}, &InfeasibleError{reasons}

@@ -379,17 +379,17 @@ func (s SSH) Warnings(k Kernel, set keepalive.Settings) []Warning {
 	end := s.Detection()
 	if !end.Never && !s.idleKill() {
 		if end.Exact < 15*time.Second {
-			warn("impatient", "a pause of %s on the path, as when a network changes, drops the session", end.Exact)
+			warn("impatient", "a pause of %s on the path, as when a network changes, drops the session", text(end.Exact))
 		}
 		if tcp := s.kernelDetection(k, set); !tcp.Never && tcp.Exact < end.Exact {
-			warn("tcp_gives_up_first", "where nothing comes back from the %s at all, TCP ends the connection after about %s (%s), before %s does", peer, tcp.Exact.Round(time.Second), tcp.DecidedBy, program)
+			warn("tcp_gives_up_first", "where nothing comes back from the %s at all, TCP ends the connection after about %s (%s), before %s does", peer, text(tcp.Exact.Round(time.Second)), tcp.DecidedBy, program)
 		}
 		if end.Exact == forever {
 			warn("beyond_292_years", "that is longer than 292 years, where the times shown here end")
 		}
 	}
 	if before := s.BeforeAuthentication(); s.Side == SSHClient && !before.Never && before.Exact < 30*time.Second {
-		warn("short_login", "during the login ssh waits no longer than ServerAliveInterval x ServerAliveCountMax, %s, for the server: too short for many a second factor", before.Exact)
+		warn("short_login", "during the login ssh waits no longer than ServerAliveInterval x ServerAliveCountMax, %s, for the server: too short for many a second factor", text(before.Exact))
 	}
 	return ws
 }
@@ -398,9 +398,9 @@ func (s SSH) warnCountZero(warn func(id, format string, args ...any)) {
 	switch {
 	case s.CountMax > 0:
 	case s.Side == SSHClient:
-		warn("count_zero_drops_idle", "ServerAliveCountMax is 0: ssh drops a healthy session after %s of silence, without a single probe", s.Interval)
+		warn("count_zero_drops_idle", "ServerAliveCountMax is 0: ssh drops a healthy session after %s of silence, without a single probe", text(s.Interval))
 	case s.idleKill():
-		warn("count_zero_drops_idle", "ClientAliveCountMax is 0: before OpenSSH 8.2 sshd drops a healthy session after %s of silence, without a single probe; from 8.2 on it would never drop one", s.Interval)
+		warn("count_zero_drops_idle", "ClientAliveCountMax is 0: before OpenSSH 8.2 sshd drops a healthy session after %s of silence, without a single probe; from 8.2 on it would never drop one", text(s.Interval))
 	default:
 		warn("count_zero_never_drops", "ClientAliveCountMax is 0: from OpenSSH 8.2 on probes are sent and a dead client is never dropped; it no longer logs out idle users, as it did before 8.2")
 	}
@@ -411,21 +411,21 @@ func (s SSH) warnVersion(warn func(id, format string, args ...any)) {
 	v := s.Version
 	if s.Side == SSHClient {
 		if v.before(8, 4) {
-			warn("starved_by_activity", "before OpenSSH 8.4 typing or forwarded traffic more often than every %s keeps ssh from probing: a dead server is then not noticed", s.Interval)
+			warn("starved_by_activity", "before OpenSSH 8.4 typing or forwarded traffic more often than every %s keeps ssh from probing: a dead server is then not noticed", text(s.Interval))
 		}
 		return
 	}
 	switch {
 	case s.Doubled():
-		warn("probes_at_twice_the_interval", "OpenSSH 9.2 to 9.4 probe every %s, twice ClientAliveInterval, and take twice as long to notice", s.wait())
+		warn("probes_at_twice_the_interval", "OpenSSH 9.2 to 9.4 probe every %s, twice ClientAliveInterval, and take twice as long to notice", text(s.wait()))
 		if n := s.Lateness() / time.Second; n > 0 {
-			warn("late_timers_shorten", "on an idle machine the waits are late enough, up to %s in all, for %d more of them to be halved: it can end up to %s before the earliest time", s.Lateness(), n, times(int64(n), s.Interval))
+			warn("late_timers_shorten", "on an idle machine the waits are late enough, up to %s in all, for %d more of them to be halved: it can end up to %s before the earliest time", inSeconds(s.Lateness()), n, text(times(int64(n), s.Interval)))
 		}
 	case !v.Known():
 		warn("version_matters", "OpenSSH 9.2 to 9.4, as in Debian 12, would take twice as long and probe half as often")
 	}
 	if s.starves() {
-		warn("starved_by_output", "from OpenSSH 9.2 on a session that prints, or forwards, more often than every %s is not probed: a dead client is then noticed by TCP retransmission alone, a hung one not at all", s.Interval)
+		warn("starved_by_output", "from OpenSSH 9.2 on a session that prints, or forwards, more often than every %s is not probed: a dead client is then noticed by TCP retransmission alone, a hung one not at all", text(s.Interval))
 	}
 	if v.before(8, 0) {
 		warn("probes_in_succession", "before OpenSSH 8.0 sshd could send two probes in succession, and so drop the client too soon")

@@ -30,6 +30,9 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 	case s.Probes == 0:
 		warn("probes_zero", "probes is 0: as soon as the user timeout is switched off, healthy connections are dropped without a single probe")
 	}
+	if s.Time >= 0 && s.Probes == 1 && s.UserTimeout == 0 {
+		warn("one_lost_probe", "probes is 1: a single lost probe drops a healthy connection")
+	}
 	if s.Time == 0 && probing {
 		switch {
 		case !k.IdlePeerAlive(s).Never:

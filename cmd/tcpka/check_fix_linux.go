@@ -33,6 +33,9 @@ func (ck *checker) fix(g *group) string {
 			change = g.valueArgs(planned)
 		}
 	case calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong:
+		if !g.alike { // each would need another one
+			return ""
+		}
 		change = "--user-timeout " + userTimeoutArg(agreeing(v.kernel, ck.goal, g.settings))
 	case calc.FlawInFlight:
 		if uto := agreeing(v.kernel, ck.goal, g.settings); uto > 0 && v.kernel.DataInFlight(uto, 0).Latest <= ck.detect {
@@ -93,34 +96,37 @@ func userTimeoutArg(d time.Duration) string {
 	return fmt.Sprintf("%dms", d/time.Millisecond)
 }
 
-// selecting are the filter flags that select the connections of a group, and of
-// the others no more than those of the same program. A name that cannot be shown
-// as it is cannot be typed either. Nil: none do.
+// selecting are the filter flags that select the connections of a group. Of those
+// with keepalive off they may select all that the program has. A name that cannot
+// be shown as it is cannot be typed either. Nil: none do.
 func (ck *checker) selecting(g *group) []string {
-	rest := without(ck.selected, "--comm", "--keepalive")
-	switch g.id {
-	case calc.FlawOff:
-		rest = append(rest, "--keepalive", "off")
-	case report.FindPinned: // not what follows the sysctls, which it would no longer do
-		rest = append(without(rest, "--origin"), "--origin", "socket")
+	if g.id != calc.FlawOff {
+		if w := g.way(); w != nil {
+			return w.flags
+		}
+		return nil
 	}
+	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", "off")
 	unnamed := g.comm == otherPrograms || g.comm == noProgram
-	forAll := g.id == calc.FlawOff || g.id == report.FindPinned // does no harm to the program's others
 	switch {
-	case g.count == 1 && !g.listen && (unnamed || !forAll):
-		return append([]string{"--local", g.local, "--remote", g.remote}, without(rest, "--local", "--remote")...)
+	case g.count == 1 && !g.listen && unnamed:
+		return append([]string{"--local", g.ends[0][0], "--remote", g.ends[0][1]}, without(rest, "--local", "--remote")...)
 	case unnamed:
 		return ck.selected
 	case g.comm != "" && report.PluginText(g.comm) == g.comm:
 		return append([]string{"--comm", g.comm}, rest...)
 	case len(g.pids) <= maxPIDs:
-		var pids []string
-		for _, pid := range g.pids {
-			pids = append(pids, strconv.Itoa(pid))
-		}
-		return append([]string{"--pid", strings.Join(pids, ",")}, without(rest, "--pid")...)
+		return append([]string{"--pid", pidList(g.pids)}, without(rest, "--pid")...)
 	}
 	return ck.selected
+}
+
+func pidList(pids []int) string {
+	var list []string
+	for _, pid := range pids {
+		list = append(list, strconv.Itoa(pid))
+	}
+	return strings.Join(list, ",")
 }
 
 // without leaves out flags, which each have a value.

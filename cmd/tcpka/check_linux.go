@@ -33,17 +33,20 @@ It looks at connections in ESTAB and CLOSE-WAIT (with --state at others, and at
 listening sockets), except those of this host to itself. With the filters of show
 sockets it looks at what they select, whatever that is; the settings of the
 namespace then count only where a selected connection follows them, or where none
-is selected. Without a goal it reports what is harmful anyway.
+is selected, which is unknown at best. Without a goal it reports what is harmful
+anyway.
 
 It speaks as monitoring plugins do: one line first, and the exit status
 
   0 ok        the goal is met
   1 warning   it is met, but something mends itself or breaks later: an old timer
-              still runs, data waits for an answer, a user timeout cuts the probes
-              short, the next boot sets other values
+              leaves no room for a lost probe, data waits for an answer, probes
+              go unanswered, a user timeout cuts the probes short, one lost probe
+              ends a connection, the next boot sets other values
   2 critical  it is not met, or a setting drops healthy connections
-  3 unknown   it could not be told, for want of rights or for an error, or the
-              command line makes no sense; what is critical is said all the same`,
+  3 unknown   it could not be told, for want of rights or for an error, no
+              connection matches the filter, or the command line makes no sense;
+              what is critical is said all the same`,
 		Flags: join(aimFlags("0"), filterFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "ssh", Usage: "ask ssh and sshd, too, as tcpka show ssh does", DisableDefaultText: true},
 		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
@@ -64,6 +67,7 @@ func (s *session) check(c *cli.Context) error {
 		return err
 	}
 	ck.elsewhere()
+	ck.nothing(c)
 	ck.proxies()
 	if givenBool(c, "ssh") {
 		if err := ck.ssh(c.Context); err != nil {
@@ -222,6 +226,21 @@ func (ck *checker) elsewhere() {
 		}
 		if err == nil {
 			h.Close()
+		}
+	}
+}
+
+// nothing says that the filter selects no connection: a name may be mistyped, or
+// the program is not there. That none has keepalive off, or values of its own, is
+// well.
+func (ck *checker) nothing(c *cli.Context) {
+	if ck.noTCP || ck.doc.Checked.Sockets > 0 || slices.ContainsFunc(ck.doc.Findings, func(f report.Finding) bool { return f.Severity == report.SeverityUnknown }) {
+		return
+	}
+	for _, name := range []string{"pid", "comm", "port", "local", "remote", "cgroup"} {
+		if len(givenAll(c, name)) > 0 {
+			ck.find(report.FindNoMatch, report.SeverityUnknown, "the filter", "no connection matches it, so none could be judged", "")
+			return
 		}
 	}
 }

@@ -83,14 +83,17 @@ func (ck *checker) connections(v *view) error {
 				}
 			}
 			ck.connection(v, s)
-		case ck.mightMatch(s):
+		case mightMatch(ck.filter, s):
 			v.sockets++
 			ck.doc.Checked.Sockets++
 			ck.unseen(v, s, "whether the filter means them")
 		}
 		return nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return ck.reach(v)
 }
 
 // local reports whether both ends are this host's: nothing lies on such a path.
@@ -98,10 +101,9 @@ func local(s *sockets.Socket) bool {
 	return s.State != sockets.Listen && (s.Remote.Addr().Unmap().IsLoopback() || s.Remote.Addr() == s.Local.Addr())
 }
 
-// mightMatch reports whether a socket that the filter does not select would be
-// selected if more of it could be seen.
-func (ck *checker) mightMatch(s *sockets.Socket) bool {
-	f := ck.filter
+// mightMatch reports whether a filter selects a socket, or would if more of it
+// could be seen.
+func mightMatch(f sockets.Filter, s *sockets.Socket) bool {
 	if len(s.Owners) == 0 && s.Inode != 0 {
 		f.PIDs, f.Comms = nil, nil
 	}
@@ -119,29 +121,35 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
-	flaws := v.kernel.Examine(ck.goal, liveOf(s))
+	flaws := ck.flaws(v, s)
 	if len(flaws) > 0 {
 		ck.doc.Checked.Failing++
 	}
 	for _, flaw := range flaws {
-		id, severity, text := flaw.ID, report.SeverityCritical, flaw.Text
-		switch flaw.ID {
-		case calc.FlawUserTimeoutShort:
-			if v.kernel.Meets(ck.goal, s.Settings) {
-				severity = report.SeverityWarning
-			}
-		case calc.FlawOldTimer, calc.FlawInFlight:
-			severity = report.SeverityWarning
-		case calc.FlawValues:
-			own := ownValues(s)
-			if own == "" {
-				v.followers.add(s)
-				continue
-			}
-			id, text = report.FindPinned, "the program has set "+own+", which the sysctls no longer change: "+text
+		if flaw.ID == calc.FlawValues {
+			v.followers.add(s)
+			continue
 		}
-		ck.group(v, id, severity, s, text)
+		severity := report.SeverityCritical
+		switch {
+		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered,
+			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
+			severity = report.SeverityWarning
+		}
+		ck.group(v, severity, s, flaw)
 	}
+}
+
+// flaws are those of a connection. Where the program has set values that do not
+// meet the goal they are another one than where it follows the sysctls.
+func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
+	flaws := v.kernel.Examine(ck.goal, liveOf(s))
+	for i, f := range flaws {
+		if own := ownValues(s); f.ID == calc.FlawValues && own != "" {
+			flaws[i].ID, flaws[i].Text = report.FindPinned, "the program has set "+own+", which the sysctls no longer change: "+f.Text
+		}
+	}
+	return flaws
 }
 
 // ownValues are the values that a socket does not have from the sysctls.
@@ -165,7 +173,7 @@ func ownValues(s *sockets.Socket) string {
 // unseen is a connection of which not enough is known.
 func (ck *checker) unseen(v *view, s *sockets.Socket, what string) {
 	ck.doc.Checked.Unknown++
-	ck.group(v, report.FindNotSeen, report.SeverityUnknown, s, what+" cannot be seen from here")
+	ck.group(v, report.SeverityUnknown, s, calc.Flaw{ID: report.FindNotSeen, Text: what + " cannot be seen from here"})
 }
 
 // defaults judges the settings of the namespace.
@@ -181,7 +189,7 @@ func (ck *checker) defaults(v *view) {
 	for _, w := range v.kernel.Warnings(v.settings) {
 		severity := report.SeverityWarning
 		switch w.ID {
-		case "time_zero", "intvl_beyond_timer", "probes_zero":
+		case "time_zero", "intvl_beyond_timer", "probes_zero", "one_lost_probe":
 		case "time_negative", "intvl_negative", "intvl_zero":
 			severity = report.SeverityCritical
 		default: // which no goal may mind
@@ -238,13 +246,15 @@ type group struct {
 	view     *view
 	severity report.Severity
 
-	// Of the first of them, or of the first that is critical.
-	text     string
+	// Of the worst of them.
+	calc.Flaw
 	settings keepalive.Settings
 
-	local, remote string // of the first
+	ends [][2]string // own and the peer's, of the first
+	ways []way       // to select them; none: they need no care
 
 	count    int
+	alike    bool  // Text is true for all of them
 	listen   bool  // some listen
 	timed    bool  // some have a user timeout
 	misses   bool  // the values of some do not meet the goal
@@ -252,10 +262,12 @@ type group struct {
 	examples []string
 }
 
-type groupKey struct{ id, netns, comm string }
+// What depends on the values alone is told of those that have the same.
+type groupKey struct{ id, netns, comm, values string }
 
 const (
-	maxGroups   = 50 // of one finding; the programs beyond are one more
+	maxGroups   = 50 // of one finding; what is beyond is one more
+	maxEnds     = 8
 	maxPIDs     = 5
 	maxExamples = 3
 
@@ -265,26 +277,31 @@ const (
 )
 
 // group adds a socket to the group of its program and reason.
-func (ck *checker) group(v *view, id string, severity report.Severity, s *sockets.Socket, text string) {
-	key := groupKey{id, v.name, noProgram}
+func (ck *checker) group(v *view, severity report.Severity, s *sockets.Socket, flaw calc.Flaw) {
+	key := groupKey{flaw.ID, v.name, noProgram, ""}
 	if len(s.Owners) > 0 {
 		key.comm = strings.Clone(s.Owners[0].Comm)
 	}
+	if flaw.Extent == 0 {
+		key.values = flaw.Text
+	}
 	g := ck.groups[key]
-	if g == nil && ck.ofID(id) >= maxGroups {
-		key.comm = otherPrograms
+	if g == nil && ck.ofID(flaw.ID) >= maxGroups {
+		key.comm, key.values = otherPrograms, ""
 		g = ck.groups[key]
 	}
 	if g == nil {
-		g = &group{
-			groupKey: key, view: v, severity: severity,
-			text: text, settings: s.Settings, local: s.Local.String(), remote: s.Remote.String(),
-		}
+		g = &group{groupKey: key, view: v, severity: severity, Flaw: flaw, settings: s.Settings, alike: true}
 		ck.groups[key] = g
 		ck.order = append(ck.order, g)
 	}
-	if severity == report.SeverityCritical && g.severity != severity { // the worst of them is told
-		g.severity, g.text, g.settings = severity, text, s.Settings
+	g.alike = g.alike && flaw.Text == g.Text
+	critical := severity == report.SeverityCritical
+	if critical && g.severity != severity || critical == (g.severity == report.SeverityCritical) && flaw.Extent > g.Extent {
+		g.severity, g.Flaw, g.settings = severity, flaw, s.Settings
+	}
+	if len(g.ends) < maxEnds {
+		g.ends = append(g.ends, [2]string{s.Local.String(), s.Remote.String()})
 	}
 	g.add(s)
 	g.timed = g.timed || s.UserTimeout > 0
@@ -334,9 +351,20 @@ func (ck *checker) finding(g *group) report.Finding {
 	if len(ck.namespaces) > 1 {
 		subject += " in namespace " + g.view.name
 	}
-	f := report.Finding{ID: g.id, Severity: g.severity, Subject: subject, Text: g.text, Count: g.count, Examples: g.examples}
+	text := g.Text
+	switch {
+	case g.alike:
+	case g.Extent > 0:
+		text = "the worst of them: " + text
+	default:
+		text = "one of them: " + text
+	}
+	f := report.Finding{ID: g.id, Severity: g.severity, Subject: subject, Text: text, Count: g.count, Examples: g.examples}
 	if fix := ck.fix(g); fix != "" {
 		f.Fix = &fix
+		if w := g.way(); w != nil {
+			f.Text += w.caveat()
+		}
 	}
 	return f
 }

@@ -82,7 +82,11 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 		text += "; TCPKeepAlive follows the sysctls, by which " + byTCP
 	}
 	fix := ""
-	if s, err := ck.plannedSSH(); err == nil {
+	var version calc.SSHVersion
+	if end.Side == calc.SSHServer {
+		version = end.Version
+	}
+	if s, err := ck.plannedSSHFor(version); err == nil {
 		fix = sshFix(end.Side, s)
 	} else {
 		text += "; " + err.Error()
@@ -91,17 +95,20 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 }
 
 // plannedSSH is [checker.planned] for SSH.
-func (ck *checker) plannedSSH() (calc.SSH, error) {
+func (ck *checker) plannedSSH() (calc.SSH, error) { return ck.plannedSSHFor(calc.SSHVersion{}) }
+
+// plannedSSHFor is the same for a server of that release.
+func (ck *checker) plannedSSHFor(version calc.SSHVersion) (calc.SSH, error) {
 	g := ck.sshGoal()
 	if g.PathTimeout == 0 && g.DetectWithin == 0 {
 		return calc.SSH{CountMax: calc.DefaultSSHCountMax}, nil // as OpenSSH has it
 	}
 	if g.SurviveLoss < 2 {
 		g.SurviveLoss = 2
-		if s, err := calc.PlanSSH(g); err == nil {
+		if s, err := calc.PlanSSH(g, version); err == nil {
 			return s, nil
 		}
 		g.SurviveLoss = ck.loss
 	}
-	return calc.PlanSSH(g)
+	return calc.PlanSSH(g, version)
 }

@@ -30,7 +30,7 @@ probes of SSH or of the application. Nothing is changed.
 
 Exit status 1: no settings meet the goal.`,
 		Flags: join(aimFlags("2"), []cli.Flag{
-			&cli.StringSliceFlag{Name: "for", Usage: "print the settings for a `TARGET`, as nginx or kubernetes, or for all; may be repeated"},
+			&cli.StringSliceFlag{Name: "for", Usage: "print the settings for a `TARGET`, as nginx or kubernetes, or for all; several with commas, or by repeating it"},
 			&cli.StringFlag{Name: "hz", Usage: "the CONFIG_HZ of the kernel it is for, a `NUMBER`; without it, this one's"},
 		}, outputFlags()),
 		Action: s.plan,
@@ -40,7 +40,7 @@ Exit status 1: no settings meet the goal.`,
 // aimFlags say what keepalive is wanted for.
 func aimFlags(loss string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "behind", Usage: "a middlebox on the path, a `NAME` that tcpka show paths lists; may be repeated"},
+		&cli.StringSliceFlag{Name: "behind", Usage: "a middlebox on the path, a `NAME` that tcpka show paths lists; several with commas, or by repeating it"},
 		&cli.StringFlag{Name: "path-timeout", Usage: "how long the path remembers a silent connection: seconds, or `DURATION`"},
 		&cli.StringFlag{Name: "detect-within", Usage: "how soon a dead peer has to be noticed: seconds, or `DURATION`"},
 		&cli.StringFlag{Name: "survive-loss", Value: loss, Usage: "how many probes in a row may be lost, a `NUMBER`"},
@@ -93,7 +93,7 @@ const longestGoal = 366 * 24 * time.Hour
 
 func aimOf(c *cli.Context) (aim, error) {
 	var a aim
-	for _, name := range c.StringSlice("behind") {
+	for _, name := range namesIn(c, "behind") {
 		b, err := lookup(name)
 		if err != nil {
 			return a, err
@@ -127,13 +127,23 @@ func aimOf(c *cli.Context) (aim, error) {
 	return a, nil
 }
 
+// namesIn are the values of a flag that may be repeated, or have several with commas
+// between them.
+func namesIn(c *cli.Context, name string) []string {
+	var names []string
+	for _, text := range c.StringSlice(name) {
+		names = append(names, strings.Split(text, ",")...)
+	}
+	return names
+}
+
 // empty reports whether nothing is asked for.
 func (a aim) empty() bool { return len(a.boxes) == 0 && a.pathTimeout == 0 && a.detect == 0 }
 
 // targetsOf reads --for.
 func targetsOf(c *cli.Context) ([]snippet.Target, error) {
 	var targets []snippet.Target
-	for _, name := range c.StringSlice("for") {
+	for _, name := range namesIn(c, "for") {
 		if strings.EqualFold(name, "all") {
 			return snippet.Targets(), nil
 		}
@@ -215,11 +225,12 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 			d.Notes = append(d.Notes, why(k, goal, settings)...)
 		}
 	}
-	ssh, err := calc.PlanSSH(a.sshGoal())
+	ssh, err := calc.PlanSSH(a.sshGoal(), calc.SSHVersion{})
 	switch {
 	case err == nil:
 		v.SSH = &ssh
 		d.SetSSH(ssh)
+		d.Notes = append(d.Notes, a.slowSSHD(ssh))
 		if len(ends) > 0 {
 			d.Notes = append(d.Notes, fmt.Sprintf("what is not SSH needs data of its own at least every %s: pings of WebSocket, HTTP/2 or gRPC, or of the application's protocol", report.Seconds(ssh.Interval).Both()))
 		}
@@ -264,6 +275,17 @@ func planTCP(k calc.Kernel, g calc.Goal) (keepalive.Settings, error) {
 		}
 	}
 	return k.Plan(g, keepalive.Socket())
+}
+
+// slowSSHD says what to write for the releases of sshd that probe at twice their
+// interval. Which one it will be is not known.
+func (a aim) slowSSHD(planned calc.SSH) string {
+	text := fmt.Sprintf("sshd 9.2 to 9.4, as in Debian 12, probes at twice ClientAliveInterval, and takes twice as long with %d; ", planned.Interval/time.Second)
+	slow, err := calc.PlanSSH(a.sshGoal(), calc.SSHVersion{Major: 9, Minor: 2})
+	if err != nil {
+		return text + "it cannot meet the goal"
+	}
+	return text + fmt.Sprintf("for it write ClientAliveInterval %d and ClientAliveCountMax %d", slow.Interval/time.Second, slow.CountMax)
 }
 
 func reasons(err error) []string {

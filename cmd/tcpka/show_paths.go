@@ -69,10 +69,24 @@ func lookup(name string) (middlebox.Box, error) {
 		return b, err
 	}
 	f := misuse("%w", unknown)
+	if begin := beginning(name); len(begin) > 1 {
+		return b, f.withHint("beginning with it are %s", strings.Join(begin, ", "))
+	}
 	if len(unknown.Near) > 0 {
 		return b, f.withHint("like it are %s", strings.Join(unknown.Near, ", "))
 	}
 	return b, f.withHint("all names: tcpka show paths")
+}
+
+// beginning are the names of middleboxes that begin like this.
+func beginning(name string) []string {
+	var names []string
+	for _, n := range middlebox.Names() {
+		if name != "" && strings.HasPrefix(n, strings.ToLower(name)) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 func pathOf(b middlebox.Box) report.Path {

@@ -80,13 +80,14 @@ const (
 	FindSSHClient      = "ssh_client"
 	FindSSHServer      = "ssh_server"
 	FindNotSeen        = "not_seen"
+	FindNoMatch        = "no_match" // the filter selects no connection
 )
 
 // FindingIDs are all there are; those that are no constant here are calc's.
 func FindingIDs() []string {
 	return []string{
-		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindNotSeen,
-		"keepalive_off", "user_timeout_outlasts_probes", "user_timeout_cuts_probes", "old_timer", "data_in_flight",
+		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindNotSeen, FindNoMatch,
+		"keepalive_off", "user_timeout_outlasts_probes", "user_timeout_cuts_probes", "old_timer", "data_in_flight", "unanswered",
 	}
 }
 
@@ -192,14 +193,20 @@ func CheckMetrics(w io.Writer, d Check) error {
 	fmt.Fprintf(b, "tcpka_check_connections{result=\"unknown\"} %d\n", d.Checked.Unknown)
 	fmt.Fprintln(b, "# HELP tcpka_check_findings Reasons why the goal is not met, by kind.")
 	fmt.Fprintln(b, "# TYPE tcpka_check_findings gauge")
-	count := map[string]int{}
+	count, connections := map[string]int{}, map[string]int{}
 	for _, f := range d.Findings {
 		if f.Severity != SeverityOK {
 			count[f.ID]++
+			connections[f.ID] += f.Count
 		}
 	}
 	for _, id := range FindingIDs() {
 		fmt.Fprintf(b, "tcpka_check_findings{id=%q} %d\n", id, count[id])
+	}
+	fmt.Fprintln(b, "# HELP tcpka_check_finding_connections Connections that these are about, by kind. One can have several.")
+	fmt.Fprintln(b, "# TYPE tcpka_check_finding_connections gauge")
+	for _, id := range FindingIDs() {
+		fmt.Fprintf(b, "tcpka_check_finding_connections{id=%q} %d\n", id, connections[id])
 	}
 	return b.Flush()
 }
