@@ -171,11 +171,26 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 	if scene.late(d, sshconf.ClientKeywords) {
 		return
 	}
-	found, err := sshconf.FindClient(c)
+	as, known := ownerOf(p.UID)
+	if !known {
+		scene.unknown(d, sshconf.ClientKeywords, "its files are not read, as its user is not known here")
+		return
+	}
+	found, err := sshconf.FindClientAs(as, c)
 	scene.settle(d, p, found, err, sshconf.ClientKeywords, moment{p.Started.Add(clockError), "since it began"})
 	if d.Role == string(sshconf.RoleMaster) && len(d.Unsure) > 0 {
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "master_keeps_values", Text: "new sessions go through this master, with the values it began with, until ssh -O stop ends it: " + cmp.Or(listensAt, string(*d.Destination))})
 	}
+}
+
+// ownerOf is whose rights the files of a process are read with: root does not open, for
+// what calls itself ssh, a file that its user could not. nil is the caller's own.
+func ownerOf(uid uint32) (as *user.User, known bool) {
+	if os.Geteuid() != 0 || uid == 0 {
+		return nil, true
+	}
+	as, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	return as, err == nil
 }
 
 // hostOf is a destination without what a URI has around it.
@@ -228,7 +243,16 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 	if scene.late(d, sshconf.ServerKeywords) {
 		return
 	}
-	found, err := sshconf.FindServer(server)
+	reader := uint32(0) // of the file that it has if nobody says so
+	if listener != nil {
+		reader = listener.UID
+	}
+	as, known := ownerOf(reader)
+	if !known {
+		scene.unknown(d, sshconf.ServerKeywords, "its files are not read, as its user is not known here")
+		return
+	}
+	found, err := sshconf.FindServerAs(as, server)
 	scene.settle(d, p, found, err, sshconf.ServerKeywords, since)
 	if listener == nil {
 		for _, k := range sshconf.ServerKeywords {

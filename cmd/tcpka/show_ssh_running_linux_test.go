@@ -509,3 +509,49 @@ func TestRootShowSSHOfAnother(t *testing.T) {
 		}
 	})
 }
+
+// TestRootShowSSHReadsWhatTheUserMay runs a program that calls itself sshd, as a user,
+// with a file that is for root alone.
+func TestRootShowSSHReadsWhatTheUserMay(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		furnish(t)
+		dir := room(t)
+		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile("/etc/passwd", []byte("root:x:0:0::/:/bin/sh\nmallory:x:4242:4242::/:/bin/sh\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		file := dir + "/config"
+		if err := os.WriteFile(file, []byte("ClientAliveInterval 11\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sshd := exec.Command("/bin/sh", "-c", "printf sshd >/proc/$$/comm; echo; read x")
+		sshd.Args[0] = "sshd: /usr/sbin/sshd -f " + file + " [listener] 0 of 10-100 startups"
+		sshd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}}
+		in, err := sshd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := sshd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sshd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer sshd.Wait()
+		defer in.Close()
+		bufio.NewReader(out).ReadString('\n')
+		read := func() bool {
+			p := showSSH(t, []string{"SSH_CONNECTION="}).process(t, sshd.Process.Pid)
+			return p.Interval != nil && *p.Interval == 11
+		}
+		if read() {
+			t.Error("the file of root was read for a user's sshd")
+		}
+		if err := os.Chmod(file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if !read() {
+			t.Error("the file was not read, although the user may")
+		}
+	})
+}
