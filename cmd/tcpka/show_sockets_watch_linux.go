@@ -78,7 +78,7 @@ func (s *session) watchSockets(l listing) error {
 	defer stage.leave()
 	keys := stage.keys()
 	for {
-		frame, err := s.frame(l, screen)
+		frame, err := s.frame(l, screen, keys != nil)
 		if err == nil {
 			_, err = screen.Write(frame)
 		}
@@ -168,8 +168,9 @@ func (st *stage) keys() <-chan byte {
 	return keys
 }
 
-// frame is one picture: as much as the screen holds.
-func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
+// frame is one picture: as much as the screen holds, and what it does not. With keys
+// they are looked at.
+func (s *session) frame(l listing, screen *os.File, keys bool) ([]byte, error) {
 	width, height, err := term.GetSize(int(screen.Fd()))
 	if err != nil || width <= 0 || height <= 0 {
 		width, height = 80, 24
@@ -203,11 +204,18 @@ func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
 	for line := range strings.Lines(body.String()) {
 		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
+	all := len(lines)
 	bottom := notices(end)
-	lines = lines[:min(len(lines), max(height-len(bottom), 1))]
+	lines = lines[:min(all, max(height-len(bottom)-1, 1))]
+	status := watchStatus(keys, count(all-len(lines), "more line"), all-len(lines))
+	if !l.summary { // a line for each, below three others
+		rest := end.Summary.Total - max(len(lines)-3, 0)
+		status = watchStatus(keys, count(rest, "more socket"), rest)
+	}
 	for _, notice := range bottom {
 		lines = append(lines, report.Escape(notice))
 	}
+	lines = append(lines[:min(len(lines), max(height-1, 1))], status)
 	lines = lines[:min(len(lines), height)]
 
 	frame := []byte("\x1b[H")
@@ -218,6 +226,21 @@ func (s *session) frame(l listing, screen *os.File) ([]byte, error) {
 		frame = append(report.AppendClipped(frame, line, width), "\x1b[K"...)
 	}
 	return append(frame, "\x1b[J"...), nil
+}
+
+// watchStatus says how to end it, and how much there is that does not fit.
+func watchStatus(keys bool, rest string, n int) string {
+	status := "Ctrl-C ends"
+	if keys {
+		status = "q or Ctrl-C ends"
+	}
+	switch {
+	case n == 1:
+		status += "; " + rest + " does not fit"
+	case n > 1:
+		status += "; " + rest + " do not fit"
+	}
+	return status
 }
 
 func (s *session) watchTitle(l listing, top *urgent, end report.SocketsEnd) string {

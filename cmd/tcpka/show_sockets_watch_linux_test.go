@@ -112,7 +112,8 @@ func TestWatchDrawsOverItself(t *testing.T) {
 					return len(lines) > 4 && strings.Contains(lines[0], "every 100ms") && strings.Contains(lines[0], "being probed: 1") &&
 						strings.HasPrefix(lines[2], "DIES IN LOST") &&
 						regexp.MustCompile(`^1?m?[0-9.]+s +[0-9]+/100 +[0-9.]+s `).MatchString(lines[3]) &&
-						strings.HasPrefix(lines[4], "- ") && strings.Contains(lines[4], "600*/75/9")
+						strings.HasPrefix(lines[4], "- ") && strings.Contains(lines[4], "600*/75/9") &&
+						lines[len(lines)-1] == "q or Ctrl-C ends"
 				})
 
 				// A smaller terminal gets a smaller picture.
@@ -133,7 +134,8 @@ func TestWatchDrawsOverItself(t *testing.T) {
 							return false
 						}
 					}
-					return strings.HasSuffix(text, "\x1b[J")
+					return strings.HasSuffix(text, "\x1b[J") && len(lines) == 5 &&
+						regexp.MustCompile(`^q or Ctrl-C ends; [12] more s`).MatchString(lines[4])
 				})
 
 				// Stopped, it gives the terminal back, and takes it again.

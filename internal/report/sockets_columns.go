@@ -13,10 +13,12 @@ import (
 type columns struct {
 	pages
 	style   Style
-	fit     int // columns of the terminal; 0: any number
+	fit     int  // columns of the terminal; 0: any number
+	cut     bool // lines are cut there: a column whose heading does not fit is left out
 	header  []string
 	widths  []int // of all columns but the last
 	gap     int
+	shown   int  // columns that are written
 	settled bool // the widths are, and nothing is held back
 
 	row  []byte // the cells of the row at hand, one after the other
@@ -95,8 +97,15 @@ func (c *columns) settle() error {
 	for _, w := range c.widths {
 		sum += w
 	}
+	if c.cut {
+		sum += len(c.header[len(c.header)-1])
+	}
 	if c.fit > 0 && sum > c.fit {
 		c.gap = 1
+	}
+	c.shown = len(c.header)
+	if c.cut {
+		c.shown = c.whole()
 	}
 	for _, h := range c.header {
 		c.row = append(c.row, h...)
@@ -116,11 +125,25 @@ func (c *columns) settle() error {
 	return nil
 }
 
+// whole is how many columns have a heading that fits, at least one.
+func (c *columns) whole() int {
+	at := 0
+	for i, h := range c.header {
+		if i > 0 && at+len(h) > c.fit {
+			return i
+		}
+		if i < len(c.widths) {
+			at += c.widths[i] + c.gap
+		}
+	}
+	return len(c.header)
+}
+
 // line appends a row to the page.
 func (c *columns) line(row []byte, ends []cellEnd) {
 	const spaces = "                                                                "
 	from, pad := uint32(0), 0
-	for i, e := range ends {
+	for i, e := range ends[:c.shown] {
 		if e.at > from {
 			for ; pad > len(spaces); pad -= len(spaces) {
 				c.b = append(c.b, spaces...)

@@ -12,7 +12,7 @@ type SocketsOptions struct {
 	Netns bool // in which namespace each one is
 	Wide  bool // everything there is, in raw numbers
 	Fit   int  // columns of the terminal; 0: there is none
-	Ends  bool // first when those end whose peer does not answer; no explanations
+	Ends  bool // first when those end whose peer does not answer; no explanations; cut to Fit
 }
 
 // SocketsTable writes a line for each socket, for people.
@@ -38,7 +38,7 @@ func NewSocketsTable(w io.Writer, s Style, o SocketsOptions) *SocketsTable {
 		header = append([]string{"NETNS"}, header...)
 	}
 	t := &SocketsTable{columns: newColumns(w, s, header...), options: o}
-	t.fit = o.Fit
+	t.fit, t.cut = o.Fit, o.Ends && o.Fit > 0
 	return t
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func someSockets() []Socket {
 		Timer: TimerKeepalive, Left: 5321400 * time.Millisecond, LeftKnown: true,
 		Idle: 1878600 * time.Millisecond, IdleKnown: true, Next: 5321400 * time.Millisecond, NextKnown: true,
 		Detection: s(7875), DetectionKnown: true,
-		Dies: SocketEnd{true, 5996400 * time.Millisecond, 5996400 * time.Millisecond, 6145904 * time.Millisecond, "probes"},
+		Dies:     SocketEnd{true, 5996400 * time.Millisecond, 5996400 * time.Millisecond, 6145904 * time.Millisecond, "probes"},
 		OldTimer: SwitchOff,
 	}
 	idle.Local, idle.Remote = ends("10.0.0.5:22", "10.0.0.9:51514")
@@ -114,7 +115,7 @@ func TestSockets(t *testing.T) {
 		"sockets.txt":            func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Fit: 80}) },
 		"sockets_netns.txt":      func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Netns: true}) },
 		"sockets_wide.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Wide: true}) },
-		"sockets_ends.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Ends: true, Fit: 80}) },
+		"sockets_ends.txt":       func() SocketWriter { return NewSocketsTable(&b, style, SocketsOptions{Ends: true, Fit: 112}) },
 		"sockets_color.txt":      func() SocketWriter { return NewSocketsTable(&b, Style{Color: true}, SocketsOptions{}) },
 		"sockets.json":           func() SocketWriter { return NewSocketsJSON(&b) },
 		"sockets.jsonl":          func() SocketWriter { return NewSocketLines(&b) },
@@ -151,6 +152,28 @@ func TestSockets(t *testing.T) {
 	render(t, NewSocketsTable(&b, style, SocketsOptions{}), nil, someEnd(nil))
 	if b.String() != "No socket is like that.\n" {
 		t.Errorf("without a socket: %s", &b)
+	}
+}
+
+// On a screen that is too narrow columns are left out, and no heading is cut.
+func TestHeadingsAreWhole(t *testing.T) {
+	whole := strings.Fields("DIES IN LOST NEXT LOCAL REMOTE PROGRAM KEEPALIVE STATE NOTE")
+	most := 0
+	for width := len("DIES IN"); width < 140; width++ {
+		var b bytes.Buffer
+		render(t, NewSocketsTable(&b, Style{Width: width}, SocketsOptions{Ends: true, Fit: width}), someSockets(), someEnd(nil))
+		lines := strings.Split(b.String(), "\n")
+		headings := strings.Fields(string(AppendClipped(nil, lines[0], width)))
+		if len(headings) > len(whole) || !slices.Equal(headings, whole[:len(headings)]) {
+			t.Errorf("%d columns: %q", width, headings)
+		}
+		if len(headings) < most {
+			t.Errorf("%d columns: %q, with one less there are %d", width, headings, most)
+		}
+		most = len(headings)
+	}
+	if most != len(whole) {
+		t.Errorf("the widest has %d headings", most)
 	}
 }
 
