@@ -61,6 +61,7 @@ func (w *checkedWriter) Write(p []byte) (int, error) {
 
 func (s *session) app() *cli.App {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version", DisableDefaultText: true}
+	cli.HelpPrinter = printHelp
 	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
 	app := &cli.App{
 		Name:                      "tcpka",
@@ -100,10 +101,6 @@ func (s *session) unite(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" // cli leaves out the last one
-		if len(c.Subcommands) > 0 {
-			c.CustomHelpTemplate = cli.SubcommandHelpTemplate
-		}
 		c.Before = onlyOwn(c)
 		switch {
 		case verbatim(c):
@@ -218,7 +215,7 @@ func formatFlags(formats string) []cli.Flag {
 // whereFlags say what to look at.
 func whereFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "netns", Usage: "network namespace: a `NAME`, a PID, a path with a slash, or all"},
+		&cli.StringFlag{Name: "netns", Usage: "the network namespace `NAME|PID|PATH|all`; a PATH has a slash"},
 		&cli.StringFlag{Name: "root", Usage: "read and write the files under `DIR` instead of /"},
 	}
 }

@@ -44,7 +44,7 @@ others what the kernel tells everybody. What is missing is said on stderr.`,
 			&cli.BoolFlag{Name: "summary", Usage: "a line for each program", DisableDefaultText: true},
 			&cli.StringFlag{Name: "sort", Usage: "order by `KEY`; this keeps all sockets in memory"},
 			&cli.GenericFlag{Name: "watch", Usage: "`[=INTERVAL]` look again and again, every 2 seconds or so often", Value: new(interval)},
-			&cli.StringFlag{Name: "netns", Usage: "network namespace: a `NAME`, a PID, a path with a slash, or all"},
+			&cli.StringFlag{Name: "netns", Usage: "the network namespace `NAME|PID|PATH|all`; a PATH has a slash"},
 		}, formatFlags("table, json, jsonl, csv or prometheus")),
 		Action: s.showSockets,
 	}

@@ -38,7 +38,7 @@ func writeTable(w *bufio.Writer, s Style, header []string, rows [][]string) {
 	last := len(columns) - 1
 	var below [][]string
 	for _, row := range cells {
-		below = append(below, fill(row[last], limit-len(tablePadding)))
+		below = append(below, Fill(row[last], limit-len(tablePadding)))
 	}
 	broken, _ := fit(columns[:last], limit)
 	writeCells(w, rowsOf(broken), below)
@@ -179,7 +179,7 @@ func (c column) narrower() column {
 			text := strings.Join(lines, " ")
 			inner := strings.TrimLeft(text, " ")
 			indent := text[:len(text)-len(inner)]
-			lines, longest = fill(inner, c.width-1-len(indent)), 0
+			lines, longest = Fill(inner, c.width-1-len(indent)), 0
 			for i := range lines {
 				lines[i] = indent + lines[i]
 				longest = max(longest, displayWidth(lines[i]))

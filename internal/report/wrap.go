@@ -39,7 +39,7 @@ func wrap(w *bufio.Writer, s Style, lead, text string) {
 		return
 	}
 	indent := displayWidth(lead) // colours have none
-	for i, line := range fill(text, limit-indent) {
+	for i, line := range Fill(text, limit-indent) {
 		if i > 0 {
 			w.WriteString(strings.Repeat(" ", indent))
 		}
@@ -48,9 +48,9 @@ func wrap(w *bufio.Writer, s Style, lead, text string) {
 	}
 }
 
-// fill breaks text at spaces into lines of so many columns. What is longer in one
+// Fill breaks text at spaces into lines of so many columns. What is longer in one
 // piece has a line of its own.
-func fill(text string, columns int) []string {
+func Fill(text string, columns int) []string {
 	var lines []string
 	line, used := "", 0
 	for _, word := range words(text) {
