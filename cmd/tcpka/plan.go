@@ -383,7 +383,7 @@ func commandsFor(s keepalive.Settings) []string {
 	}
 	return []string{
 		"tcpka explain " + sockets,
-		"sudo tcpka set " + values,
+		"sudo tcpka set " + values + " --rearm",
 		"sudo tcpka set sockets --all --on " + sockets + " --dry-run",
 	}
 }
