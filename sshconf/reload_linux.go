@@ -99,6 +99,10 @@ func (d *Daemon) check(file string) error {
 	if filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != "sshd" {
 		return errOther
 	}
+	// Another user's is not the one that is meant, whatever it says of itself.
+	if p, _, err := readProcess(d.PID); err != nil || p.UID != 0 && int(p.UID) != os.Geteuid() {
+		return errOther
+	}
 	mine, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
 		return err

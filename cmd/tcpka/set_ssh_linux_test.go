@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/sshconf"
 )
 
 // sshRoom has what ssh and sshd need in a room that is furnished: users, keys, and a
@@ -277,6 +279,29 @@ func TestRootSetSSHReloadThatWouldEnd(t *testing.T) {
 			t.Errorf("with everything: status %d\n%s%s", status, stdout, stderr)
 		}
 		r.await(d, "Server listening", 2)
+	})
+}
+
+// TestRootSetSSHReloadOfAUser has an sshd that a user runs with the file that is meant.
+func TestRootSetSSHReloadOfAUser(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		config, key := r.dir+"/sshd_config", r.dir+"/host"
+		r.write(config, fmt.Sprintf(quietServer, "2222", r.dir))
+		r.must(errors.Join(os.Chmod(r.dir, 0o755), os.Chown(key, sessionUID, sessionUID)))
+		sshd := exec.Command(r.sshd, "-D", "-e", "-f", config)
+		sshd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: sessionUID, Gid: sessionUID}, Pdeathsig: syscall.SIGKILL}
+		log, err := sshd.StderrPipe()
+		r.must(err)
+		r.must(sshd.Start())
+		defer sshd.Wait()
+		defer sshd.Process.Kill()
+		if line, err := bufio.NewReader(log).ReadString('\n'); err != nil || !strings.Contains(line, "Server listening") {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if found, err := sshconf.FindDaemon(config); !errors.Is(err, sshconf.ErrNoDaemon) {
+			t.Errorf("%+v, %v", found, err)
+		}
 	})
 }
 
