@@ -1,6 +1,7 @@
 package sshconf
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -12,21 +13,37 @@ import (
 // sshd.c, main.
 //
 // The PID file is looked for where the command line, the main file or the presets have
-// it, and counts only where it has the number of the process.
+// it, and counts only where it has the number of the process. What a process of another
+// user names, root's apart, is not opened.
 func (p Process) LastRead() time.Time {
-	if p.Program != SSHD || p.Role != RoleListener || p.Files == Other {
+	if p.Program != SSHD || p.Role != RoleListener || p.Files == Other || p.UID != 0 && int(p.UID) != os.Geteuid() {
 		return time.Time{}
 	}
+	own := p.innerPID()
 	for _, path := range p.pidFiles() {
 		info, err := os.Lstat(path)
 		if err != nil || !info.Mode().IsRegular() || info.Size() > 32 {
 			continue
 		}
-		if text, err := readFile(path); err == nil && p.inner != "" && strings.TrimSpace(string(text)) == p.inner {
+		if text, err := readFile(path); err == nil && own != "" && strings.TrimSpace(string(text)) == own {
 			return info.ModTime()
 		}
 	}
 	return time.Time{}
+}
+
+// innerPID is its number in its own PID namespace: see proc(5), NSpid.
+func (p Process) innerPID() string {
+	status, err := readSome(fmt.Sprintf("/proc/%d/status", p.PID))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(status)) {
+		if all, ok := strings.CutPrefix(line, "NSpid:"); ok && len(strings.Fields(all)) > 0 {
+			return strings.Fields(all)[len(strings.Fields(all))-1] // after those of the outer ones
+		}
+	}
+	return ""
 }
 
 func (p Process) pidFiles() []string {

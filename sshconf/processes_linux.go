@@ -32,8 +32,6 @@ type Process struct {
 	// release is not known.
 	Replaced bool
 	Dir      string // where it was started; empty is not known
-
-	inner string // its number in its own PID namespace
 }
 
 // Role is what a process is there for.
@@ -148,9 +146,6 @@ func readProcess(pid int) (p Process, started time.Duration, err error) {
 		return p, 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if pids, ok := strings.CutPrefix(line, "NSpid:"); ok && len(strings.Fields(pids)) > 0 {
-			p.inner = strings.Fields(pids)[len(strings.Fields(pids))-1] // from the outermost namespace to its own
-		}
 		if ids, ok := strings.CutPrefix(line, "Uid:"); ok && len(strings.Fields(ids)) > 0 {
 			uid, _ := strconv.ParseUint(strings.Fields(ids)[0], 10, 32)
 			p.UID = uint32(uid)
