@@ -51,6 +51,45 @@ func (f File) Edit(content []byte, w Wanted) ([]byte, error) {
 	return t.content, err
 }
 
+// Written are the settings of content, which is that of the file, that [File.Edit] changes
+// for w: the keys in their order, and the text of each that is there.
+func (f File) Written(content []byte, w Wanted) (keys []string, values map[string]string, err error) {
+	t, err := newText(content)
+	if err != nil {
+		return nil, nil, err
+	}
+	values = map[string]string{}
+	add := func(key string, s setting, there bool) {
+		keys = append(keys, key)
+		if there {
+			values[key] = s.value
+		}
+	}
+	switch f.Format {
+	case FormatPuTTY:
+		all := puttyKeys(t)
+		var of []string
+		if w.Interval != nil {
+			of = append(of, puttyMinutes, puttySeconds)
+		}
+		if w.TCPKeepAlive != nil {
+			of = append(of, puttyTCP)
+		}
+		for _, key := range of {
+			s, there := all[key]
+			add(key, s, there)
+		}
+	case FormatTeraTerm:
+		if w.Interval != nil {
+			s, there := teraTermSetting(t)
+			add(teraTermKey, s, there)
+		}
+	default:
+		return nil, nil, ErrNotInPlace
+	}
+	return keys, values, nil
+}
+
 // inRange refuses what a program would not do as it is told.
 func inRange(d, most time.Duration) error {
 	if d < 0 || d > most || d%time.Second != 0 {

@@ -43,7 +43,7 @@ Only new connections change. sshd has to read its files again, which --reload te
 			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no"},
 			&cli.StringFlag{Name: "host", Usage: "for the hosts of this `PATTERN` alone, as in a line Host"},
 			&cli.BoolFlag{Name: "system", Usage: "for all users, in /etc/ssh", DisableDefaultText: true},
-			&cli.StringFlag{Name: "file", Usage: "change `FILE`, as for ssh -F or sshd -f; PuTTY's or Tera Term's, too"},
+			&cli.StringFlag{Name: "file", Usage: "change `FILE`, as for ssh -F or sshd -f; PuTTY's or Tera Term's, too, without --side"},
 			&cli.BoolFlag{Name: "reload", Usage: "have sshd read its files again", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the difference, and write nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before values that drop healthy sessions", DisableDefaultText: true},
@@ -66,7 +66,8 @@ func (s *session) setSSH(c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
-	w, err := readSSHWanted(c)
+	f, isOther := otherClient(c)
+	w, err := readSSHWanted(c, isOther)
 	if err != nil {
 		return err
 	}
@@ -74,10 +75,8 @@ func (s *session) setSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.file != "" && w.side == calc.SSHClient {
-		if f, err := sshconf.ReadFile(w.file); err == nil && f.Format != sshconf.FormatSSH && f.Format != sshconf.FormatSSHD {
-			return s.setOther(c, w, f)
-		}
+	if isOther {
+		return s.setOther(c, w, f)
 	}
 	r, err := w.request(c)
 	if err != nil {
@@ -114,11 +113,25 @@ func (s *session) setSSH(c *cli.Context) error {
 	})
 }
 
-// readSSHWanted reads the flags.
-func readSSHWanted(c *cli.Context) (sshWanted, error) {
+// otherClient is the file of --file, where it is one of another client than OpenSSH.
+func otherClient(c *cli.Context) (sshconf.File, bool) {
+	path, ok := given(c, "file")
+	if !ok || path == "" {
+		return sshconf.File{}, false
+	}
+	f, err := sshconf.ReadFile(path)
+	return f, err == nil && f.Format != sshconf.FormatSSH && f.Format != sshconf.FormatSSHD
+}
+
+// readSSHWanted reads the flags. A file of another client has only one side.
+func readSSHWanted(c *cli.Context, other bool) (sshWanted, error) {
 	var w sshWanted
 	side, ok := given(c, "side")
 	switch w.side = calc.SSHSide(side); {
+	case other && !ok:
+		w.side = calc.SSHClient
+	case other && w.side == calc.SSHServer:
+		return w, misuse("--side server: the file is one of a client")
 	case !ok:
 		return w, misuse("set ssh needs --side").withHint("--side client is ssh with ServerAliveInterval, --side server is sshd with ClientAliveInterval")
 	case w.side != calc.SSHClient && w.side != calc.SSHServer:

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,7 +32,7 @@ func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
 		return err
 	}
 	gather := func() (planned, error) {
-		p := &otherPlan{wanted: w}
+		p := &otherPlan{file: w.file, want: want}
 		var err error
 		p.revision, err = sshconf.PlanOther(w.file, as, func(content []byte) ([]byte, error) {
 			return p.edit(content, want)
@@ -55,26 +53,38 @@ func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
 
 // otherPlan is what set ssh is about to do to a file of PuTTY or Tera Term.
 type otherPlan struct {
-	wanted        sshWanted
-	before, after sshconf.Session
+	file          string
+	want          sshconf.Wanted
+	before, after otherFile
 	revision      *sshconf.Revision
 }
 
-func (p *otherPlan) edit(content []byte, want sshconf.Wanted) ([]byte, error) {
-	f, err := sshconf.ParseFile(p.wanted.file, content)
-	if err != nil {
+// otherFile is a file of a client at one moment.
+type otherFile struct {
+	sshconf.Session
+	written map[string]string // what is wanted, by the keys of the file
+	keys    []string          // and in its order
+}
+
+func (p *otherPlan) read(content []byte) (f sshconf.File, o otherFile, err error) {
+	if f, err = sshconf.ParseFile(p.file, content); err != nil {
+		return f, o, err
+	}
+	o.Session = f.Sessions[0]
+	o.keys, o.written, err = f.Written(content, p.want)
+	return f, o, err
+}
+
+func (p *otherPlan) edit(content []byte, want sshconf.Wanted) (updated []byte, err error) {
+	var f sshconf.File
+	if f, p.before, err = p.read(content); err != nil {
 		return nil, err
 	}
-	updated, err := f.Edit(content, want)
-	if err != nil {
+	if updated, err = f.Edit(content, want); err != nil {
 		return nil, err
 	}
-	g, err := sshconf.ParseFile(p.wanted.file, updated)
-	if err != nil {
-		return nil, err
-	}
-	p.before, p.after = f.Sessions[0], g.Sessions[0]
-	return updated, nil
+	_, p.after, err = p.read(updated)
+	return updated, err
 }
 
 func (p *otherPlan) document() report.Set {
@@ -84,40 +94,43 @@ func (p *otherPlan) document() report.Set {
 		Unaffected: []string{"sessions that are there already, and a " + calc.SSHProgram(p.after.Program).String() + " that has read the file: it writes it anew when its settings are saved"},
 		SSH:        &report.SSHChange{Diff: diff.Unified(v.Path, v.Path, v.Old, v.New), Kept: []string{}},
 	}
-	add := func(key, old, now string) {
-		d.Changes = append(d.Changes, report.Change{
-			Target: report.TargetSSH, Path: &v.Path, Key: key, Old: &old, New: &now, Applied: v.Written() && old != now,
-		})
+	for _, key := range p.after.keys {
+		c := report.Change{Target: report.TargetSSH, Path: &v.Path, Key: key}
+		if old, ok := p.before.written[key]; ok {
+			c.Old = &old
+		}
+		if now, ok := p.after.written[key]; ok {
+			c.New = &now
+			c.Applied = v.Written() && (c.Old == nil || *c.Old != now)
+		}
+		if c.Old != nil || c.New != nil { // else it is the program's own default
+			d.Changes = append(d.Changes, c)
+		}
 	}
-	if p.wanted.interval != nil {
-		add("interval_seconds", wholeSeconds(p.before.Interval), wholeSeconds(p.after.Interval))
+	if p.want.Interval != nil {
+		d.SSH.Refresh = &report.OldNew{Old: p.before.refresh(), New: p.after.refresh()}
 	}
-	if p.wanted.tcp != nil {
-		add("tcp_keepalive", yesOrNo(p.before.TCPKeepAlive), yesOrNo(p.after.TCPKeepAlive))
-	}
-	end := calc.OtherSSH{Program: calc.SSHProgram(p.after.Program)}
-	if p.after.Interval != nil {
-		end.Interval = *p.after.Interval
-	}
-	if p.after.TCPKeepAlive != nil {
-		end.TCPKeepAlive = *p.after.TCPKeepAlive
-	}
-	d.Warnings = append(d.Warnings, end.Warnings()...)
+	d.Warnings = append(d.Warnings, p.after.end().Warnings()...)
 	return d
 }
 
-func wholeSeconds(d *time.Duration) string {
-	if d == nil {
-		return "unknown"
+func (o otherFile) end() calc.OtherSSH {
+	end := calc.OtherSSH{Program: calc.SSHProgram(o.Program)}
+	if o.Interval != nil {
+		end.Interval = *o.Interval
 	}
-	return strconv.FormatInt(int64(*d/time.Second), 10)
+	if o.TCPKeepAlive != nil {
+		end.TCPKeepAlive = *o.TCPKeepAlive
+	}
+	return end
 }
 
-func yesOrNo(b *bool) string {
-	if b == nil {
-		return "unknown"
+// refresh is how often something is sent, or nil.
+func (o otherFile) refresh() *report.Seconds {
+	if period, ok := o.end().Refresh(); ok {
+		return new(report.Seconds(period))
 	}
-	return map[bool]string{true: "yes", false: "no"}[*b]
+	return nil
 }
 
 func (p *otherPlan) record() (changes []journal.Change, applied func() []int) {

@@ -19,6 +19,9 @@ type SSHChange struct {
 	Reloaded *bool `json:"reloaded"`
 	// Kept are lines that go on deciding for some hosts or connections.
 	Kept []string `json:"kept"`
+	// Refresh is how often another client than OpenSSH sends something; null in it:
+	// nothing is sent.
+	Refresh *OldNew `json:"refresh_seconds,omitempty"`
 	// Instructions are what to do by hand, and File what to import, where the file
 	// is not changed.
 	Instructions []string `json:"instructions,omitempty"`
@@ -31,6 +34,9 @@ func (d SSHChange) table(w *bufio.Writer, s Style, dryRun bool) {
 	}
 	if d.Reloaded != nil && *d.Reloaded {
 		fmt.Fprintln(w, "sshd has read its files again: new connections have it.")
+	}
+	if r := d.Refresh; r != nil {
+		fmt.Fprintf(w, "\nAn idle path is refreshed %s%s.\n", orNever(r.New, "every "), r.before())
 	}
 	if dryRun && d.Diff != "" {
 		fmt.Fprintf(w, "\n%s", EscapeLines(d.Diff))
