@@ -39,14 +39,16 @@ func probed(t target, m middlebox.Measured, held bool, k calc.Kernel) report.Pro
 	safe := middlebox.Safe(m.Samples)
 	d.Notes = probeNotes(m, b, safe, held)
 	d.Advice.Like = likeThis(b)
-	if m.Gone == nil {
-		advise(&d.Advice, safe, b.Failed != 0, k, m.Address)
-		switch a := d.Advice; {
-		case a.Settings != nil && b.Failed == 0:
-			d.Notes = append(d.Notes, "no silence failed, so there is nothing to change for this path: the settings below are sure to hold it open, and gentler ones may do, too")
-		case a.PathTimeout != nil && a.Settings == nil:
-			d.Notes = append(d.Notes, fmt.Sprintf("no settings are sure to hold a path open that may forget after %s: keepalive probes once a second at most", a.PathTimeout.Both()))
-		}
+	switch {
+	case m.Gone != nil:
+		d.Advice.Reason = new("a new connection fails, too: what failed may be the server or the network, not the path's memory")
+	case b.Failed == 0 && b.Survived == 0:
+		d.Advice.Reason = new("nothing was measured by which the path could be judged")
+	case b.Failed == 0:
+		d.Advice.Reason = new(fmt.Sprintf("no silence failed: the path remembers for at least %s, or takes up again what it forgot, and needs no probes more often than that; when it forgets is not known",
+			survivedFor(b.Survived).Both()))
+	default:
+		advise(&d.Advice, safe, k, m.Address)
 	}
 	return d
 }
@@ -85,11 +87,12 @@ func likeThis(b middlebox.Bounds) []string {
 }
 
 // advise plans for the longest silence that is safe: with as many lost probes
-// survived as plan counts in by itself, or as many as it can be. Where no silence
-// failed it does not say how to set them: that the probe was short is no reason to.
-func advise(a *report.ProbeAdvice, safe time.Duration, failed bool, k calc.Kernel, server netip.AddrPort) {
+// survived as plan counts in by itself, or as many as it can be. A silence must
+// have failed: that the probe was short is no reason to set anything.
+func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server netip.AddrPort) {
 	timeout := safe.Truncate(time.Second)
 	if timeout == 0 {
+		a.Reason = new("no silence of a second or more is known to survive")
 		return
 	}
 	a.PathTimeout = new(report.Seconds(timeout))
@@ -104,9 +107,6 @@ func advise(a *report.ProbeAdvice, safe time.Duration, failed bool, k calc.Kerne
 			plan += fmt.Sprintf(" --survive-loss %d", loss)
 		}
 		a.Commands = []string{plan}
-		if !failed {
-			return
-		}
 		for _, c := range p.Commands {
 			// Those to this server are enough, and it need not be one of SSH.
 			if !strings.Contains(c, " set sockets --all ") && !strings.Contains(c, " set ssh ") {
@@ -116,6 +116,7 @@ func advise(a *report.ProbeAdvice, safe time.Duration, failed bool, k calc.Kerne
 		a.Commands = append(a.Commands, forSockets(*p.Settings, server))
 		return
 	}
+	a.Reason = new(fmt.Sprintf("no settings are sure to hold a path open that may forget after %s: keepalive probes once a second at most", a.PathTimeout.Both()))
 }
 
 // forSockets is the command that gives them to the connections that there are.
@@ -134,18 +135,16 @@ func probeNotes(m middlebox.Measured, b middlebox.Bounds, safe time.Duration, he
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	seconds := func(d time.Duration) string { return report.Seconds(d.Truncate(time.Millisecond)).Both() }
 
-	spoke, unasked, unmade, longest := false, false, 0, time.Duration(0)
+	spoke, unasked, unmade := false, false, 0
 	for _, s := range m.Samples {
 		spoke = spoke || s.Outcome == middlebox.Spoke
 		unasked = unasked || s.Unasked
-		longest = max(longest, s.Wanted)
 		if s.Outcome == middlebox.Unmade {
 			unmade++
 		}
 	}
 	switch {
-	case m.Gone != nil:
-		add("a new connection fails, too: what failed may be the server or the network, not the path's memory; nothing is advised")
+	case m.Gone != nil: // which is the reason to advise nothing
 	case b.Failed != 0 && b.Survived > b.Failed:
 		add("the samples contradict each other: a longer silence survived than the one that failed. Several paths, or an outage, would do that; the advice goes by %s", seconds(safe))
 	case b.Failed != 0 && b.Survived == 0:
@@ -164,8 +163,6 @@ func probeNotes(m middlebox.Measured, b middlebox.Bounds, safe time.Duration, he
 		add("the far end probed, and its probes came through; those that did not are seen there")
 	case spoke:
 		add("the far end sends something by itself, as with keepalive of its own, so the path was never silent for longer than %s; it is kept open by that, as long as it goes on", seconds(b.Survived))
-	case b.Failed == 0 && b.Closed == 0 && b.Survived >= longest && longest > 0:
-		add("nothing failed: the path remembers for at least as long, or takes up again what it forgot")
 	}
 	if m.Spared {
 		add("the server is, or greets like, SSH: two connections only, and no silence of more than 110 s unless asked for; --yes asks it as any other")
@@ -174,7 +171,7 @@ func probeNotes(m middlebox.Measured, b middlebox.Bounds, safe time.Duration, he
 		add("%s did not come about or were closed at once: the server may limit them", count(unmade, "connection"))
 	}
 	if m.Interrupted && !held {
-		add("interrupted: what was still silent then was probed at once")
+		add("interrupted: what was still silent then was probed at once, so what was planned beyond that was not reached")
 	}
 	if !held {
 		add("not to be seen: a box that takes up again what it forgot, with the first packet, and what lies behind a proxy")

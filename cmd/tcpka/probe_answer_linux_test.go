@@ -41,13 +41,28 @@ func TestWhatProbeAdvises(t *testing.T) {
 		},
 		{
 			"what is too short for two lost probes is planned with fewer",
-			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Answered, 3*time.Second)}},
-			false, "3", "", "none", "3", 1, "", "nothing failed",
+			middlebox.Measured{Checked: true, Samples: []middlebox.Sample{sample(middlebox.Answered, 3*time.Second), sample(middlebox.Swallowed, 5*time.Second)}},
+			false, "3", "5", "silent", "3", 1, "", "not to be seen",
+		},
+		{
+			"nothing failed, nothing to advise",
+			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Answered, 3*time.Second), sample(middlebox.Answered, 300*time.Second)}},
+			false, "300", "", "none", "", -1, "", "no silence failed: the path remembers for at least 300 s (5m), or takes up",
+		},
+		{
+			"ended by Ctrl-C, nothing to advise",
+			middlebox.Measured{Interrupted: true, Samples: []middlebox.Sample{{Wanted: 2 * time.Hour, Silence: 4 * time.Second, Outcome: middlebox.Answered}}},
+			false, "4", "", "none", "", -1, "", "at least 4 s, or",
+		},
+		{
+			"all were closed by the far end",
+			middlebox.Measured{Samples: []middlebox.Sample{{Wanted: time.Hour, Outcome: middlebox.Unmade}}},
+			false, "", "", "none", "", -1, "", "nothing was measured",
 		},
 		{
 			"what is too short for any is said to be",
-			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Answered, time.Second)}},
-			false, "1", "", "none", "1", -1, "", "no settings are sure to hold a path open that may forget after 1 s",
+			middlebox.Measured{Checked: true, Samples: []middlebox.Sample{sample(middlebox.Answered, time.Second), sample(middlebox.Swallowed, 2*time.Second)}},
+			false, "1", "2", "silent", "1", -1, "", "no settings are sure to hold a path open that may forget after 1 s",
 		},
 		{
 			"nothing survived, nothing to advise",
@@ -62,17 +77,17 @@ func TestWhatProbeAdvises(t *testing.T) {
 		{
 			"a server that is gone: no advice",
 			middlebox.Measured{Gone: errors.New("refused"), Samples: []middlebox.Sample{sample(middlebox.Answered, 60*time.Second), sample(middlebox.Swallowed, 90*time.Second)}},
-			false, "60", "90", "silent", "", -1, "", "nothing is advised",
+			false, "60", "90", "silent", "", -1, "", "a new connection fails, too",
 		},
 		{
 			"a far end that keeps the path open",
 			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Spoke, 15*time.Second)}},
-			false, "15", "", "none", "15", 2, "", "never silent for longer than 15 s",
+			false, "15", "", "none", "", -1, "", "never silent for longer than 15 s",
 		},
 		{
 			"the other direction",
 			middlebox.Measured{Samples: []middlebox.Sample{sample(middlebox.Spoke, 60*time.Second)}},
-			true, "60", "", "none", "60", 2, "", "those that did not are seen there",
+			true, "60", "", "none", "", -1, "", "those that did not are seen there",
 		},
 	} {
 		tt.m.Address = at
@@ -90,19 +105,22 @@ func TestWhatProbeAdvises(t *testing.T) {
 		if got := strings.Join(a.Like, " "); tt.like == "" && got != "" || !strings.Contains(got, tt.like) {
 			t.Errorf("%s: like %q", tt.name, got)
 		}
-		if !strings.Contains(strings.Join(d.Notes, "\n"), tt.note) {
-			t.Errorf("%s: notes %q", tt.name, d.Notes)
+		said := strings.Join(d.Notes, "\n")
+		if a.Reason != nil {
+			said += "\n" + *a.Reason
+		}
+		if !strings.Contains(said, tt.note) {
+			t.Errorf("%s: it says %q", tt.name, said)
 		}
 		if tt.loss < 0 {
-			if a.Settings != nil || a.SurviveLoss != nil || len(a.Commands) != 0 {
+			if a.Reason == nil || a.Settings != nil || a.SurviveLoss != nil || len(a.Commands) != 0 {
 				t.Errorf("%s: advice %+v", tt.name, a)
 			}
 			continue
 		}
-		if a.Settings == nil || *a.SurviveLoss != tt.loss || a.Settings.Time >= *a.PathTimeout ||
+		if a.Reason != nil || a.Settings == nil || *a.SurviveLoss != tt.loss || a.Settings.Time >= *a.PathTimeout ||
 			!strings.HasPrefix(a.Commands[0], "tcpka plan --path-timeout "+tt.timeout) ||
-			(tt.failed == "") != (len(a.Commands) == 1) || (tt.failed == "") != strings.Contains(strings.Join(d.Notes, "\n"), "nothing to change") ||
-			tt.failed != "" && !strings.HasPrefix(a.Commands[len(a.Commands)-1], "sudo tcpka set sockets --remote '[2001:db8::7]:443' --on --time ") {
+			!strings.HasPrefix(a.Commands[len(a.Commands)-1], "sudo tcpka set sockets --remote '[2001:db8::7]:443' --on --time ") {
 			t.Errorf("%s: advice %+v", tt.name, a)
 		}
 	}

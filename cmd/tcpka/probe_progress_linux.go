@@ -40,22 +40,48 @@ func (p *progress) tell(now middlebox.Progress) {
 	if time.Now().Before(p.next) {
 		return
 	}
-	text := fmt.Sprintf("tcpka: %s, %s silent, at most %s left", soFar(now.Bounds), count(now.Silent, "connection"), human(now.Left))
-	if p.refines {
-		text += " in this round"
-	}
 	if p.terminal == nil {
 		p.next = time.Now().Add(progressByLine)
-		fmt.Fprintln(p.w, text)
+		fmt.Fprintln(p.w, p.lines(now)[1])
 		return
 	}
 	p.next = time.Now().Add(progressInPlace)
-	text += " (Ctrl-C ends it with this)"
-	if columns, _, err := term.GetSize(int(p.terminal.Fd())); err == nil && columns > 0 {
-		text = text[:min(len(text), columns-1)] // all of it is ASCII
+	columns, _, err := term.GetSize(int(p.terminal.Fd()))
+	if err != nil || columns <= 0 {
+		columns = 80
 	}
+	text := fitting(p.lines(now), columns-1)
 	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(p.shown-len(text), 0)))
 	p.shown = len(text)
+}
+
+// lines say how it goes, each with fewer words than the one before. All of it is
+// ASCII.
+func (p *progress) lines(now middlebox.Progress) []string {
+	left := "at most " + human(now.Left) + " left"
+	if p.refines {
+		left += " in this round"
+	}
+	known := soFar(now.Bounds)
+	middle := fmt.Sprintf("tcpka: %s, %s silent, %s", known, count(now.Silent, "connection"), left)
+	return []string{
+		middle + " (Ctrl-C ends it with this)",
+		middle,
+		fmt.Sprintf("tcpka: %s, %d silent, %s", known, now.Silent, left),
+		fmt.Sprintf("tcpka: %s, %s left", known, human(now.Left)),
+		fmt.Sprintf("%s, %s left", known, human(now.Left)),
+		human(now.Left) + " left",
+	}
+}
+
+// fitting is the first line that has room, or what of the last one has.
+func fitting(lines []string, columns int) string {
+	for _, l := range lines {
+		if len(l) <= columns {
+			return l
+		}
+	}
+	return lines[len(lines)-1][:max(columns, 0)]
 }
 
 // done takes the line in place away.

@@ -36,9 +36,10 @@ type ProbeSample struct {
 	Error   *string  `json:"error"`
 }
 
-// ProbeAdvice is what follows from it. Settings are null where no connection is
-// kept open by any.
+// ProbeAdvice is what follows from it. Where no silence failed, or no connection
+// is kept open by any settings, these are null and Reason is not.
 type ProbeAdvice struct {
+	Reason      *string   `json:"reason"`
 	PathTimeout *Seconds  `json:"path_timeout_seconds"`
 	SurviveLoss *int      `json:"survive_loss"`
 	Settings    *Settings `json:"settings"`
@@ -69,6 +70,9 @@ func (d Probe) table(w *bufio.Writer, s Style) {
 	if len(d.Samples) > 0 {
 		fmt.Fprintln(w)
 		writeProbeSamples(w, s, d.Samples)
+	}
+	if d.Advice.Reason != nil {
+		d.Notes = append([]string{*d.Advice.Reason}, d.Notes...)
 	}
 	if len(d.Notes) > 0 {
 		fmt.Fprintln(w)
@@ -112,16 +116,19 @@ func probeBounds(row func(name, format string, args ...any), survived, failed *S
 func writeProbeSamples(w *bufio.Writer, s Style, samples []ProbeSample) {
 	var rows [][]string
 	for _, p := range slices.SortedStableFunc(slices.Values(samples), func(a, b ProbeSample) int { return int(length(a.Wanted) - length(b.Wanted)) }) {
-		wanted, silence := "any", ""
+		wanted, silence := "any", "none"
+		if p.Silence != nil {
+			silence = p.Silence.Both()
+		}
 		if p.Wanted != nil {
 			wanted = p.Wanted.Both()
+			if p.Silence != nil && *p.Silence < *p.Wanted {
+				wanted += ", not reached"
+			}
 		}
-		if p.Silence != nil {
-			silence = p.Silence.String() + " s"
-		}
-		rows = append(rows, []string{wanted, silence, p.words()})
+		rows = append(rows, []string{silence, wanted, p.words()})
 	}
-	writeTable(w, s, []string{"SILENCE", "MEASURED", "OUTCOME"}, rows)
+	writeTable(w, s, []string{"SILENT FOR", "PLANNED", "OUTCOME"}, rows)
 }
 
 func length(s *Seconds) Seconds {

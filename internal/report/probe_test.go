@@ -31,6 +31,10 @@ func probes() map[string]Document {
 		Like: []string{"aws-nlb"}, Commands: []string{"tcpka plan --path-timeout 348", "sudo tcpka set --time 271 --intvl 10 --probes 3"},
 	}
 	silent.Notes = []string{"what cannot be seen"}
+	interrupted := nothing
+	interrupted.Survived, interrupted.Interrupted = d(2.065), true
+	interrupted.Samples = []ProbeSample{{Wanted: d(1), Silence: d(1.002), Outcome: "answered"}, {Wanted: d(7200), Silence: d(2.065), Outcome: "answered"}}
+	interrupted.Advice.Reason = new("no silence failed")
 	reset := nothing
 	reset.Failed, reset.How = d(240), "reset"
 	reset.Samples = []ProbeSample{{Wanted: d(300), Silence: d(240), Outcome: "reset", Unasked: true}, {Wanted: d(400), Silence: d(400), Outcome: "reset"}}
@@ -45,7 +49,7 @@ func probes() map[string]Document {
 			{"192.0.2.7:40001", "client-to-server", ProbeSample{Silence: d(60.009), Outcome: "spoke"}},
 		},
 	}
-	return map[string]Document{"silent": silent, "reset": reset, "closed": closed, "nothing": nothing, "serve": served}
+	return map[string]Document{"silent": silent, "interrupted": interrupted, "reset": reset, "closed": closed, "nothing": nothing, "serve": served}
 }
 
 func TestProbe(t *testing.T) {
