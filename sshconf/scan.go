@@ -278,7 +278,11 @@ func (s *scan) content(path string) ([]byte, error) {
 
 // readFile reads a configuration file within bounds.
 func readFile(path string) ([]byte, error) {
-	// A FIFO must not block, and what was looked at must be what is read.
+	// To open a device may be to start it, and a FIFO must not block; what is read must
+	// be what was looked at.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
