@@ -9,7 +9,7 @@ FUZZTIME ?= 1m
 TAGS  := urfave_cli_no_docs
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldflags='-s -w'
 
-.PHONY: help build test test-kernels lint fuzz bench generate check-generate cover install clean
+.PHONY: help build test test-kernels lint fuzz bench generate check-generate cover install uninstall clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,12 @@ install: bin/tcpka ## install bin/tcpka and the completions under DESTDIR/PREFIX
 	install -Dm644 cmd/tcpka/completion/tcpka.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpka
 	install -Dm644 cmd/tcpka/completion/tcpka.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tcpka
 	install -Dm644 cmd/tcpka/completion/tcpka.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tcpka.fish
+
+uninstall: ## remove what install put under DESTDIR/PREFIX
+	rm -f $(DESTDIR)$(PREFIX)/bin/tcpka \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpka \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tcpka \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tcpka.fish
 
 clean: ## remove what was built
 	rm -rf bin cover cover.out

@@ -21,3 +21,10 @@ func nextID(last string, now time.Time) string {
 	}
 	return idDigits.EncodeToString(binary.BigEndian.AppendUint64(nil, n)[3:])
 }
+
+// IsID reports whether text is an ID as this package makes them. One that was read
+// may be anything.
+func IsID(text string) bool {
+	b, err := idDigits.DecodeString(text)
+	return err == nil && len(b) == 5 && idDigits.EncodeToString(b) == text
+}

@@ -37,3 +37,24 @@ func TestNextID(t *testing.T) {
 		})
 	}
 }
+
+func TestIsID(t *testing.T) {
+	for _, row := range []struct {
+		text string
+		want bool
+	}{
+		{nextID("", time.Unix(1767323045, 0)), true},
+		{"zzzzzzzz", true},
+		{"", false},
+		{"1mnedd5", false},
+		{"1mnedd500", false},
+		{"1MNEDD50", false},
+		{"1mnedd5l", false},
+		{"$(reboot", false},
+		{"1mn\nedd50", false}, // package base32 passes over line feeds
+	} {
+		if got := IsID(row.text); got != row.want {
+			t.Errorf("%q: %t, want %t", row.text, got, row.want)
+		}
+	}
+}

@@ -82,8 +82,8 @@ func (s *session) app() *cli.App {
 			hint := "the commands are " + names(c.App.Commands)
 			switch {
 			case c.Args().Present():
-				if near := nearest.Names(c.Args().First(), strings.Split(names(c.App.Commands), ", ")); len(near) > 0 {
-					hint = "did you mean " + near[0] + "? " + hint
+				if meant := commandLike(c.App.Commands, c.Args().First()); meant != "" {
+					hint = "did you mean: " + meant + "? " + hint
 				}
 				return misuse("unknown command %q", c.Args().First()).withHint("%s", hint)
 			case len(s.args) > 0:
@@ -134,6 +134,20 @@ func names(commands []*cli.Command) string {
 		names = append(names, c.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// commandLike is the command that somebody may have meant by name: one of those of
+// the program that is like it, or one below them with that name. It is "" for none.
+func commandLike(commands []*cli.Command, name string) string {
+	for _, c := range commands {
+		if c.Command(name) != nil {
+			return "tcpka " + c.Name + " " + name
+		}
+	}
+	if near := nearest.Names(name, strings.Split(names(commands), ", ")); len(near) > 0 {
+		return "tcpka " + near[0]
+	}
+	return ""
 }
 
 // usageError words the flag package's messages as ours.

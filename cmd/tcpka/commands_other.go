@@ -63,3 +63,6 @@ func socketWords(string) []string { return nil }
 
 // installedSSH is not known: what is installed is looked for on Linux only.
 func installedSSH(context.Context, calc.SSHSide) calc.SSHVersion { return calc.SSHVersion{} }
+
+// undoable are none: nothing is changed here.
+func undoable() []string { return nil }

@@ -44,8 +44,8 @@ func (s *session) completionCommand() *cli.Command {
 
 // complete prints what could stand in place of the last of words, the one at the
 // cursor, which may be empty: subcommands, flags, the words a flag or argument
-// accepts. All are names this program made; nothing that comes from outside it is
-// ever among them.
+// accepts. All are names this program made, the IDs in its journal too; nothing that
+// comes from outside it is ever among them.
 //
 // cli has completion of its own; it is not used because it runs the parser,
 // which fails on half a flag.
@@ -76,7 +76,11 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		}
 	}
 	var candidates []string
-	if strings.HasPrefix(cursor, "-") {
+	if name, _, ok := strings.Cut(cursor, "="); ok && strings.HasPrefix(name, "--") && hasFlag(flags, name[2:]) {
+		for _, value := range flagValues(command, name[2:]) {
+			candidates = append(candidates, name+"="+value)
+		}
+	} else if strings.HasPrefix(cursor, "-") {
 		for _, f := range append(slices.Clone(flags), cli.HelpFlag) {
 			if v, ok := f.(cli.VisibleFlag); !ok || v.IsVisible() {
 				candidates = append(candidates, "--"+f.Names()[0])
@@ -126,6 +130,8 @@ func argumentValues(command string) []string {
 		return shells
 	case "paths":
 		return middlebox.Names()
+	case "undo":
+		return undoable()
 	}
 	return nil
 }

@@ -38,6 +38,10 @@ func TestCandidates(t *testing.T) {
 		{"what sockets are sorted by", []string{"show", "sockets", "--sort", ""}, []string{"dies_in", "idle"}, nil},
 		{"half the value of a long flag", []string{"show", "--output", "j"}, []string{"json"}, []string{"table"}},
 		{"a value that can be anything", []string{"set", "--time", ""}, nil, []string{"show", "--time"}},
+		{"the value behind an equals sign", []string{"show", "--output=j"}, []string{"--output=json"}, []string{"--output=table", "json"}},
+		{"nothing of it yet", []string{"plan", "--behind="}, []string{"--behind=aws-nlb", "--behind=conntrack"}, []string{"--behind"}},
+		{"of no flag that there is", []string{"plan", "--bogus="}, nil, []string{"--bogus=", "aws-nlb"}},
+		{"behind such a value", []string{"plan", "--behind=aws-nlb", "--det"}, []string{"--detect-within"}, nil},
 		{"a value like a flag", []string{"set", "--time", "-"}, nil, []string{"--time"}},
 		{"behind a value", []string{"set", "--time", "600", "--int"}, []string{"--intvl"}, nil},
 		{"an argument", []string{"completion", ""}, []string{"bash", "zsh", "fish"}, nil},
@@ -147,7 +151,18 @@ func TestShellsComplete(t *testing.T) {
 				{[]string{"tcpka", "completion", "z"}, []string{"zsh"}},
 				{[]string{"tcpka", "-o", "json", "und"}, []string{"undo"}},
 				{[]string{"tcpka", "show", "-o", ""}, []string{"json", "table"}},
+				{[]string{"tcpka", "plan", "--behind=aws-nlb-"}, []string{"--behind=aws-nlb-tls"}},
+				{[]string{"tcpka", "plan", "--behind=aws-nlb", "--det"}, []string{"--detect-within"}},
+				{[]string{"tcpka", "explain", "ssh", "--side="}, []string{"--side=client", "--side=server"}},
 			} {
+				if s.name == "bash" { // which takes the line apart
+					tt.words = atEqualsSigns(tt.words)
+					for i, word := range tt.want {
+						if _, value, ok := strings.Cut(word, "="); ok {
+							tt.want[i] = value
+						}
+					}
+				}
 				got := s.run(t, t.TempDir(), tt.words...)
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("%q (-want +got):\n%s", tt.words, diff)
@@ -155,6 +170,22 @@ func TestShellsComplete(t *testing.T) {
 			}
 		})
 	}
+}
+
+// atEqualsSigns are words as bash has them in COMP_WORDS: = is in COMP_WORDBREAKS.
+func atEqualsSigns(words []string) []string {
+	var parts []string
+	for _, word := range words {
+		before, after, ok := strings.Cut(word, "=")
+		parts = append(parts, before)
+		if ok {
+			parts = append(parts, "=")
+		}
+		if after != "" {
+			parts = append(parts, after)
+		}
+	}
+	return parts
 }
 
 // TestCompletionEvaluatesNothing types what a shell would run if a completion

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
+
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/journal"
 )
 
@@ -39,4 +42,28 @@ func recorded(c journal.Change) report.Change {
 		r.Path = new(c.Path)
 	}
 	return r
+}
+
+// undoable are the IDs that can be given to tcpka undo, the newest first; none where
+// the journal cannot be read.
+func undoable() []string {
+	dir, err := journal.Locate(rootfs.FS{}, os.Getenv)
+	if err != nil {
+		return nil
+	}
+	boot, err := journal.BootID()
+	if err != nil {
+		return nil
+	}
+	log, err := dir.Read()
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for _, e := range log.Entries {
+		if !e.Undone && !gone(e, boot) && journal.IsID(e.ID) {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
 }
