@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -148,17 +150,43 @@ func addOrigin(f *sockets.Filter, v string) error {
 
 // addCgroup takes a path below the mount point, or the path of the directory.
 func addCgroup(f *sockets.Filter, v string) error {
-	const mount = "/sys/fs/cgroup"
 	v = path.Clean("/" + v)
-	for _, dir := range []string{mount + "/unified", mount} {
-		var fs unix.Statfs_t
-		below, ok := strings.CutPrefix(v+"/", dir+"/")
-		if ok && unix.Statfs(dir, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+	if dir := cgroupMount(); dir != "" {
+		if below, ok := strings.CutPrefix(v+"/", dir+"/"); ok {
 			v = path.Clean("/" + below)
-			break
 		}
 	}
 	f.Cgroups = append(f.Cgroups, v)
+	return nil
+}
+
+// cgroupMount is where cgroup v2 is mounted, beside v1 or alone, or "".
+func cgroupMount() string {
+	const mount = "/sys/fs/cgroup"
+	for _, dir := range []string{mount + "/unified", mount} {
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+			return dir
+		}
+	}
+	return ""
+}
+
+// mistaken says that of the processes, or of the cgroups, that a filter names none
+// is there: an empty list would look as if they had no socket.
+func mistaken(f sockets.Filter) error {
+	gone := func(pid int) bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+	if len(f.PIDs) > 0 && !slices.ContainsFunc(f.PIDs, func(pid int) bool { return !gone(pid) }) {
+		return failed(fmt.Errorf("--pid: no process %s", pidList(f.PIDs)))
+	}
+	dir := cgroupMount()
+	missing := func(cgroup string) bool {
+		_, err := os.Stat(dir + cgroup)
+		return errors.Is(err, os.ErrNotExist)
+	}
+	if dir != "" && len(f.Cgroups) > 0 && !slices.ContainsFunc(f.Cgroups, func(c string) bool { return !missing(c) }) {
+		return failed(fmt.Errorf("--cgroup: no cgroup %s below %s", strings.Join(f.Cgroups, ", "), dir)).withHint("they are listed by: systemd-cgls, or: ls %s", dir)
+	}
 	return nil
 }
 

@@ -43,7 +43,7 @@ func aimFlags(loss string) []cli.Flag {
 		&cli.StringSliceFlag{Name: "behind", Usage: "a middlebox on the path, a `NAME` that tcpka show paths lists; several with commas, or by repeating it"},
 		&cli.StringFlag{Name: "path-timeout", Usage: "how long the path remembers a silent connection: seconds, or `DURATION`"},
 		&cli.StringFlag{Name: "detect-within", Usage: "how soon a dead peer has to be noticed: seconds, or `DURATION`"},
-		&cli.StringFlag{Name: "survive-loss", Value: loss, Usage: "how many probes in a row may be lost, a `NUMBER`"},
+		&cli.StringFlag{Name: "survive-loss", Value: loss, Usage: "how many probes in a row may be lost, a `NUMBER`; plan counts in 2, check 0"},
 	}
 }
 

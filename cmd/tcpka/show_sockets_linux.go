@@ -95,8 +95,10 @@ func (s *session) listingOf(c *cli.Context) (l listing, err error) {
 	case l.watch > 0 && l.format != "table":
 		return l, misuse("--watch is for a terminal; for %s, run it again", l.format)
 	}
-	l.where, err = whereOf(c)
-	return l, err
+	if l.where, err = whereOf(c); err != nil {
+		return l, err
+	}
+	return l, mistaken(l.filter)
 }
 
 func (s *session) showSockets(c *cli.Context) error {
