@@ -31,7 +31,7 @@ func TestCommandLineOfProcesses(t *testing.T) {
 		got := Process{Program: tt.program}
 		got.parseCommandLine([]byte(tt.cmdline))
 		tt.want.Program = tt.program
-		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(Process{})); diff != "" {
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
