@@ -208,8 +208,8 @@ func TestProbeShowsHowItGoes(t *testing.T) {
 }
 
 // TestThePlanOnThePath follows the commands that probe advises: behind a router
-// that forgets after 6 seconds, a connection that died idle before lives after,
-// and one whose peer is gone is noticed within the goal.
+// that forgets after 6 seconds, a connection that would have died idle lives, one that
+// was open before too, and one whose peer is gone is noticed within the goal.
 func TestThePlanOnThePath(t *testing.T) {
 	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
@@ -226,6 +226,10 @@ func TestThePlanOnThePath(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, beforeServer := through(t, listener, at)
+		without, withoutServer := through(t, listener, at) // whose values are its own
+		if err := unix.SetsockoptInt(without, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 7200); err != nil {
+			t.Fatal(err)
+		}
 
 		stdout, stderr, status := tcpka(t, 0, "plan", "--path-timeout", "6", "--detect-within", "12", "--survive-loss", "1", "--json")
 		var plan struct{ Commands []string }
@@ -236,7 +240,7 @@ func TestThePlanOnThePath(t *testing.T) {
 		for _, c := range plan.Commands {
 			if args, ok := strings.CutPrefix(c, "sudo tcpka set --"); ok {
 				t.Log(c)
-				_, stderr, status := tcpka(t, 0, strings.Fields("set --"+args)...)
+				_, stderr, status := tcpka(t, 0, strings.Fields("set --"+args+" --yes")...)
 				if status != 0 {
 					t.Fatalf("%s: status %d, %s", c, status, stderr)
 				}
@@ -250,8 +254,11 @@ func TestThePlanOnThePath(t *testing.T) {
 		gone, goneServer := through(t, listener, at)
 
 		time.Sleep((limit + 3) * time.Second)
-		if lives(before, beforeServer) {
+		if lives(without, withoutServer) {
 			t.Error("without the plan: it lives, although the router forgot it")
+		}
+		if !lives(before, beforeServer) {
+			t.Error("with the plan: one that was open before died idle")
 		}
 		if !lives(after, afterServer) {
 			t.Error("with the plan: it died idle")
