@@ -66,7 +66,14 @@ func machine() string {
 
 // TestScripts runs each of testdata/script in namespaces of its own, as their
 // root: the kernel it changes is real and private.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nstest.Run) }
+func TestScripts(t *testing.T) {
+	runScripts(t, "testdata/script", func(t *testing.T, f func(*testing.T)) {
+		nstest.Run(t, func(t *testing.T) {
+			alone(t) // some are about all namespaces there are
+			f(t)
+		})
+	})
+}
 
 // TestRootScripts runs each of testdata/root as the machine's root, in network
 // and mount namespaces of its own.

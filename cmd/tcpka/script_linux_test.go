@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -290,26 +291,50 @@ func condition(name string) (bool, error) {
 	return false, fmt.Errorf("no such condition")
 }
 
+// crowdedEnv is set in the room of a script where others' namespaces can be seen. It is
+// looked at before the script makes some.
+const crowdedEnv = "TCPKA_CROWDED"
+
 func crowded() (bool, error) {
+	others := os.Getenv(crowdedEnv) != ""
+	if others && os.Getenv(nstest.RequireEnv) == "1" {
+		return false, fmt.Errorf("%s=1 and network namespaces of others can be seen", nstest.RequireEnv)
+	}
+	return others, nil
+}
+
+// alone leaves behind what others have mounted, and says where it could not, or where
+// their processes are seen.
+func alone(t *testing.T) {
+	t.Helper()
 	own, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
-		return false, err
+		t.Fatal(err)
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false, err
+	if mountedNetns(t) {
+		if err := nstest.Seclude(); err != nil {
+			t.Logf("network namespaces of others stay mounted: %v", err)
+		}
 	}
-	others := bytes.Contains(mounts, []byte(" net:["))
+	others := mountedNetns(t)
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/net")
 	for _, link := range links {
 		if other, err := os.Readlink(link); err == nil && other != own {
 			others = true
 		}
 	}
-	if others && os.Getenv(nstest.RequireEnv) == "1" {
-		return false, fmt.Errorf("%s=1 and the machine has mounted network namespaces", nstest.RequireEnv)
+	if others {
+		t.Setenv(crowdedEnv, "1")
 	}
-	return others, nil
+}
+
+func mountedNetns(t *testing.T) bool {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(mounts, []byte(" net:["))
 }
 
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
