@@ -291,10 +291,18 @@ func outputFormat(c *cli.Context, more ...string) (string, error) {
 	return format, nil
 }
 
-// style looks at where the answer goes.
-func (s *session) style() report.Style {
+// notice tells what an answer lacks, beside it.
+func (s *session) notice(format string, args ...any) {
+	report.Paragraph(s.stderr, styleOf(s.stderr), "tcpka: ", report.Escape(fmt.Sprintf(format, args...)))
+}
+
+// style is that of the answer.
+func (s *session) style() report.Style { return styleOf(s.stdout) }
+
+// styleOf looks at where something is written to.
+func styleOf(w io.Writer) report.Style {
 	style := report.Style{Width: 100}
-	f, ok := s.stdout.(*os.File)
+	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return style
 	}

@@ -119,7 +119,7 @@ func (s *session) confirm(c *cli.Context, p planned, d report.Set) error {
 	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
 		return misuse("this changes %s, and there is no terminal to ask", what).withHint("add --yes, or --dry-run to see what would change")
 	}
-	if err := report.Table(s.stderr, d, s.style()); err != nil {
+	if err := report.Table(s.stderr, d, styleOf(s.stderr)); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", report.Escape(what))

@@ -71,9 +71,10 @@ func statusOf(err error, stderr io.Writer) int {
 	f := failed(err)
 	errors.As(err, &f)
 	text := strings.ReplaceAll(err.Error(), "\n", "; ") // joined errors
-	fmt.Fprintf(stderr, "tcpka: error: %s\n", report.Escape(text))
+	style := styleOf(stderr)
+	report.Paragraph(stderr, style, "tcpka: error: ", report.Escape(text))
 	if f.hint != "" {
-		fmt.Fprintf(stderr, "tcpka: hint: %s\n", report.Escape(f.hint))
+		report.Paragraph(stderr, style, "tcpka: hint: ", report.Escape(f.hint))
 	}
 	return f.status
 }

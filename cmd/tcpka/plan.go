@@ -64,7 +64,7 @@ func (s *session) plan(c *cli.Context) error {
 	}
 	v, err := s.present(c)
 	if err != nil {
-		fmt.Fprintf(s.stderr, "tcpka: %s; planned for a kernel with its defaults\n", report.Escape(err.Error()))
+		s.notice("%v; planned for a kernel with its defaults", err)
 		v.kernel = calc.DefaultKernel()
 	}
 	if err := overrideKernel(c, &v); err != nil {

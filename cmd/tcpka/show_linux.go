@@ -72,11 +72,6 @@ func (s *session) show(c *cli.Context) error {
 	return s.render(c, d)
 }
 
-// notice tells what an answer lacks, beside it.
-func (s *session) notice(format string, args ...any) {
-	fmt.Fprintf(s.stderr, "tcpka: %s\n", report.Escape(fmt.Sprintf(format, args...)))
-}
-
 // describe computes what a snapshot means.
 func describe(ns netns.Namespace, snap snapshot) report.Namespace {
 	n := report.Namespace{

@@ -112,6 +112,46 @@ func TestTheTimelineFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestAnswersFitTheTerminal asks for what is long: no line is wider than the
+// terminal, but for a command or an address that is to be copied.
+func TestAnswersFitTheTerminal(t *testing.T) {
+	t.Setenv("NO_COLOR", "1")
+	t.Setenv("LC_ALL", "C")
+	for _, args := range [][]string{
+		{"explain", "--time", "60", "--intvl", "900", "--probes", "6", "--user-timeout", "90s"},
+		{"explain", "ssh", "--side", "server", "--openssh-version", "9.2", "--interval", "60"},
+		{"plan", "--behind", "aws-nlb", "--detect-within", "2m"},
+		{"show", "paths"},
+		{"show", "paths", "aws-alb"},
+	} {
+		text := onTerminal(t, 80, args...)
+		for line := range strings.Lines(text) {
+			copied := strings.HasPrefix(line, "  sudo tcpka ") || strings.HasPrefix(line, "  source         https://")
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 && !copied {
+				t.Errorf("%q: a line of %d: %s", args, n, line)
+			}
+		}
+	}
+}
+
+// TestErrorsFitTheTerminal reads what is said on stderr.
+func TestErrorsFitTheTerminal(t *testing.T) {
+	master, slave := terminal(t, 80)
+	if status := run([]string{"set", "--user-timeout", "5"}, nil, io.Discard, slave); status != 2 {
+		t.Errorf("status %d", status)
+	}
+	slave.Close()
+	text, _ := io.ReadAll(master)
+	want := `tcpka: error: --user-timeout: there is no sysctl for it
+tcpka: hint: TCP_USER_TIMEOUT is an option of each socket:
+             tcpka set sockets --user-timeout gives it to running connections,
+             tcpka run --user-timeout to a new program
+`
+	if got := strings.ReplaceAll(string(text), "\r\n", "\n"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // TestAClosedPipeIsSilent closes the reading end before anything is written, as
 // head does.
 func TestAClosedPipeIsSilent(t *testing.T) {

@@ -113,12 +113,13 @@ func (d Check) table(w *bufio.Writer, s Style) {
 		if sgr != "" {
 			word = s.paint(sgr, word)
 		}
-		fmt.Fprintf(w, "\n%s %s: %s\n  %s\n", word, f.ID, PluginText(f.Subject), PluginText(f.Text))
+		fmt.Fprintf(w, "\n%s %s: %s\n", word, f.ID, PluginText(f.Subject))
+		wrap(w, s, "  ", PluginText(f.Text))
 		if len(f.Examples) > 0 {
-			fmt.Fprintf(w, "  such as %s\n", PluginText(strings.Join(f.Examples, "; ")))
+			wrap(w, s, "  such as ", PluginText(strings.Join(f.Examples, "; ")))
 		}
 		if f.Fix != nil {
-			fmt.Fprintf(w, "  fix: %s\n", PluginText(*f.Fix))
+			wrap(w, s, "  ", "fix: "+PluginText(*f.Fix))
 		}
 	}
 	if n := d.Checked.Local; n > 0 {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -22,6 +23,13 @@ func (s Style) columns() int {
 		return 0
 	}
 	return max(s.Width, narrowest)
+}
+
+// Paragraph writes what wrap does, to w at once.
+func Paragraph(w io.Writer, s Style, lead, text string) error {
+	b := bufio.NewWriter(w)
+	wrap(b, s, lead, text)
+	return b.Flush()
 }
 
 // wrap writes a paragraph: lead, such as "- " or a painted "warning: ", and text,
@@ -95,7 +103,7 @@ func words(text string) []string {
 // the one at from.
 func continues(words []string, from, i int) bool {
 	last := words[i-1]
-	if strings.HasSuffix(last, ";") || strings.HasSuffix(last, ",") || strings.HasSuffix(last, ":") {
+	if strings.ContainsAny(last[max(len(last)-1, 0):], ",;:?") {
 		return false
 	}
 	if from > 0 && strings.HasSuffix(words[from-1], ":") {
