@@ -29,8 +29,9 @@ any (--port 22,443 or --port 22 --port 443). A name may have a comma: --comm and
 when asked for, by --listen or --state.
 
 --sort takes ` + strings.Join(sortKeys()[:9], ", ") + `,
-` + strings.Join(sortKeys()[9:], ", ") + `; with a - in
-front the other way round. What is not known comes last.
+` + strings.Join(sortKeys()[9:17], ", ") + `,
+` + strings.Join(sortKeys()[17:], ", ") + `, or a heading of the table; with a - in front
+the other way round. What is not known comes last.
 
 --watch looks again every 2 seconds, or --watch=10s, until q or Ctrl-C is pressed;
 connections that are being probed come first, with the time they have left.
