@@ -203,6 +203,9 @@ func (s *session) undoCommandLine(c *cli.Context, id string) string {
 			words = append(words, "--"+name, value)
 		}
 	}
+	if givenBool(c, "reload") { // else sshd goes on with what is taken back
+		words = append(words, "--reload")
+	}
 	if os.Getenv("SUDO_UID") != "" {
 		words = append([]string{"sudo"}, words...)
 	}

@@ -204,6 +204,66 @@ func TestSetSSHReload(t *testing.T) {
 	})
 }
 
+// TestUndoSSHReload takes back what a real sshd has read, and has it read that.
+func TestUndoSSHReload(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		config := r.dir + "/sshd_config"
+		before := fmt.Sprintf(quietServer, "2222", r.dir)
+		r.write(config, before)
+		d := r.start(config)
+		s := scene{t: t}
+		set := func() string {
+			status, stdout, stderr := s.tcpka("set", "ssh", "--side", "server", "--interval", "1", "--count", "1", "--file", config, "--reload")
+			_, undo, found := strings.Cut(stdout, "To take it back: tcpka ")
+			if status != 0 || !found || !strings.HasSuffix(undo, " --file "+config+" --reload\n") {
+				t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+			}
+			return undo
+		}
+		undo := strings.Fields(set())
+		r.await(d, "Server listening", 2)
+
+		// The line that was printed.
+		status, stdout, stderr := s.tcpka(append(undo, "-n")...)
+		if status != 0 || strings.Contains(stdout, "has read") {
+			t.Errorf("dry run: status %d\n%s%s", status, stdout, stderr)
+		}
+		status, stdout, stderr = s.tcpka(undo...)
+		if text, _ := os.ReadFile(config); status != 0 || !strings.Contains(stdout, "sshd has read its files again") || string(text) != before {
+			t.Errorf("status %d\n%s%s\n%s", status, stdout, stderr, text)
+		}
+		r.await(d, "Server listening", 3)
+		// A new session is not probed: else it would be gone with the one second.
+		c := r.connect("2222")
+		r.must(c.Process.Signal(unix.SIGSTOP))
+		time.Sleep(5 * time.Second)
+		r.must(c.Process.Signal(unix.SIGCONT))
+		r.hello(c)
+
+		// Without it sshd is left alone, and that is said.
+		set()
+		r.await(d, "Server listening", 4)
+		status, stdout, _ = s.tcpka("undo", "--file", config)
+		if status != 0 || !strings.Contains(stdout, "until sshd reads its files again") {
+			t.Errorf("status %d\n%s", status, stdout)
+		}
+
+		// Nobody is there to be told: nothing is taken back.
+		set()
+		r.await(d, "Server listening", 5)
+		r.must(d.Process.Kill())
+		d.Wait()
+		status, stdout, stderr = s.tcpka("undo", "--file", config, "--reload")
+		if text, _ := os.ReadFile(config); status != 1 || !strings.Contains(stderr, "error: --reload: no sshd that listens") || !strings.Contains(stderr, "hint: nothing was taken back") || string(text) == before {
+			t.Errorf("without sshd: status %d\n%s%s\n%s", status, stdout, stderr, text)
+		}
+		if status, _, stderr = s.tcpka("undo", "--file", config); status != 0 {
+			t.Errorf("without --reload: status %d, %s", status, stderr)
+		}
+	})
+}
+
 // TestSetSSHReloadOfAnother makes sure that only the sshd is told that reads the file.
 func TestSetSSHReloadOfAnother(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,11 +55,7 @@ func (p *sshPlan) gather() (err error) {
 }
 
 func (p *sshPlan) findDaemon() error {
-	file := p.request.File
-	if file == "" {
-		file = sshdConfig
-	}
-	found, err := sshconf.FindDaemon(file)
+	found, err := sshconf.FindDaemon(daemonFile(p.request))
 	if err != nil {
 		return err
 	}
@@ -212,23 +209,28 @@ func (p *sshPlan) apply(<-chan os.Signal) error {
 
 // tell has sshd read its files, which were found to be right just before.
 func (p *sshPlan) tell() error {
-	file := p.request.File
-	if file == "" {
-		file = sshdConfig
-	}
-	found, err := sshconf.FindDaemon(file)
-	if err == nil {
-		defer found.Close()
-		if err = found.Ready(p.ctx, p.request.Programs); err == nil {
-			err = found.Reload(p.ctx, p.request.Programs)
-		}
-	}
-	if err != nil {
+	if err := tellDaemon(p.ctx, p.request); err != nil {
 		return fmt.Errorf("the file is right, but sshd has not read it: %w", err)
 	}
 	p.reloaded = true
 	return nil
 }
+
+// tellDaemon has the sshd of a request read its files again, if it will come back.
+func tellDaemon(ctx context.Context, r sshconf.Request) error {
+	found, err := sshconf.FindDaemon(daemonFile(r))
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	if err := found.Ready(ctx, r.Programs); err != nil {
+		return err
+	}
+	return found.Reload(ctx, r.Programs)
+}
+
+// daemonFile is what the sshd has been started with that reads the file of a request.
+func daemonFile(r sshconf.Request) string { return cmp.Or(r.File, sshdConfig) }
 
 func (p *sshPlan) anyApplied() bool { return p.revision.Written() }
 func (p *sshPlan) restored() bool   { return p.revision.Restored() }

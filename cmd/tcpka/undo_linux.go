@@ -10,21 +10,26 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/sshconf"
 )
 
 func (s *session) undoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "undo",
 		Usage:     "take back a change",
-		UsageText: "tcpka undo [-n] [ID]\ntcpka undo --list",
+		UsageText: "tcpka undo [-n] [--reload] [ID]\ntcpka undo --list",
 		ArgsUsage: "[ID]",
 		Description: `Takes back the newest command that was not taken back yet, whole; again goes
 further back; ID takes back that one. It refuses a command whose values someone
-else has changed since, and passes over what the last reboot took back by itself.`,
+else has changed since, and passes over what the last reboot took back by itself.
+
+A change of sshd is taken back in its file; sshd goes on with what it has read until it
+is reloaded, which --reload does as set ssh --reload does: only where it will come back.`,
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "list", Usage: "list the recorded commands, the newest first", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "forget", Usage: "mark ID as taken back, and change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be taken back, and write nothing", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "reload", Usage: "have sshd read its files again, once a change of them is taken back", DisableDefaultText: true},
 			&cli.StringFlag{Name: "file", Usage: "the `FILE` that set ssh --file has changed may be written"},
 			&cli.StringFlag{Name: "root", Usage: "work on the files under `DIR` instead of /"},
 		}, outputFlags()),
@@ -47,9 +52,16 @@ func (s *session) undo(c *cli.Context) error {
 	case c.Args().Present() && id == "": // as from an empty variable
 		return misuse("the ID is empty").withHint("without one the newest command is taken back")
 	}
+	reload := givenBool(c, "reload")
+	if reload && (list || forget) {
+		return misuse("--reload goes with neither --list nor --forget")
+	}
 	w, err := whereOf(c)
 	if err != nil {
 		return err
+	}
+	if reload && !w.root.Live() {
+		return misuse("--reload: no sshd runs in an image")
 	}
 	named := ""
 	if file, ok := given(c, "file"); ok {
@@ -80,9 +92,9 @@ func (s *session) undo(c *cli.Context) error {
 	}
 	if dryRun {
 		e, _ := choose(log, id, boot)
-		u := newUndoing(w.root, e, boot, named)
+		u := newUndoing(w.root, e, boot, named, reload)
 		if err := u.gather(); err != nil {
-			return s.permission(err)
+			return s.adviseUndo(err)
 		}
 		return s.render(c, u.document(true))
 	}
@@ -102,9 +114,9 @@ func (s *session) undo(c *cli.Context) error {
 		s.notice("%s (%s) is marked as taken back; nothing was changed", e.ID, e.Command)
 		return j.Undone(e.ID)
 	}
-	u := newUndoing(w.root, e, boot, named)
+	u := newUndoing(w.root, e, boot, named, reload)
 	if err := u.gather(); err != nil {
-		return s.permission(err)
+		return s.adviseUndo(err)
 	}
 	done, err := u.takeBack(j)
 	if err != nil && !done {
@@ -117,6 +129,14 @@ func (s *session) undo(c *cli.Context) error {
 		return &failure{err: err, status: statusPartly}
 	}
 	return u.rest(done)
+}
+
+// adviseUndo adds what to do where nothing was taken back.
+func (s *session) adviseUndo(err error) error {
+	if errors.Is(err, sshconf.ErrNoDaemon) || errors.Is(err, sshconf.ErrSeveralDaemons) || errors.Is(err, sshconf.ErrNotReady) {
+		return failed(fmt.Errorf("--reload: %w", err)).withHint("nothing was taken back; without --reload the file is")
+	}
+	return s.permission(err)
 }
 
 // choose finds the entry to take back: the one with this ID, or the newest that

@@ -21,6 +21,7 @@ import (
 type sshReversal struct {
 	*undoing
 	revisions []*sshconf.Revision
+	tell      *sshconf.Request // whose sshd reads its files again; nil is none
 }
 
 func (r *sshReversal) survives(journal.Change) bool { return true }
@@ -59,12 +60,29 @@ func (r *sshReversal) gather(changes []journal.Change) error {
 				return err
 			}
 			r.revisions = append(r.revisions, v)
-			if request.Server {
-				r.note("new connections keep the values, too, until sshd reads its files again: reload its service")
+			switch {
+			case request.Server && r.reload:
+				r.tell = &request
+			case request.Server:
+				r.note("new connections keep the values, too, until sshd reads its files again: reload its service, as --reload would have done")
 			}
 		}
 	}
+	if r.tell != nil {
+		return r.reloadable()
+	}
 	return nil
+}
+
+// reloadable finds the sshd to tell, and looks whether it would come back, before
+// anything is taken back.
+func (r *sshReversal) reloadable() error {
+	found, err := sshconf.FindDaemon(daemonFile(*r.tell))
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	return found.Ready(context.Background(), r.tell.Programs)
 }
 
 // request finds out which file a change is of, without trusting it.
@@ -92,6 +110,13 @@ func (r *sshReversal) apply() (done bool, err error) {
 			return done || v.Written(), err
 		}
 		done = true
+	}
+	if r.tell != nil {
+		if err := tellDaemon(context.Background(), *r.tell); err != nil {
+			r.leave("the file is as it was, but sshd has not read it: %v", err)
+		} else {
+			r.reloaded = true
+		}
 	}
 	return done, nil
 }

@@ -16,6 +16,8 @@ type undoing struct {
 	entry    journal.Entry
 	named    string // a file named with --file, absolute; empty is none
 	rebooted bool   // since the command
+	reload   bool   // sshd, where a change of its files is taken back
+	reloaded bool   // that was done
 	kinds    []reversal
 	left     []string // what stays, and why
 	open     bool     // some of that may still be in force
@@ -59,8 +61,8 @@ func reversalOf(k journal.Kind, u *undoing) reversal {
 	return nil
 }
 
-func newUndoing(root rootfs.FS, e journal.Entry, boot, named string) *undoing {
-	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named}
+func newUndoing(root rootfs.FS, e journal.Entry, boot, named string, reload bool) *undoing {
+	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named, reload: reload}
 }
 
 // leave notes something that is not taken back, and why.
@@ -95,6 +97,10 @@ func (u *undoing) gather() error {
 			return err
 		}
 		u.kinds = append(u.kinds, r)
+	}
+	tells := func(r reversal) bool { s, ok := r.(*sshReversal); return ok && s.tell != nil }
+	if u.reload && len(u.left) == 0 && !slices.ContainsFunc(u.kinds, tells) {
+		return misuse("--reload: %s changed no file of sshd that is to be taken back", u.entry.ID)
 	}
 	return nil
 }
@@ -137,6 +143,9 @@ func (u *undoing) document(dryRun bool) report.Undo {
 	d := report.Undo{
 		Schema: "tcpka/undo/v1", ID: u.entry.ID, Command: u.entry.Command, DryRun: dryRun,
 		Changes: []report.Change{}, Left: append([]string{}, u.left...), Notes: append([]string{}, u.notes...),
+	}
+	if u.reload {
+		d.Reloaded = &u.reloaded
 	}
 	for _, r := range slices.Backward(u.kinds) {
 		d.Changes = append(d.Changes, r.changes()...)

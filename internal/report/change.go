@@ -204,6 +204,8 @@ type Undo struct {
 	Changes []Change `json:"changes"`
 	Left    []string `json:"left"`  // what could not be taken back, and why
 	Notes   []string `json:"notes"` // what need not be taken back
+	// Reloaded is whether sshd has read its files again; absent: that was not asked for.
+	Reloaded *bool `json:"reloaded,omitempty"`
 }
 
 func (d Undo) table(w *bufio.Writer, s Style) {
@@ -213,6 +215,9 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 	}
 	for _, n := range d.Notes {
 		wrap(w, s, "note: ", Escape(n))
+	}
+	if d.Reloaded != nil && *d.Reloaded {
+		fmt.Fprintln(w, "sshd has read its files again: new connections have what was before.")
 	}
 	if d.DryRun {
 		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
