@@ -48,6 +48,9 @@ type Change struct {
 	// Inherited says that Old was not the socket's own but its namespace's: it
 	// can be written back only as a value of its own.
 	Inherited bool `json:"inherited,omitempty"`
+
+	// MadeDir says that the directory of the file was not there either.
+	MadeDir bool `json:"made_dir,omitempty"`
 }
 
 // Netns is the network namespace of a change.

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Revision is a change to one file, worked out and checked, and not made yet.
@@ -29,6 +32,9 @@ type Revision struct {
 	// Kept are lines that decide for some hosts or connections, also after the
 	// change: "Host web1: ServerAliveInterval 7 (/home/me/.ssh/config line 5)".
 	Kept []string
+
+	// DropDir: where the file is taken away, ~/.ssh goes with it if it is empty then.
+	DropDir bool
 
 	request Request
 	file    *original
@@ -196,11 +202,14 @@ func (v *Revision) check(ctx context.Context) error {
 // Errors to test for: [ErrChanged] where the file is not the one that was planned
 // with, [*ShadowedError], those of [Revision.Writable], and others of the file system.
 func (v *Revision) Apply(ctx context.Context) error {
-	r := v.request
+	r, makesDir := v.request, v.MakesDir()
 	if err := r.replace(v.file, v.New); err != nil {
 		return err
 	}
 	v.written = true
+	if v.New == nil && v.DropDir {
+		v.dropDir()
+	}
 	if v.Approximate {
 		return nil
 	}
@@ -226,7 +235,26 @@ func (v *Revision) Apply(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("it could not be taken back: %w", err2))
 	}
 	v.written = false
+	if v.Old == nil && makesDir {
+		v.dropDir()
+	}
 	return err
+}
+
+// MakesDir reports whether ~/.ssh is not there, and will be.
+func (v *Revision) MakesDir() bool {
+	if !v.request.own() || v.request.File != "" || v.Old != nil || v.New == nil {
+		return false
+	}
+	_, err := os.Lstat(filepath.Dir(v.file.real))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// dropDir removes ~/.ssh. One that is not empty stays: see rmdir(2).
+func (v *Revision) dropDir() {
+	if r := v.request; r.own() && r.File == "" {
+		asUser(r.As, func() error { return unix.Rmdir(filepath.Dir(v.file.real)) })
+	}
 }
 
 // Writable looks whether the file can be replaced, without trying: it belongs to who

@@ -32,8 +32,11 @@ ssh or sshd checks the new file before it takes the place of the old one, and is
 after that what is in force. Where that is not what was wanted, the old file comes back,
 and the line that comes first is named. Lines that are not changed stay as they are, to
 the byte; owner, mode and extended attributes stay, too. Links out of the home directory,
-and files of others, are refused. Under sudo the client's file is that of the user who
-called. ssh is asked by ssh -G, which runs the commands of Match exec.
+and files of others, are refused. ssh is asked by ssh -G, which runs the commands of
+Match exec.
+
+Like ssh it goes by the home directory of the password database, and not by $HOME. Under
+sudo the client's file is that of the user who called.
 
 Only new connections change. sshd has to read its files again, which --reload tells it.`,
 		Flags: join([]cli.Flag{
@@ -51,6 +54,16 @@ Only new connections change. sshd has to read its files again, which --reload te
 		}, outputFlags()),
 		Action: s.setSSH,
 	}
+}
+
+// sameDir reports whether two names are of one directory. An empty one says nothing.
+func sameDir(a, b string) bool {
+	if a == "" || filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	one, err1 := os.Stat(a)
+	two, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(one, two)
 }
 
 // sshWanted is what set ssh is asked for.
@@ -81,6 +94,9 @@ func (s *session) setSSH(c *cli.Context) error {
 	r, err := w.request(c)
 	if err != nil {
 		return err
+	}
+	if home := os.Getenv("HOME"); !r.Server && !r.System && r.File == "" && r.As == nil && !sameDir(home, r.Owner.HomeDir) {
+		s.notice("$HOME is %s, but ssh goes by the password database, and so the file is in %s", home, r.Owner.HomeDir)
 	}
 	gather := func() (*sshPlan, error) {
 		p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}

@@ -185,7 +185,7 @@ func (p *sshPlan) record() (changes []journal.Change, applied func() []int) {
 // recordSSH is one file for the journal. Its key says whose it is: the side of
 // OpenSSH, or another program.
 func recordSSH(v *sshconf.Revision, key string) (changes []journal.Change, applied func() []int) {
-	changes = []journal.Change{{Kind: journal.SSH, Key: key, Path: v.Path, Old: content(v.Old), New: content(v.New)}}
+	changes = []journal.Change{{Kind: journal.SSH, Key: key, Path: v.Path, Old: content(v.Old), New: content(v.New), MadeDir: v.MakesDir()}}
 	return changes, func() []int {
 		if v.Written() {
 			return []int{0}

@@ -59,6 +59,7 @@ func (r *sshReversal) gather(changes []journal.Change) error {
 			if err := v.Writable(); err != nil {
 				return err
 			}
+			v.DropDir = c.MadeDir
 			r.revisions = append(r.revisions, v)
 			switch {
 			case request.Server && r.reload:
