@@ -41,6 +41,7 @@ func TestCandidates(t *testing.T) {
 		{"the value behind an equals sign", []string{"show", "--output=j"}, []string{"--output=json"}, []string{"--output=table", "json"}},
 		{"nothing of it yet", []string{"plan", "--behind="}, []string{"--behind=aws-nlb", "--behind=conntrack"}, []string{"--behind"}},
 		{"of no flag that there is", []string{"plan", "--bogus="}, nil, []string{"--bogus=", "aws-nlb"}},
+		{"of no flag that the command has", []string{"set", "--behind="}, nil, []string{"--behind=aws-nlb"}},
 		{"behind such a value", []string{"plan", "--behind=aws-nlb", "--det"}, []string{"--detect-within"}, nil},
 		{"a value like a flag", []string{"set", "--time", "-"}, nil, []string{"--time"}},
 		{"behind a value", []string{"set", "--time", "600", "--int"}, []string{"--intvl"}, nil},
