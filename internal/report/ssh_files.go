@@ -92,7 +92,7 @@ func writeSSHFiles(w *bufio.Writer, s Style, files []SSHFile) {
 		case f.Detects:
 			row[5] = "not known"
 		case f.PeerGone != nil:
-			row[5] = f.PeerGone.Both() + ", by TCP"
+			row[5] = f.PeerGone.brief().Both() + ", by TCP"
 		}
 		rows = append(rows, append(row, lineNumbers(f.Sources)))
 		for _, warning := range f.Warnings {

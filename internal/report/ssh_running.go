@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tcpka/tcpka/calc"
 )
@@ -141,7 +142,7 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 			every = p.Refresh.Both()
 		}
 		if p.Detection != nil {
-			after = p.Detection.Both()
+			after = p.Detection.brief().Both()
 			if by := p.DetectionBy; by != nil && *by != calc.ByServerAliveCountMax && *by != calc.ByClientAliveCountMax {
 				after += ", by TCP"
 			}
@@ -179,11 +180,23 @@ func writeSSHRunning(w *bufio.Writer, s Style, running []SSHProcess) {
 		}
 		wrap(w, s, "  ", Escape(text))
 	}
-	var warnings []calc.Warning
+	var warnings []calc.Warning // each once
+	pids := map[string][]string{}
 	for _, p := range running {
 		for _, warning := range p.Warnings {
-			warnings = append(warnings, calc.Warning{ID: warning.ID, Text: fmt.Sprintf("%d: %s", p.PID, warning.Text)})
+			if pids[warning.Text] == nil {
+				warnings = append(warnings, warning)
+			}
+			pids[warning.Text] = append(pids[warning.Text], fmt.Sprint(p.PID))
 		}
+	}
+	for i, warning := range warnings {
+		of := pids[warning.Text]
+		who := strings.Join(of, ", ")
+		if len(of) > 5 {
+			who = fmt.Sprintf("%s and %d more", strings.Join(of[:4], ", "), len(of)-4)
+		}
+		warnings[i].Text = who + ": " + warning.Text
 	}
 	writeWarnings(w, s, warnings)
 }

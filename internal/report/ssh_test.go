@@ -27,7 +27,7 @@ func TestSSH(t *testing.T) {
 	putty.Interval, putty.Refresh, putty.TCPKeepAlive = new(Seconds(s(60))), new(Seconds(s(60))), new(true)
 	putty.Sources["PingInterval"], putty.Sources["PingIntervalSecs"] = "/home/a/.putty/sessions/web%2F1:12", "/home/a/.putty/sessions/web%2F1:9"
 	putty.Warnings = []calc.Warning{{ID: "sends_only", Text: "it sends and waits for no answer"}}
-	putty.PeerGone, putty.PeerGoneBy = new(Seconds(s(988))), new("tcp_retries2")
+	putty.PeerGone, putty.PeerGoneBy = new(Seconds(s(988)+896*1e6)), new("tcp_retries2")
 	second := file("putty", "putty", "/home/a/.putty/sessions/Default%20Settings", "Default Settings")
 	second.Interval, second.TCPKeepAlive = new(Seconds(0)), new(false)
 	openwrt := file("dropbear", "uci", "/etc/config/dropbear", "main")
@@ -61,6 +61,8 @@ func TestSSH(t *testing.T) {
 	doubled := process(201, calc.SSHServer, "listener", "")
 	doubled.Destination, doubled.Interval, doubled.Refresh = nil, new(Seconds(s(60))), new(Seconds(s(120)))
 	doubled.Detection, doubled.DetectionBy = new(Seconds(s(480))), new(calc.ByClientAliveCountMax)
+	twice := calc.Warning{ID: "probes_at_twice_the_interval", Text: "it probes every 120 s"}
+	session.Warnings, doubled.Warnings = []calc.Warning{twice}, []calc.Warning{twice}
 	for name, d := range map[string]SSH{
 		"files": {Schema: "tcpka/ssh/v1", Files: []SSHFile{putty, second, openwrt, outside, block}, Unread: []SSHFileError{{"/x\x07", "/x\x07: permission denied"}}},
 		"running": {Schema: "tcpka/ssh/v1", Files: none, Running: []SSHProcess{master, through, session, doubled}, Session: &SSHSession{
