@@ -119,7 +119,7 @@ func (d Check) table(w *bufio.Writer, s Style) {
 			wrap(w, s, "  such as ", PluginText(strings.Join(f.Examples, "; ")))
 		}
 		if f.Fix != nil {
-			wrap(w, s, "  ", "fix: "+PluginText(*f.Fix))
+			fmt.Fprintf(w, "  fix: %s\n", PluginText(*f.Fix)) // to be copied: it is not broken
 		}
 	}
 	if n := d.Checked.Local; n > 0 {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -332,23 +333,30 @@ func (t *SocketsTable) End(e SocketsEnd) error {
 		}
 		switch {
 		case t.own && e.Source == "bpf":
-			marked += "; * is the socket's own value, the others follow the sysctls.\n"
+			marked += "; * is the socket's own value, the others follow the sysctls."
 		case t.own:
-			marked += "; * is the socket's own value, the others equal the sysctls.\n"
+			marked += "; * is the socket's own value, the others equal the sysctls."
 		case e.Source == "bpf":
-			marked += ", all following the sysctls.\n"
+			marked += ", all following the sysctls."
 		default:
-			marked += ", all equal to the sysctls.\n"
+			marked += ", all equal to the sysctls."
 		}
-		t.b = append(t.b, marked...)
+		t.say(marked)
 		if !t.options.Wide {
-			t.b = append(t.b, "NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed.\n"...)
+			t.say("NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed.")
 		}
 	}
 	if t.late {
-		t.b = append(t.b, "An old timer was armed for longer than the values say, and delays what is noticed next; tcpka set --rearm starts it anew.\n"...)
+		t.say("An old timer was armed for longer than the values say, and delays what is noticed next; tcpka set --rearm starts it anew.")
 	}
 	return t.flush()
+}
+
+// say writes a paragraph below the table.
+func (t *SocketsTable) say(text string) {
+	var b bytes.Buffer
+	Paragraph(&b, t.style, "", text) // into memory: it cannot fail
+	t.b = append(t.b, b.Bytes()...)
 }
 
 // text is a line that sums up.

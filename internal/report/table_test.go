@@ -131,6 +131,29 @@ func TestAnswersFitTheTerminal(t *testing.T) {
 	}
 }
 
+// TestWhatIsSaidBelowSocketsFits is about the sentences; the rows are as wide as what
+// they show.
+func TestWhatIsSaidBelowSocketsFits(t *testing.T) {
+	var b bytes.Buffer
+	table := NewSocketsTable(&b, Style{Width: 60, Terminal: true}, SocketsOptions{})
+	table.on, table.late = true, true
+	if err := table.End(SocketsEnd{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `No socket is like that.
+KEEPALIVE is time/intvl/probes in seconds, all equal to the
+sysctls.
+NEXT is when the next probe is due if nothing comes, DETECTS
+how soon a dead peer is noticed.
+An old timer was armed for longer than the values say, and
+delays what is noticed next; tcpka set --rearm starts it
+anew.
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func BenchmarkTableThatDoesNotFit(b *testing.B) {
 	header := []string{"NAMESPACE", "TIME", "INTVL", "PROBES", "DEAD PEER AFTER", "REFRESHED EVERY", "PROBES SENT", "DROPPED", "NOTE"}
 	var rows [][]string
