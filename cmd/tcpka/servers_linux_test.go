@@ -57,6 +57,7 @@ func (s server) test(t *testing.T) {
 	if before.Cookie != after.Cookie || fmt.Sprint(before.Owners) != fmt.Sprint(after.Owners) {
 		t.Errorf("it is another socket, or another process: %+v was %+v", after, before)
 	}
+	s.settled(t, one.port(t))
 	out, err := exec.Command(ss, "-tnoH", "state", "established", "sport", "=", s.address()[strings.Index(s.address(), ":"):]).CombinedOutput()
 	// ss 6.1 says ms for seconds.
 	if err != nil || !regexp.MustCompile(`timer:\(keepalive,([0-9]{1,3}ms|[0-2](\.[0-9]+)?(sec|ms)),[01]\)`).Match(out) {
@@ -101,6 +102,19 @@ func (s server) accepted(t *testing.T, from uint16) (found sockets.Socket) {
 	return found
 }
 
+// settled waits until the client has acknowledged what the server last sent, which
+// it may put off: until then no keepalive timer is seen.
+func (s server) settled(t *testing.T, from uint16) {
+	t.Helper()
+	for range 1000 {
+		if s.accepted(t, from).Timer == sockets.TimerKeepalive {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("data stays in flight")
+}
+
 func keepaliveOf(s sockets.Socket) string {
 	if s.Keepalive != sockets.On {
 		return s.Keepalive.String()
@@ -118,6 +132,7 @@ func (s server) cutOff(t *testing.T, c client, owner sockets.Owner) {
 	}
 	port := c.port(t)
 	lateness := watchLateness()
+	s.settled(t, port)
 	if err := nstest.DropAll(c.fd(t)); err != nil {
 		t.Fatal(err)
 	}
