@@ -124,3 +124,18 @@ func TestSocketFieldsInJSON(t *testing.T) {
 		t.Error("a sysctl has a cookie")
 	}
 }
+
+func TestTimersThatBeginAnew(t *testing.T) {
+	for want, r := range map[string]Rearmed{
+		"1 timer that runs by an older time begins anew":         {Sockets: 1},
+		"2 timers that run by an older time begin anew":          {Sockets: 2},
+		"2 timers that may run by an older time begin anew":      {Sockets: 2, Hidden: 1},
+		"1 timer that ran by an older time began anew":           {Sockets: 2, Done: 1, Gone: 1},
+		"3 timers that may have run by an older time began anew": {Sockets: 3, Hidden: 2, Done: 3},
+		"0 timers that ran by an older time began anew":          {Sockets: 1, Failed: 1},
+	} {
+		if got := r.sentence(); got != want {
+			t.Errorf("%+v: %q, want %q", r, got, want)
+		}
+	}
+}
