@@ -59,7 +59,14 @@ func inside(t *testing.T) {
 	if err := unix.Unmount("/run/blue", unix.MNT_DETACH); err != unix.EINVAL || !mounted() {
 		t.Fatalf("it is not locked: %v", err)
 	}
-	dir, _ := os.Getwd()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(".")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := nstest.Seclude(); err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +79,8 @@ func inside(t *testing.T) {
 	if entries, err := os.ReadDir("/run"); len(entries) != 0 || err != nil {
 		t.Errorf("/run has %v, %v", entries, err)
 	}
-	if _, err := os.Stat("seclude_test.go"); err != nil {
-		t.Error(err)
+	if after, err := os.Stat("."); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the working directory is another one: %v", err)
 	}
 	cmd := exec.Command("/bin/sh", "-c", ":")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS}
