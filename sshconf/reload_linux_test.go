@@ -49,14 +49,14 @@ func TestListenerAgain(t *testing.T) {
 
 func TestListenable(t *testing.T) {
 	for said, want := range map[string]bool{
-		"port 22\n":                                                true,
-		"listenaddress 127.0.0.1:0\n":                              true,
-		"ListenAddress [::ffff:127.0.0.1]:0\n":                     true,
-		"listenaddress 192.0.2.77:22\n":                            false,
-		"listenaddress [2001:db8::77]:22\n":                        false,
-		"listenaddress 192.0.2.77:22\nlistenaddress 127.0.0.1:0\n": true,
-		"listenaddress 192.0.2.77:22 rdomain blue\n":               true, // not looked at
-		"listenaddress [fe80::1%lo]:22\n":                          true, // nor that
+		"port 22\n":                                                  true,
+		"listenaddress 127.0.0.1:0\n":                                true,
+		"ListenAddress [::ffff:127.0.0.1]:0\n":                       true,
+		"listenaddress 192.0.2.77:2222\n":                            false,
+		"listenaddress [2001:db8::77]:2222\n":                        false,
+		"listenaddress 192.0.2.77:2222\nlistenaddress 127.0.0.1:0\n": true,
+		"listenaddress 192.0.2.77:22 rdomain blue\n":                 true, // not looked at
+		"listenaddress [fe80::1%lo]:22\n":                            true, // nor that
 	} {
 		if err := listenable(said); (err == nil) != want {
 			t.Errorf("%q: %v", said, err)

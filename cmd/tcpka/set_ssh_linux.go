@@ -47,7 +47,7 @@ Only new connections change. sshd has to read its files again, which --reload te
 			&cli.StringFlag{Name: "host", Usage: "for the hosts of this `PATTERN` alone, as in a line Host"},
 			&cli.BoolFlag{Name: "system", Usage: "for all users, in /etc/ssh", DisableDefaultText: true},
 			&cli.StringFlag{Name: "file", Usage: "change `FILE`, as for ssh -F or sshd -f; PuTTY's or Tera Term's, too, without --side"},
-			&cli.BoolFlag{Name: "reload", Usage: "have sshd read its files again", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "reload", Usage: "have sshd read its files again: all that was changed in them takes effect", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show the difference, and write nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before values that drop healthy sessions", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-journal", Usage: "do not record the change: there will be no undo", DisableDefaultText: true},

@@ -33,7 +33,7 @@ func (d SSHChange) table(w *bufio.Writer, s Style, dryRun bool) {
 		fmt.Fprintln(w, "It is not installed, so it could not be asked: this is what the files say.")
 	}
 	if d.Reloaded != nil && *d.Reloaded {
-		fmt.Fprintln(w, "sshd has read its files again: new connections have it.")
+		fmt.Fprintln(w, "sshd has read its files again: new connections have it, and whatever else was changed in them.")
 	}
 	if r := d.Refresh; r != nil {
 		fmt.Fprintf(w, "\nAn idle path is refreshed %s%s.\n", orNever(r.New, "every "), r.before())
