@@ -60,9 +60,9 @@ func recognise(t text, path string) Format {
 			continue
 		}
 		keyword = strings.ToLower(keyword)
-		client = client || clientOnly[keyword]
-		server = server || serverOnly[keyword]
-		either = either || inBoth[keyword]
+		client = client || clientOnly()[keyword]
+		server = server || serverOnly()[keyword]
+		either = either || inBoth()[keyword]
 		if l.number > maxRecognised && (client || server) {
 			break
 		}
@@ -101,10 +101,13 @@ var (
 		CASignatureAlgorithms FingerprintHash StreamLocalBindMask StreamLocalBindUnlink SyslogFacility`)
 )
 
-func keywords(list string) map[string]bool {
-	set := map[string]bool{}
-	for _, k := range strings.Fields(list) {
-		set[strings.ToLower(k)] = true
-	}
-	return set
+// keywords makes a set of a list when it is first wanted.
+func keywords(list string) func() map[string]bool {
+	return sync.OnceValue(func() map[string]bool {
+		set := map[string]bool{}
+		for _, k := range strings.Fields(list) {
+			set[strings.ToLower(k)] = true
+		}
+		return set
+	})
 }
