@@ -410,6 +410,7 @@ func TestSetSSHKilledAtEachStep(t *testing.T) {
 			name := map[bool]string{true: "a new file", false: "a file that is there"}[before == ""]
 			t.Run(name, func(t *testing.T) {
 				s := scene{t: t}
+				t.Setenv("TMPDIR", t.TempDir()) // who is killed leaves the candidate there
 				after := before + "\nHost *\n  ServerAliveInterval 60\n"
 				after = strings.TrimPrefix(after, "\n")
 				look := func() string {
