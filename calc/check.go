@@ -231,7 +231,7 @@ func MissesSSH(g Goal, s SSH) string {
 		if end.Never {
 			return text + fmt.Sprintf("it never drops a dead peer, wanted is within %s", inSeconds(g.DetectWithin))
 		}
-		return text + fmt.Sprintf("it drops a dead peer after %s, wanted is within %s", inSeconds(add(add(end.Latest, s.Lateness()), planRoundTrip)), inSeconds(g.DetectWithin))
+		return text + fmt.Sprintf("it drops a dead peer after %s, wanted is within %s", inSeconds(noticedLatest(s)), inSeconds(g.DetectWithin))
 	}
 	if text == "" {
 		text = fmt.Sprintf("it drops a healthy session where %s lost", isLost(g.SurviveLoss))

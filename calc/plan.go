@@ -256,19 +256,32 @@ func (k Kernel) infeasible(g Goal, probes int, on keepalive.Surface) []string {
 	gap, _ := k.RefreshAfterLoss(s, g.SurviveLoss)
 	if gap = add(gap, planRoundTrip); g.PathTimeout != 0 && gap >= g.PathTimeout {
 		reasons = append(reasons, fmt.Sprintf(
-			"a path that forgets after %s cannot be kept open: even with probes a second apart, %s leave it silent for up to %s",
-			text(g.PathTimeout), count(g.SurviveLoss, "lost probe"), inSeconds(gap)))
+			"a path that forgets after %s cannot be kept open: even with probes a second apart %s for up to %s",
+			text(g.PathTimeout), leavesSilent(g.SurviveLoss), inSeconds(gap)))
 	}
 	end := add(k.IdleAfterAnsweredProbe(s).Latest, planRoundTrip)
 	if g.DetectWithin != 0 && end > g.DetectWithin {
-		reasons = append(reasons, fmt.Sprintf(
-			"a dead peer cannot be noticed within %s: %s a second apart, so that %d may be lost, take up to %s",
-			text(g.DetectWithin), count(probes, "probe"), g.SurviveLoss, inSeconds(end)))
+		tightest := "even one probe after a second of silence, and a second for its answer, take"
+		if probes > 1 {
+			tightest = fmt.Sprintf("%d probes a second apart, so that %d may be lost, take", probes, g.SurviveLoss)
+		}
+		reasons = append(reasons, fmt.Sprintf("a dead peer cannot be noticed within %s: %s up to %s", text(g.DetectWithin), tightest, inSeconds(end)))
 	}
 	if len(reasons) == 0 { // only the user timeout is left
 		reasons = append(reasons, "no user timeout bounds data in flight without cutting the probes short: the kernel's timers are too late for that")
 	}
 	return reasons
+}
+
+// leavesSilent begins what is said of a path where n probes in a row are lost.
+func leavesSilent(n int) string {
+	switch n {
+	case 0:
+		return "it is silent"
+	case 1:
+		return "1 lost probe leaves it silent"
+	}
+	return fmt.Sprintf("%d lost probes leave it silent", n)
 }
 
 func count(n int, what string) string {
@@ -294,10 +307,16 @@ func MeetsSSH(g Goal, s SSH) bool {
 			return false
 		}
 	}
-	if g.DetectWithin != 0 && (end.Never || add(add(end.Latest, s.Lateness()), planRoundTrip) > g.DetectWithin) {
+	if g.DetectWithin != 0 && (end.Never || noticedLatest(s) > g.DetectWithin) {
 		return false
 	}
 	return ok && s.CountMax > g.SurviveLoss
+}
+
+// noticedLatest is when a session whose peer is gone ends, with late wake-ups and
+// the way there and back counted in.
+func noticedLatest(s SSH) time.Duration {
+	return add(add(s.Detection().Latest, s.Lateness()), planRoundTrip)
 }
 
 // PlanSSH finds the largest interval, and the smallest count, with which either
@@ -321,11 +340,15 @@ func PlanSSH(g Goal, v SSHVersion) (SSH, error) {
 				continue
 			}
 			if part.PathTimeout != 0 {
-				reasons = append(reasons, fmt.Sprintf("SSH cannot keep a path open that forgets after %s: even with probes a second apart, %s leave it silent for too long",
-					text(part.PathTimeout), count(g.SurviveLoss, "lost probe")))
+				reasons = append(reasons, fmt.Sprintf("SSH cannot keep a path open that forgets after %s: even with probes a second apart %s for too long",
+					text(part.PathTimeout), leavesSilent(g.SurviveLoss)))
 			} else {
-				reasons = append(reasons, fmt.Sprintf("SSH waits one interval more than it has probes: with %s %s apart that is %s, not within %s",
-					count(s.CountMax, "probe"), text(with(1).wait()), text(with(1).Detection().Exact), text(part.DetectWithin)))
+				tightest, apart := with(1), "apart"
+				if s.CountMax == 1 {
+					apart = "after the silence began"
+				}
+				reasons = append(reasons, fmt.Sprintf("SSH waits one interval more than it has probes: with %s %s %s that is up to %s, not within %s",
+					count(s.CountMax, "probe"), text(tightest.wait()), apart, inSeconds(noticedLatest(tightest)), text(part.DetectWithin)))
 			}
 		}
 		return SSH{}, &InfeasibleError{reasons}

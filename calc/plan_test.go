@@ -352,13 +352,13 @@ func TestPlanSSH(t *testing.T) {
 			t.Errorf("%+v: got %+v, %v, want %v and %d", c.goal, got, err, c.interval, c.count)
 		}
 	}
-	if _, err := calc.PlanSSH(calc.Goal{DetectWithin: sec(3), SurviveLoss: 2}, calc.SSHVersion{}); err == nil || !strings.Contains(err.Error(), "3 probes 1 s apart that is 4 s, not within 3 s") {
+	if _, err := calc.PlanSSH(calc.Goal{DetectWithin: sec(3), SurviveLoss: 2}, calc.SSHVersion{}); err == nil || !strings.Contains(err.Error(), "3 probes 1 s apart that is up to 4.504 s, not within 3 s") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := calc.PlanSSH(calc.Goal{PathTimeout: sec(2), SurviveLoss: 2}, calc.SSHVersion{}); err == nil || !strings.Contains(err.Error(), "forgets after 2 s") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := calc.PlanSSH(calc.Goal{DetectWithin: sec(6), SurviveLoss: 2}, calc.SSHVersion{Major: 9, Minor: 3}); err == nil || !strings.Contains(err.Error(), "3 probes 2 s apart that is 8 s, not within 6 s") {
+	if _, err := calc.PlanSSH(calc.Goal{DetectWithin: sec(6), SurviveLoss: 2}, calc.SSHVersion{Major: 9, Minor: 3}); err == nil || !strings.Contains(err.Error(), "3 probes 2 s apart that is up to 8.508 s, not within 6 s") {
 		t.Errorf("got %v", err)
 	}
 }
