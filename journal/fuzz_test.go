@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 		"", beginA + doneA + beginB + undoneA, beginA + beginB[:30], beginA[:30] + "\n" + beginB,
 		`{"op":"begin","id":"a","time":"2026-01-02T03:04:05Z","boot_id":"x","command":"set","changes":[{"kind":"ssh","path":"/x","old":null,"new":{"base64":"6Q=="}}]}` + "\n",
 		`{"op":"begin","id":"a","changes":[{"kind":"socket","socket":{"cookie":31,"pid":1,"fd":0},"old":"1","new":"2","inherited":true},null]}` + "\n" + `{"op":"done","id":"a","applied":[1,7,-1]}`,
+		`{"op":"begin","id":"a","changes":[{"key":"x"},{"key":"y"}]}` + "\n" + `{"op":"partly","id":"a","left":[1,7,-1]}`,
 		"\x00\x00\n", `{"op":"begin","id":"zzzzzzzz"}` + "\n",
 	} {
 		f.Add([]byte(seed), len(seed)/2)
@@ -28,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		for i := range before.Entries {
 			b := before.Entries[len(before.Entries)-1-i]
 			w := log.Entries[len(log.Entries)-1-i]
-			if b.ID != w.ID || b.Done && !w.Done || b.Undone && !w.Undone {
+			if b.ID != w.ID || b.Done && !w.Done || b.Partly && !w.Partly || b.Undone && !w.Undone {
 				t.Fatalf("command %d is %+v before the cut and %+v in the whole", i, b, w)
 			}
 		}

@@ -9,7 +9,8 @@
 //	{"op":"undone","id":"1mnedd50"}
 //
 // (each on one line). Sockets that were changed alike share an element of
-// changes. What a crash leaves behind is a command that is not done, or a line
+// changes. An undo that leaves some of the changes says which, by
+// {"op":"partly","id":"1mnedd50","left":[0]}. What a crash leaves behind is a command that is not done, or a line
 // that breaks off. A reader passes over what it cannot read or does not know, and
 // lets a newer version's lines and fields stand.
 //
@@ -78,11 +79,12 @@ type Entry struct {
 	Command string    // as typed, without the program's name
 
 	// Changes are those that the command was about to make, or, once it is done,
-	// those that it made.
+	// those that it made; of one that is partly undone, those that are left.
 	Changes []Change
 
 	// Done is false where the command ended between Begin and Done: any of its
 	// changes may have been made.
 	Done   bool
+	Partly bool // undone but for Changes
 	Undone bool
 }

@@ -85,6 +85,36 @@ func TestACommandThatWasCutShortCanBeUndone(t *testing.T) {
 	}
 }
 
+// What an undo leaves is what the next one finds.
+func TestPartlyUndone(t *testing.T) {
+	changes := append(append(timeTo("600"), timeTo("700")...), timeTo("800")...)
+	j := open(t, tempDir(t))
+	id, err := j.Begin("set sockets", changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Done(id, []int{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		left []int
+		want []Change
+	}{
+		{"all", nil, changes[1:]},
+		{"the second of those that were made", []int{1}, changes[2:]},
+		{"the one that was left", []int{0}, changes[2:]},
+	} {
+		if err := j.Partly(id, step.left); err != nil {
+			t.Fatal(err)
+		}
+		e, ok := newest(t, j)
+		if diff := cmp.Diff(step.want, e.Changes); !ok || !e.Partly || diff != "" {
+			t.Errorf("%s: still to be undone is %+v (-want +got):\n%s", step.name, e, diff)
+		}
+	}
+}
+
 func TestPartlyDoneKeepsWhatWasMade(t *testing.T) {
 	changes := append(append(timeTo("600"), timeTo("700")...), timeTo("800")...)
 	for _, row := range []struct {

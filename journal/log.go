@@ -62,6 +62,10 @@ func parse(data []byte) Log {
 			e := &log.Entries[i]
 			e.Done = true
 			e.Changes = pick(e.Changes, r.Applied)
+		case r.Op == opPartly && known:
+			e := &log.Entries[i]
+			e.Partly = true
+			e.Changes = pick(e.Changes, r.Left)
 		case r.Op == opUndone && known:
 			log.Entries[i].Undone = true
 		}

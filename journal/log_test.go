@@ -47,6 +47,12 @@ func TestWhatTheReaderPassesOver(t *testing.T) {
 		{"a second done does not pick again", `{"op":"begin","id":"a","changes":[{"kind":"sysctl","key":"x"},{"kind":"sysctl","key":"y"}]}` + "\n" +
 			`{"op":"done","id":"a","applied":[1]}` + "\n" + `{"op":"done","id":"a","applied":[1]}` + "\n",
 			Log{Entries: []Entry{{ID: "a", Done: true, Changes: []Change{{Kind: Sysctl, Key: "y"}}}}}},
+		{"partly undone, and partly again: the second counts in what the first has left",
+			`{"op":"begin","id":"a","changes":[{"kind":"sysctl","key":"w"},{"kind":"sysctl","key":"x"},{"kind":"sysctl","key":"y"},{"kind":"sysctl","key":"z"}]}` + "\n" +
+				`{"op":"done","id":"a","applied":[1,2,3]}` + "\n" + `{"op":"partly","id":"a","left":[0,2]}` + "\n" + `{"op":"partly","id":"a","left":[1]}` + "\n",
+			Log{Entries: []Entry{{ID: "a", Done: true, Partly: true, Changes: []Change{{Kind: Sysctl, Key: "z"}}}}}},
+		{"partly undone, then whole", beginA + doneA + `{"op":"partly","id":"a","left":[]}` + "\n" + undoneA,
+			Log{Entries: []Entry{{ID: "a", Command: "set --time 600", Done: true, Partly: true, Undone: true}}}},
 		{"lines that say nothing", beginA + "{}\nnull\n[]\n5\n" + `{"op":"begin"}` + "\n" + `{"id":"a"}` + "\n", Log{Entries: []Entry{a}, Skipped: 6}},
 		{"a field of the wrong type", `{"op":"begin","id":"b","time":5}` + "\n" + `{"op":"begin","id":"c","changes":[{"old":5}]}` + "\n" + beginA,
 			Log{Entries: []Entry{a}, Skipped: 2}},

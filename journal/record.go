@@ -17,12 +17,14 @@ type record struct {
 	Changes packed    `json:"changes,omitzero"`
 
 	Applied []int `json:"applied,omitzero"` // indices of Changes; nil is all
+	Left    []int `json:"left,omitzero"`    // indices of the Changes that Applied, or an earlier Left, has left
 }
 
 const (
 	opBegin  = "begin"
 	opDone   = "done"
 	opUndone = "undone"
+	opPartly = "partly" // undone but for Left
 )
 
 // text is a JSON string, or {"base64":"…"} for bytes that are not UTF-8, which a

@@ -109,6 +109,13 @@ func (j *Journal) Undone(id string) error {
 	return j.mark(record{Op: opUndone, ID: id})
 }
 
+// Partly marks a command as taken back but for some of its changes. left are their
+// indices in [Entry.Changes], which from then on has no others, so that another undo
+// goes on with them; nil is all. What was taken back, anyone may change again.
+func (j *Journal) Partly(id string, left []int) error {
+	return j.mark(record{Op: opPartly, ID: id, Left: left})
+}
+
 func (j *Journal) mark(r record) (err error) {
 	defer wrap(&err)
 	line, err := encode(r)

@@ -185,7 +185,7 @@ func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) err
 		return rerr
 	}
 	if err != nil {
-		return &failure{err: err, status: statusPartly, hint: "the rest was done"}
+		return &failure{err: err, status: statusPartly, hint: restHint(d)}
 	}
 	err = p.beaten(d.DryRun)
 	if f, ok := errors.AsType[*failure](err); ok && d.DryRun {
@@ -195,15 +195,26 @@ func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) err
 	return err
 }
 
+// restHint says what became of the rest, where something could not be done.
+func restHint(d report.Set) string {
+	switch {
+	case !d.Changed:
+		return "of the rest there is nothing to change"
+	case d.DryRun:
+		return "the rest would be done"
+	}
+	return "the rest was done"
+}
+
 // undoCommandLine is what takes the command back, as it has to be typed.
-func (s *session) undoCommandLine(c *cli.Context, id string) string {
-	words := []string{"tcpka", "undo", id}
+func (s *session) undoCommandLine(c *cli.Context, id string, flags ...string) string {
+	words := append(append([]string{"tcpka", "undo"}, flags...), id)
 	for _, name := range []string{"root", "file"} {
 		if value, ok := given(c, name); ok {
 			words = append(words, "--"+name, value)
 		}
 	}
-	if givenBool(c, "reload") { // else sshd goes on with what is taken back
+	if givenBool(c, "reload") && len(flags) == 0 { // else sshd goes on with what is taken back
 		words = append(words, "--reload")
 	}
 	if os.Getenv("SUDO_UID") != "" {

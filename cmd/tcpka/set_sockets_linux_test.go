@@ -119,8 +119,8 @@ func TestUndoIsExactForWhatWasTheSocketsOwn(t *testing.T) {
 	})
 }
 
-// A socket that someone has changed since is refused, and only that one; where
-// there is no other, the command stays to be undone.
+// A socket that someone has changed since is refused, and only that one: it stays to
+// be undone, and the others, which were taken back, do not.
 func TestUndoRefusesASocketThatWasChangedSince(t *testing.T) {
 	bothRooms(t, func(t *testing.T) {
 		p := listenHere(t)
@@ -136,6 +136,26 @@ func TestUndoRefusesASocketThatWasChangedSince(t *testing.T) {
 		want(t, "changed since", one, options{1, 77, 30, 3, 0})
 		want(t, "as it was left", two, options{1, 300, 30, 3, 0})
 
+		// What was taken back is whoever's it is now, also where he wants what the
+		// command had set.
+		options{0, 600, 0, 0, 0}.give(t, two)
+		_, stderr := tcpkaProcess(t, 1, "undo")
+		if !strings.Contains(stderr, "hint: what is left stays to be undone: tcpka undo ") || !strings.Contains(stderr, "tries again, and tcpka undo --forget ") {
+			t.Errorf("undo again: %s", stderr)
+		}
+		if list, _ := tcpkaProcess(t, 0, "undo", "--list"); !strings.Contains(list, "partly undone") {
+			t.Errorf("the list:\n%s", list)
+		}
+		options{0, 600, 0, 0, 0}.give(t, one)
+		tcpkaProcess(t, 0, "undo")
+		want(t, "as the command had left it", one, options{1, 300, 30, 3, 0})
+		want(t, "changed after it was taken back", two, options{1, 600, 30, 3, 0})
+		_, stderr = tcpkaProcess(t, 1, "undo")
+		if !strings.Contains(stderr, "nothing to undo") {
+			t.Errorf("undo of nothing: %s", stderr)
+		}
+
+		options{0, 300, 0, 0, 0}.give(t, two)
 		tcpkaProcess(t, 0, "set", "sockets", "--port", p.number, "--keepalive", "on", "--time", "600", "--yes")
 		options{0, 78, 0, 0, 0}.give(t, one)
 		options{0, 78, 0, 0, 0}.give(t, two)

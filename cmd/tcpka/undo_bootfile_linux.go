@@ -21,7 +21,7 @@ func (r *bootfileReversal) list(c journal.Change) []report.Change {
 	return ofFile(c.Path, c.Old, c.New)
 }
 
-func (r *bootfileReversal) gather(changes []journal.Change) error {
+func (r *bootfileReversal) gather(changes []*journal.Change) error {
 	for _, c := range changes {
 		now, err := sysctld.ReadDropIn(r.root)
 		if err != nil {
@@ -34,7 +34,7 @@ func (r *bootfileReversal) gather(changes []journal.Change) error {
 			return failed(fmt.Errorf("%s: someone has changed it since", r.root.Path(sysctld.DropIn))).
 				withHint("edit it by hand; an older command can be taken back by its ID, see tcpka undo --list")
 		}
-		r.file = &c
+		r.file = c
 	}
 	return nil
 }

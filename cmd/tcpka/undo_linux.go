@@ -128,7 +128,7 @@ func (s *session) undo(c *cli.Context) error {
 	if err != nil {
 		return &failure{err: err, status: statusPartly}
 	}
-	return u.rest(done)
+	return u.rest(done, s.undoCommandLine(c, e.ID), s.undoCommandLine(c, e.ID, "--forget"))
 }
 
 // adviseUndo adds what to do where nothing was taken back.

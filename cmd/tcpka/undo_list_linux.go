@@ -17,6 +17,8 @@ func listed(log journal.Log, boot string) report.Journal {
 			r.State = "undone"
 		case gone(e, boot):
 			r.State = "gone"
+		case e.Partly:
+			r.State = "partly undone"
 		case !e.Done:
 			r.State = "interrupted"
 		}

@@ -25,8 +25,8 @@ type socketReversal struct {
 type socketComeback struct {
 	ns       *netns.Handle
 	sysctl   keepalive.Settings
-	recorded map[uint64][]journal.Change // by cookie
-	tunings  []*tuning                   // what is to be written
+	recorded map[uint64][]*journal.Change // by cookie
+	tunings  []*tuning                    // what is to be written
 
 	seen, unseen int
 	pinned       int // sockets with a value that stays their own
@@ -48,19 +48,19 @@ func (r *socketReversal) list(c journal.Change) []report.Change {
 	return []report.Change{d}
 }
 
-func (r *socketReversal) gather(changes []journal.Change) error {
+func (r *socketReversal) gather(changes []*journal.Change) error {
 	if r.rebooted {
 		r.leave("the sockets: the machine was rebooted since")
 		return nil
 	}
-	of := map[journal.Netns]map[uint64][]journal.Change{}
+	of := map[journal.Netns]map[uint64][]*journal.Change{}
 	var order []journal.Netns
 	for _, c := range changes {
 		if c.Old == nil || c.New == nil || c.Netns == nil || c.Endpoint == nil {
 			return fmt.Errorf("the record of %s is not complete", c.Key)
 		}
 		if of[*c.Netns] == nil {
-			of[*c.Netns] = map[uint64][]journal.Change{}
+			of[*c.Netns] = map[uint64][]*journal.Change{}
 			order = append(order, *c.Netns)
 		}
 		of[*c.Netns][c.Endpoint.Cookie] = append(of[*c.Netns][c.Endpoint.Cookie], c)
@@ -74,10 +74,12 @@ func (r *socketReversal) gather(changes []journal.Change) error {
 	return nil
 }
 
-func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]journal.Change) error {
+func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Change) error {
 	h, err := findAgain(n)
 	if errors.Is(err, os.ErrNotExist) {
-		r.open = true
+		for _, changes := range recorded {
+			r.keep(changes...)
+		}
 		r.leave("%s: namespace %s is not found from here", some(len(recorded), "1 socket", "%d sockets"), n.Name)
 		return nil
 	}
@@ -96,7 +98,7 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]journal.Cha
 		var broken error
 		_, err = sockets.List(q, func(s *sockets.Socket) error {
 			if changes, ok := recorded[s.Cookie]; ok {
-				broken = errors.Join(broken, b.add(s, changes))
+				broken = errors.Join(broken, r.add(b, s, changes))
 			}
 			return nil
 		})
@@ -105,10 +107,11 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]journal.Cha
 }
 
 // add plans how a socket goes back, if it is as the command left it.
-func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error {
+func (r *socketReversal) add(b *socketComeback, s *sockets.Socket, changes []*journal.Change) error {
 	b.seen++
 	if !s.ValuesKnown {
 		b.unseen++
+		r.keep(changes...)
 		return nil
 	}
 	t := newTuning(s)
@@ -132,11 +135,13 @@ func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error 
 		case value == back: // it was taken back already, and stays its own
 			pinned = true
 		default:
+			r.keep(changes...)
 			b.refused.add(t, fmt.Sprintf("%s is %d: someone has changed it since, from the %d it was set to", o.name, value, set))
 			return nil
 		}
 	}
 	if err := keepalive.Socket().Check(t.change); err != nil {
+		r.keep(changes...)
 		b.refused.add(t, fmt.Sprintf("the sysctl holds more than a socket can: %v", err))
 		return nil
 	}
@@ -150,7 +155,7 @@ func (b *socketComeback) add(s *sockets.Socket, changes []journal.Change) error 
 }
 
 // parseOption reads the record of an option.
-func parseOption(c journal.Change) (o socketOption, old, set int, err error) {
+func parseOption(c *journal.Change) (o socketOption, old, set int, err error) {
 	for _, o = range socketOptions {
 		if o.name != c.Key {
 			continue
@@ -168,14 +173,12 @@ func parseOption(c journal.Change) (o socketOption, old, set int, err error) {
 
 // explain says what is not taken back, and what need not be.
 func (r *socketReversal) explain() {
-	var writes, refused, gone, pinned, unseen int
+	var gone, pinned, unseen int
 	for _, b := range r.rooms {
-		writes += len(b.tunings)
 		pinned += b.pinned
 		gone += len(b.recorded) - b.seen
 		unseen += b.unseen
 		for _, line := range b.refused.lines() {
-			refused++
 			r.leave("%s", line)
 		}
 	}
@@ -183,17 +186,15 @@ func (r *socketReversal) explain() {
 		r.leave("%s: the sysctl's present value takes its place, and stays the socket's own, as no value can be unset", some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
 	}
 	if unseen > 0 {
-		r.open = true
 		r.leave("%s cannot be read: with more privilege they can (sudo)", some(unseen, "1 socket, whose values", "%d sockets, whose values"))
 	}
 	if gone > 0 {
 		r.note("%s closed since", some(gone, "1 socket was", "%d sockets were"))
 	}
-	// As with a sysctl that someone has changed: the command stays to be undone.
-	r.open = r.open || refused > 0 && writes == 0 && pinned == 0
 }
 
 func (r *socketReversal) apply() (done bool, err error) {
+	gone := 0
 	for _, b := range r.rooms {
 		if len(b.tunings) == 0 {
 			continue
@@ -208,13 +209,18 @@ func (r *socketReversal) apply() (done bool, err error) {
 			case sockets.Done:
 				done = true
 			case sockets.Failed:
-				r.open = true
+				r.keep(b.recorded[t.Cookie]...)
 				failed.add(t, t.err.Error())
+			default: // it ended, or is about to
+				gone++
 			}
 		}
 		for _, line := range failed.lines() {
 			r.leave("%s", line)
 		}
+	}
+	if gone > 0 {
+		r.note("%s closed meanwhile", some(gone, "1 socket was", "%d sockets were"))
 	}
 	return done, nil
 }

@@ -30,7 +30,7 @@ func (r *sshReversal) list(c journal.Change) []report.Change {
 	return ofSSH(c.Path, c.Old, c.New)
 }
 
-func (r *sshReversal) gather(changes []journal.Change) error {
+func (r *sshReversal) gather(changes []*journal.Change) error {
 	as, err := sshconf.Caller()
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (r *sshReversal) gather(changes []journal.Change) error {
 	for _, c := range changes {
 		request, ok := r.request(c, owner, as)
 		if !ok {
-			r.open = true
+			r.keep(c)
 			r.leave("%s: it is no file that tcpka finds by itself; to take it back: tcpka undo %s --file %s", c.Path, r.entry.ID, shellJoin([]string{c.Path}))
 			continue
 		}
@@ -87,7 +87,7 @@ func (r *sshReversal) reloadable() error {
 }
 
 // request finds out which file a change is of, without trusting it.
-func (r *sshReversal) request(c journal.Change, owner, as *user.User) (sshconf.Request, bool) {
+func (r *sshReversal) request(c *journal.Change, owner, as *user.User) (sshconf.Request, bool) {
 	base := sshconf.Request{Owner: owner, As: as, Programs: sshconf.FindPrograms(), Server: c.Key == string(calc.SSHServer)}
 	if c.Path == r.named {
 		base.File = r.named

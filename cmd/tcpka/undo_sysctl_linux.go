@@ -39,9 +39,9 @@ func (r *sysctlReversal) survives(c journal.Change) bool { return c.Netns != nil
 
 func (r *sysctlReversal) list(c journal.Change) []report.Change { return []report.Change{recorded(c)} }
 
-func (r *sysctlReversal) gather(changes []journal.Change) error {
+func (r *sysctlReversal) gather(changes []*journal.Change) error {
 	for _, c := range slices.Backward(changes) {
-		if r.rebooted && !r.survives(c) {
+		if r.rebooted && !r.survives(*c) {
 			r.leave("%s of the running kernel: the machine was rebooted since", c.Key)
 			continue
 		}
@@ -52,7 +52,7 @@ func (r *sysctlReversal) gather(changes []journal.Change) error {
 	return nil
 }
 
-func (r *sysctlReversal) add(c journal.Change) error {
+func (r *sysctlReversal) add(c *journal.Change) error {
 	if c.Old == nil || c.New == nil || c.Netns == nil {
 		return fmt.Errorf("the record of %s is not complete", c.Key)
 	}
@@ -62,7 +62,7 @@ func (r *sysctlReversal) add(c journal.Change) error {
 	}
 	b, err := r.comeback(*c.Netns)
 	if errors.Is(err, os.ErrNotExist) {
-		r.open = true
+		r.keep(c)
 		r.leave("%s: namespace %s is not found from here", c.Key, c.Netns.Name)
 		return nil
 	}
@@ -85,7 +85,7 @@ func (r *sysctlReversal) add(c journal.Change) error {
 		return nil
 	case *c.New:
 		b.values = append(b.values, value)
-		change := recorded(c)
+		change := recorded(*c)
 		change.Old, change.New, change.Applied = c.New, c.Old, false
 		b.changes = append(b.changes, change)
 		return nil

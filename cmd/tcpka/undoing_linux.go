@@ -19,9 +19,9 @@ type undoing struct {
 	reload   bool   // sshd, where a change of its files is taken back
 	reloaded bool   // that was done
 	kinds    []reversal
-	left     []string // what stays, and why
-	open     bool     // some of that may still be in force
-	notes    []string // what need not be taken back
+	left     []string                 // what stays, and why
+	open     map[*journal.Change]bool // those of the entry that stay and may still be in force
+	notes    []string                 // what need not be taken back
 }
 
 // reversal takes back the changes of one kind.
@@ -35,8 +35,9 @@ type reversal interface {
 	// gather looks at all changes of this kind in an entry, in the order in which
 	// they were made. What is as it was before is passed over. An error is for
 	// what someone has changed since: then nothing of the entry is taken back.
-	// What cannot be taken back for other reasons is left.
-	gather([]journal.Change) error
+	// What cannot be taken back for other reasons is left; what of that may still be
+	// in force is kept, too.
+	gather([]*journal.Change) error
 
 	// apply takes back what gather found. done says that something was written.
 	apply() (done bool, err error)
@@ -62,7 +63,14 @@ func reversalOf(k journal.Kind, u *undoing) reversal {
 }
 
 func newUndoing(root rootfs.FS, e journal.Entry, boot, named string, reload bool) *undoing {
-	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named, reload: reload}
+	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named, reload: reload, open: map[*journal.Change]bool{}}
+}
+
+// keep has changes stay in the journal, for another undo.
+func (u *undoing) keep(changes ...*journal.Change) {
+	for _, c := range changes {
+		u.open[c] = true
+	}
 }
 
 // leave notes something that is not taken back, and why.
@@ -78,9 +86,10 @@ func (u *undoing) note(format string, args ...any) {
 // gather looks at every change of the entry, and refuses the whole of it where
 // something is neither as the command left it nor as it was before.
 func (u *undoing) gather() error {
-	of := map[journal.Kind][]journal.Change{}
+	of := map[journal.Kind][]*journal.Change{}
 	var order []journal.Kind
-	for _, c := range u.entry.Changes {
+	for i := range u.entry.Changes {
+		c := &u.entry.Changes[i]
 		if _, seen := of[c.Kind]; !seen {
 			order = append(order, c.Kind)
 		}
@@ -89,7 +98,7 @@ func (u *undoing) gather() error {
 	for _, kind := range order {
 		r := reversalOf(kind, u)
 		if r == nil {
-			u.open = true
+			u.keep(of[kind]...)
 			u.leave("a change of kind %q, which this version does not know", kind)
 			continue
 		}
@@ -106,8 +115,9 @@ func (u *undoing) gather() error {
 }
 
 // takeBack writes the old values, in the order in which the new ones were
-// written, and marks the entry. done says that something was written, or that
-// nothing need be.
+// written, and marks the entry: what is left of it stays to be undone. done says that
+// something was written, or that nothing need be. After an error all of the entry
+// stays; what is back already is passed over the next time.
 func (u *undoing) takeBack(j *journal.Journal) (done bool, err error) {
 	_, release := holdSignals()
 	defer release()
@@ -118,20 +128,30 @@ func (u *undoing) takeBack(j *journal.Journal) (done bool, err error) {
 			return done, err
 		}
 	}
-	if u.open { // to be tried again
+	var left []int
+	for i := range u.entry.Changes {
+		if u.open[&u.entry.Changes[i]] {
+			left = append(left, i)
+		}
+	}
+	switch len(left) {
+	case 0:
+		return true, j.Undone(u.entry.ID)
+	case len(u.entry.Changes):
 		return done, nil
 	}
-	return true, j.Undone(u.entry.ID)
+	return done, j.Partly(u.entry.ID, left)
 }
 
-// rest is the error that says what was not taken back.
-func (u *undoing) rest(done bool) error {
+// rest is the error that says what was not taken back. again is the command line
+// that goes on with it, forget the one that does not.
+func (u *undoing) rest(done bool, again, forget string) error {
 	if len(u.left) == 0 {
 		return nil
 	}
 	f := &failure{err: errors.New("not everything could be taken back"), status: statusPartly}
-	if u.open {
-		f.hint = "where it no longer exists: tcpka undo --forget " + u.entry.ID
+	if len(u.open) > 0 {
+		f.hint = fmt.Sprintf("what is left stays to be undone: %s tries again, and %s leaves it as it is", again, forget)
 	}
 	if !done {
 		f.err, f.status = errors.New("nothing could be taken back"), statusFailed

@@ -240,7 +240,7 @@ type JournalEntry struct {
 	ID      string    `json:"id"`
 	Time    time.Time `json:"time"`
 	Command string    `json:"command"`
-	State   string    `json:"state"` // "done", "undone", "interrupted" or "gone": a reboot took it back
+	State   string    `json:"state"` // "done", "partly undone", "undone", "interrupted" or "gone": a reboot took it back
 	Changes []Change  `json:"changes"`
 }
 
