@@ -213,7 +213,7 @@ func (d *decoder) row(s *Socket, r *bpf.Row) {
 	}
 	s.Keepalive = onOff(r.Flags&bpf.Keepalive != 0)
 	s.Settings = d.sysctl
-	s.ValuesKnown, s.UserTimeoutKnown = true, true
+	s.ValuesKnown, s.UserTimeoutKnown = true, r.Flags&bpf.MPTCP == 0
 	s.TimeFrom, s.IntvlFrom, s.ProbesFrom = FromSysctl, FromSysctl, FromSysctl
 	if r.Time != 0 {
 		s.Time, s.TimeFrom = d.duration(int64(r.Time)), FromSocket
@@ -224,7 +224,9 @@ func (d *decoder) row(s *Socket, r *bpf.Row) {
 	if r.Probes != 0 {
 		s.Probes, s.ProbesFrom = int(r.Probes), FromSocket
 	}
-	s.UserTimeout = time.Duration(r.UserTimeout) * time.Millisecond
+	if s.UserTimeoutKnown {
+		s.UserTimeout = time.Duration(r.UserTimeout) * time.Millisecond
+	}
 	if s.State.connected() {
 		s.Idle, s.IdleKnown = d.duration(int64(r.Idle)), true
 		s.RTO = d.duration(int64(r.RTO))

@@ -273,44 +273,91 @@ func TestMPTCP(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) { mptcp(t, byDiag) })
 }
 
-// A subflow is the socket that is listed; the descriptor is the MPTCP socket.
+// A subflow is the socket that is listed; the descriptor is the MPTCP socket, which
+// has no user timeout. Who asked for MPTCP and got TCP has one.
 func mptcp(t *testing.T, readers ...sockets.Query) {
 	if fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP); err != nil {
 		nstest.Missing(t, "the kernel has no MPTCP: "+err.Error())
 	} else {
 		unix.Close(fd)
 	}
-	fd, at := listener(t, unix.AF_INET, unix.IPPROTO_MPTCP)
-	client, server := pair(t, unix.AF_INET, unix.IPPROTO_MPTCP, fd, at)
-	var all []held
-	for i, fd := range []int{client, server} {
-		own := set(t, fd, 10+i) // all three values; keepalive on and off
-		all = append(all, look(t, fd, sockets.Established, own))
+	multi, atMulti := listener(t, unix.AF_INET, unix.IPPROTO_MPTCP)
+	plain, atPlain := listener(t, unix.AF_INET, unix.IPPROTO_TCP)
+	client, server := pair(t, unix.AF_INET, unix.IPPROTO_MPTCP, multi, atMulti)
+	fellBack, server2 := pair(t, unix.AF_INET, unix.IPPROTO_MPTCP, plain, atPlain)
+	client2, accepted := pair(t, unix.AF_INET, unix.IPPROTO_TCP, multi, atMulti)
+	client3, server3 := pair(t, unix.AF_INET, unix.IPPROTO_TCP, plain, atPlain)
+	silent, atSilent := listener(t, unix.AF_INET, unix.IPPROTO_TCP)
+	if err := nstest.DropAll(silent); err != nil {
+		t.Fatal(err)
+	}
+	rows := []struct {
+		name           string
+		fd             int
+		state          sockets.State
+		hasUserTimeout bool
+	}{
+		{"MPTCP, the client", client, sockets.Established, false},
+		{"MPTCP, the server", server, sockets.Established, false},
+		{"a client for MPTCP that got TCP", fellBack, sockets.Established, true},
+		{"its server", server2, sockets.Established, true},
+		{"a client for TCP of a listener for MPTCP", client2, sockets.Established, true},
+		{"what that listener accepted", accepted, sockets.Established, true},
+		{"TCP, the client", client3, sockets.Established, true},
+		{"TCP, the server", server3, sockets.Established, true},
+		{"the listener for MPTCP", multi, sockets.Listen, false},
+		{"the listener for TCP", plain, sockets.Listen, true},
+		{"a client for MPTCP that is not answered", unanswered(t, unix.IPPROTO_MPTCP, atSilent), sockets.SynSent, false},
+		{"a client for TCP that is not answered", unanswered(t, unix.IPPROTO_TCP, atSilent), sockets.SynSent, true},
+	}
+	all := make([]held, len(rows))
+	for i, row := range rows {
+		if row.hasUserTimeout {
+			if err := unix.SetsockoptInt(row.fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 100_000+i); err != nil {
+				t.Fatalf("%s: %v", row.name, err)
+			}
+		}
+		own := set(t, row.fd, 4+6*(i%2)+i%4%2) // all three values; keepalive on and off
+		all[i] = look(t, row.fd, row.state, own)
+		if row.state == sockets.SynSent {
+			all[i].remote = addrPort(t, atSilent) // getpeername does not tell yet
+		}
+		if all[i].hasUserTimeout != row.hasUserTimeout {
+			t.Fatalf("%s: a user timeout: %v", row.name, all[i].hasUserTimeout)
+		}
 	}
 	for _, q := range readers {
+		q.Filter.States = sockets.AllStates
 		l := list(t, q)
-		for _, h := range all {
+		for i, h := range all {
 			n := 0
 			for _, s := range l.sockets {
 				if s.Inode != h.inode {
 					continue
 				}
 				n++
-				if q.Source == sockets.BPF {
-					h.settings.UserTimeout = s.UserTimeout // the subflow's
-				} else if s.UserTimeoutKnown != h.hasUserTimeout {
-					t.Errorf("%v: user timeout known: %v", q.Source, s.UserTimeoutKnown)
-				}
-				s.UserTimeoutKnown = true
 				if diff := h.diff(s, q.Source); diff != "" {
-					t.Errorf("%v: %s\nlisted %+v\nowner %+v", q.Source, diff, s, h)
+					t.Errorf("%v by %v: %s: %s\nlisted %+v\nowner %+v", q.Source, q.Loader, rows[i].name, diff, s, h)
 				}
 			}
 			if n != 1 {
-				t.Errorf("%v: %d subflows of %+v", q.Source, n, h)
+				t.Errorf("%v by %v: %s: %d subflows", q.Source, q.Loader, rows[i].name, n)
 			}
 		}
 	}
+}
+
+// unanswered is a socket that goes on connecting.
+func unanswered(t *testing.T, protocol int, at unix.Sockaddr) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(fd, at); err != unix.EINPROGRESS {
+		t.Fatal(err)
+	}
+	return fd
 }
 
 func TestRootOneNamespaceIsListed(t *testing.T) {

@@ -297,7 +297,7 @@ func (h held) diff(s sockets.Socket, source sockets.Source) string {
 		return "uid"
 	case s.Keepalive != h.on:
 		return "on or off"
-	case !s.ValuesKnown || !s.UserTimeoutKnown || s.Settings != h.settings:
+	case !s.ValuesKnown || s.UserTimeoutKnown != h.hasUserTimeout || s.Settings != h.settings:
 		return "values"
 	}
 	defaults := keepalive.Defaults()
@@ -320,14 +320,15 @@ func (h held) diff(s sockets.Socket, source sockets.Source) string {
 			return fmt.Sprintf("origin of value %d is %v, not %v", i, row.from, want)
 		}
 	}
+	connected := h.state != sockets.Listen && h.state != sockets.SynSent
 	// Nothing waits to be sent, so keepalive and its timer are one.
-	if h.state != sockets.Listen && (s.Timer == sockets.TimerKeepalive) != (h.on == sockets.On) {
+	if connected && (s.Timer == sockets.TimerKeepalive) != (h.on == sockets.On) {
 		return "timer"
 	}
 	if s.Timer == sockets.TimerKeepalive && (s.Left < -100*time.Millisecond || s.Left > h.settings.Time+time.Second) {
 		return "time left"
 	}
-	if h.state != sockets.Listen && (!s.IdleKnown || s.Idle < 0 || s.Idle > time.Minute || s.RTO < time.Millisecond || s.RTO > time.Second) {
+	if connected && (!s.IdleKnown || s.Idle < 0 || s.Idle > time.Minute || s.RTO < time.Millisecond || s.RTO > time.Second) {
 		return "idle or rto"
 	}
 	return ""

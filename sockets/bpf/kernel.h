@@ -8,7 +8,7 @@
  *
  * Sources: include/net/sock.h, inet_connection_sock.h, inet_timewait_sock.h,
  * request_sock.h; include/linux/tcp.h, net.h, pid.h, sched.h, cgroup-defs.h,
- * kernfs.h.
+ * kernfs.h; net/mptcp/protocol.h; net/ipv4/tcp_ipv4.c.
  */
 #ifndef TCPKA_KERNEL_H
 #define TCPKA_KERNEL_H
@@ -36,6 +36,7 @@ typedef long long __s64;
 #define TCP_USER_TIMEOUT 18 /* ms */
 
 /* include/net/tcp_states.h */
+#define TCP_SYN_SENT 2
 #define TCP_SYN_RECV 3
 #define TCP_TIME_WAIT 6
 #define TCP_LISTEN 10
@@ -133,6 +134,7 @@ struct inet_connection_sock {
 	struct timer_list icsk_retransmit_timer;   /* until 6.19 */
 	struct timer_list icsk_keepalive_timer;    /* 6.19, and stable releases */
 	const void *icsk_ulp_ops;                  /* NULL: nothing between it and its file */
+	void *icsk_ulp_data;                       /* of an MPTCP subflow: struct mptcp_subflow_context */
 	__u32 icsk_rto;                            /* jiffies */
 	__u32 icsk_user_timeout;                   /* ms */
 	__u8 icsk_retransmits;
@@ -150,6 +152,20 @@ struct tcp_sock {
 	unsigned int keepalive_time;               /* jiffies; 0: the sysctl */
 	unsigned int keepalive_intvl;              /* jiffies; 0: the sysctl */
 	__u8 keepalive_probes;                     /* 0: the sysctl */
+	_Bool is_mptcp;                            /* with CONFIG_MPTCP */
+};
+
+struct mptcp_subflow_context {
+	__u32 request_mptcp : 1, /* it asks, or would */
+		request_join : 1,
+		mp_capable : 1,  /* and the peer has agreed */
+		mp_join : 1;
+};
+
+/* What an iterator remembers of a bucket that it has not finished. */
+union bpf_tcp_iter_batch_item {
+	struct sock *sk;
+	__u64 cookie; /* since 6.17 */
 };
 
 struct tcp_timewait_sock {

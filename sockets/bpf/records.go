@@ -33,6 +33,9 @@ const (
 	// Full is a whole socket. Another is what the kernel keeps of a connection
 	// in TIME-WAIT or SYN-RECV: it has no keepalive.
 	Full
+	// MPTCP is a subflow of an MPTCP connection, or what listens for them. A
+	// connection that asked for MPTCP and got TCP is neither.
+	MPTCP
 )
 
 // Owner is a descriptor that is a stream socket of IPv4 or IPv6: struct owner in

@@ -51,6 +51,7 @@ struct row {
 /* row.flags */
 #define KEEPALIVE 1 /* SO_KEEPALIVE */
 #define FULL 2      /* not a minisock: it has all the fields */
+#define MPTCP 4     /* a subflow of an MPTCP connection, or the listener for some */
 
 /* row.timer: idiag_timer. Source: net/ipv4/inet_diag.c, inet_sk_diag_fill */
 #define TIMER_RETRANSMIT 1
@@ -150,6 +151,25 @@ static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now
 	}
 }
 
+/* Whether a socket is a subflow to its program. is_mptcp alone does not tell: a
+ * client keeps it when the server does not speak MPTCP, and is TCP all the same.
+ * One that fell back later, which takes a middlebox that rewrites segments, is
+ * taken for a subflow. Source: net/mptcp/subflow.c, subflow_finish_connect;
+ * net/mptcp/protocol.c, mptcp_early_fallback. */
+static __always_inline int is_subflow(struct tcp_sock *tp, __u8 state)
+{
+	struct mptcp_subflow_context *subflow;
+
+	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
+		return 0;
+	subflow = tp->inet_conn.icsk_ulp_data;
+	if (state == TCP_SYN_SENT || state == TCP_LISTEN)
+		return BPF_CORE_READ_BITFIELD_PROBED(subflow, request_mptcp) ||
+		       BPF_CORE_READ_BITFIELD_PROBED(subflow, request_join);
+	return BPF_CORE_READ_BITFIELD_PROBED(subflow, mp_capable) ||
+	       BPF_CORE_READ_BITFIELD_PROBED(subflow, mp_join);
+}
+
 static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u64 now)
 {
 	struct inet_connection_sock *icsk = &tp->inet_conn;
@@ -161,6 +181,8 @@ static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u6
 		r->inode = bpf_core_field_exists(inet->sk.sk_ino) ? inet->sk.sk_ino : inode(inet->sk.sk_socket);
 	if (inet->sk.__sk_common.skc_flags >> SOCK_KEEPOPEN & 1)
 		r->flags |= KEEPALIVE;
+	if (is_subflow(tp, r->state))
+		r->flags |= MPTCP;
 	timers(r, tp, now);
 	r->time = tp->keepalive_time;
 	r->intvl = tp->keepalive_intvl;
