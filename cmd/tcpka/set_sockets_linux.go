@@ -67,8 +67,11 @@ func (s *session) setSockets(c *cli.Context) error {
 	if p.where, err = whereOf(c); err != nil {
 		return err
 	}
+	if err := mistaken(p.filter); err != nil {
+		return err
+	}
 	var shown *socketPlan
-	return s.change(c, job{
+	err = s.change(c, job{
 		root: p.root,
 		gather: func() (planned, error) {
 			p := p
@@ -80,6 +83,10 @@ func (s *session) setSockets(c *cli.Context) error {
 		},
 		advise: s.permission,
 	})
+	if err == nil && shown.count(func(r *socketRoom) int { return r.found }) == 0 {
+		s.lookElsewhere(p.filter, p.where)
+	}
+	return err
 }
 
 // wantedOfSockets reads what to set.

@@ -121,6 +121,9 @@ func (s *session) showSockets(c *cli.Context) error {
 	for _, lack := range notices(end) {
 		s.notice("%s", lack)
 	}
+	if end.Summary.Total == 0 {
+		s.lookElsewhere(l.filter, l.where)
+	}
 	if err := w.End(end); err != nil {
 		return writeError{err}
 	}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// lookElsewhere says where to look for the sockets of a filter that wants none here: an
+// empty list would look as if there were none.
+func (s *session) lookElsewhere(f sockets.Filter, w where) {
+	if text := elsewhere(f, w); text != "" {
+		s.notice("%s", text)
+	}
+}
+
+// elsewhere says of a filter that wants no socket here that the processes it names are
+// in other network namespaces, and how to look there. It is "" where they are not,
+// where that cannot be seen, and where the filter names none.
+func elsewhere(f sockets.Filter, w where) string {
+	if w.all {
+		return ""
+	}
+	here := map[uint64]bool{}
+	for _, ns := range w.namespaces {
+		here[ns.Inode] = true
+	}
+	var pids []int
+	spaces := map[uint64]bool{}
+	for _, pid := range named(f, "/proc") {
+		var st unix.Stat_t
+		if unix.Stat(fmt.Sprintf("/proc/%d/ns/net", pid), &st) != nil || here[st.Ino] {
+			continue
+		}
+		pids = append(pids, pid)
+		spaces[st.Ino] = true
+	}
+	switch {
+	case len(pids) == 0:
+		return ""
+	case len(spaces) > 1:
+		return fmt.Sprintf("%s are in other network namespaces: --netns all looks there", processes(pids))
+	case len(pids) == 1:
+		return fmt.Sprintf("%s is in another network namespace: --netns %d looks there", processes(pids), pids[0])
+	}
+	return fmt.Sprintf("%s are in another network namespace: --netns %d looks there", processes(pids), pids[0])
+}
+
+func processes(pids []int) string {
+	const most = 3
+	if len(pids) == 1 {
+		return fmt.Sprintf("process %d", pids[0])
+	}
+	if len(pids) > most {
+		return fmt.Sprintf("processes %s and %d more", pidList(pids[:most]), len(pids)-most)
+	}
+	return "processes " + pidList(pids)
+}
+
+// named are the processes, in their order, that all conditions of a filter about
+// processes are true of. Without such a condition there are none.
+func named(f sockets.Filter, proc string) []int {
+	if len(f.PIDs)+len(f.Comms)+len(f.Cgroups) == 0 {
+		return nil
+	}
+	pids := slices.Clone(f.PIDs)
+	if len(pids) == 0 {
+		entries, _ := os.ReadDir(proc)
+		for _, e := range entries {
+			if pid, err := strconv.Atoi(e.Name()); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	slices.Sort(pids)
+	return slices.DeleteFunc(slices.Compact(pids), func(pid int) bool {
+		dir := filepath.Join(proc, strconv.Itoa(pid))
+		if len(f.Comms) > 0 {
+			comm, err := os.ReadFile(filepath.Join(dir, "comm"))
+			if err != nil || !slices.Contains(f.Comms, strings.TrimSuffix(string(comm), "\n")) {
+				return true
+			}
+		}
+		if len(f.Cgroups) == 0 {
+			return false
+		}
+		path := cgroupOf(dir)
+		return !slices.ContainsFunc(f.Cgroups, func(c string) bool {
+			return path == c || path != "" && strings.HasPrefix(path, strings.TrimSuffix(c, "/")+"/")
+		})
+	})
+}
+
+// cgroupOf is the cgroup v2 that a process is in, by its directory in /proc, or "".
+// See cgroups(7), /proc/[pid]/cgroup.
+func cgroupOf(dir string) string {
+	data, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
+	for line := range bytes.Lines(data) {
+		if path, ok := bytes.CutPrefix(line, []byte("0::")); ok {
+			return string(bytes.TrimSuffix(path, []byte{'\n'}))
+		}
+	}
+	return ""
+}
