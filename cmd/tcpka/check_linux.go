@@ -294,8 +294,8 @@ func (ck *checker) bootLasts(v *view) {
 	fix := ""
 	if v.misses == "" {
 		fix = "sudo tcpka set " + valueArgs(v.settings) + " --persist"
-	} else if s, err := ck.planned(v.kernel); err == nil {
-		fix = "sudo tcpka set " + valueArgs(s) + " --persist"
+	} else if s, err := ck.repaired(v); err == nil {
+		fix = v.set(s, true)
 	}
 	ck.find(report.FindBootDiffers, report.SeverityWarning, "the next boot", text, fix)
 }
@@ -327,6 +327,26 @@ func (ck *checker) planned(k calc.Kernel) (keepalive.Settings, error) {
 		g.SurviveLoss = ck.goal.SurviveLoss
 	}
 	return planTCP(k, g)
+}
+
+// repaired is [checker.planned] for the settings of a namespace: where no time is
+// asked for, those of them that do no harm stay.
+func (ck *checker) repaired(v *view) (keepalive.Settings, error) {
+	s, err := ck.planned(v.kernel)
+	if ck.goal.PathTimeout != 0 || ck.goal.DetectWithin != 0 {
+		return s, err
+	}
+	now := v.settings
+	if now.Time > 0 {
+		s.Time = now.Time
+	}
+	if now.Intvl > 0 && now.Intvl <= keepalive.MaxSocketIntvl {
+		s.Intvl = now.Intvl
+	}
+	if now.Probes > max(1, ck.goal.SurviveLoss) {
+		s.Probes = now.Probes
+	}
+	return s, nil
 }
 
 // valueArgs are the flags for three of the settings.

@@ -23,7 +23,9 @@ type view struct {
 	misses   string // why its settings do not meet the goal; empty: they do
 
 	sockets   int
-	followers group // connections that fail because they follow the settings
+	timers    bool  // some run that were, as far as can be seen, set by the settings
+	followers group // connections that fail because they have the settings' values
+	perhaps   int   // of them: that may have them from the program
 }
 
 // namespace checks the settings and the connections of one.
@@ -110,7 +112,7 @@ func mightMatch(f sockets.Filter, s *sockets.Socket) bool {
 	if s.Keepalive == sockets.Unknown {
 		f.Keepalive = sockets.Unknown
 	}
-	if slices.Contains([]sockets.Origin{s.TimeFrom, s.IntvlFrom, s.ProbesFrom}, sockets.FromUnknown) && ownValues(s) == "" {
+	if slices.Contains(origins(s), sockets.FromUnknown) && ownValues(s) == "" {
 		f.Origin = sockets.FromUnknown
 	}
 	return f.Match(s)
@@ -121,6 +123,7 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
+	v.timers = v.timers || s.Keepalive == sockets.On && s.State != sockets.Listen && s.TimeFrom != sockets.FromSocket
 	flaws := ck.flaws(v, s)
 	if len(flaws) > 0 {
 		ck.doc.Checked.Failing++
@@ -128,6 +131,9 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 	for _, flaw := range flaws {
 		if flaw.ID == calc.FlawValues {
 			v.followers.add(s)
+			if slices.Contains(origins(s), sockets.FromUnknown) {
+				v.perhaps++
+			}
 			continue
 		}
 		severity := report.SeverityCritical
@@ -150,6 +156,12 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 		}
 	}
 	return flaws
+}
+
+// origins say whose the values of a socket are. Without BPF those that are the
+// sysctls' values may be the program's as well.
+func origins(s *sockets.Socket) []sockets.Origin {
+	return []sockets.Origin{s.TimeFrom, s.IntvlFrom, s.ProbesFrom}
 }
 
 // ownValues are the values that a socket does not have from the sysctls.
@@ -182,9 +194,6 @@ func (ck *checker) defaults(v *view) {
 		return
 	}
 	subject := "namespace " + v.name
-	fix := func(args string) string {
-		return "sudo tcpka set " + strings.Join(append([]string{args}, quoted(v.args)...), " ")
-	}
 	misses := v.misses
 	for _, w := range v.kernel.Warnings(v.settings) {
 		severity := report.SeverityWarning
@@ -199,8 +208,8 @@ func (ck *checker) defaults(v *view) {
 			severity, misses = report.SeverityCritical, "" // which says it
 		}
 		f := report.Finding{ID: report.FindHarmful, Severity: severity, Subject: subject, Text: w.Text, Count: v.followers.count, Examples: v.followers.examples}
-		if s, err := ck.planned(v.kernel); err == nil {
-			f.Fix = new(fix(valueArgs(s)))
+		if s, err := ck.repaired(v); err == nil {
+			f.Fix = new(v.set(s, false))
 		}
 		ck.doc.Findings = append(ck.doc.Findings, f)
 	}
@@ -213,31 +222,42 @@ func (ck *checker) defaults(v *view) {
 		f.Text = "it has settings of its own, and those of the namespace that tcpka runs in do not reach it: " + f.Text
 	}
 	if f.Count > 0 {
-		f.Text += fmt.Sprintf("; %s here now", followed(f.Count))
+		f.Text += "; " + v.followed()
 	}
-	switch s, err := ck.planned(v.kernel); {
+	switch s, err := ck.repaired(v); {
 	case err != nil:
 		f.Text += "; " + err.Error()
-	case v.name == "host":
-		f.Fix = new(fix(valueArgs(s) + " --persist"))
 	default:
-		f.Fix = new(fix(valueArgs(s)))
+		f.Fix = new(v.set(s, v.name == "host"))
 	}
 	ck.doc.Findings = append(ck.doc.Findings, f)
 }
 
-func followed(n int) string {
-	if n == 1 {
-		return "1 connection follows them"
+// set is the command that gives the namespace settings. Timers that run go on by
+// the old ones otherwise, for as long as those had it.
+func (v *view) set(s keepalive.Settings, persist bool) string {
+	command := "sudo tcpka set " + valueArgs(s)
+	if v.timers {
+		command += " --rearm"
 	}
-	return fmt.Sprintf("%d connections follow them", n)
+	if persist {
+		command += " --persist"
+	}
+	return command + after(v.args)
 }
 
-func quoted(words []string) []string {
-	if len(words) == 0 {
-		return nil
+// followed says how many connections the settings fail.
+func (v *view) followed() string {
+	n := v.followers.count
+	switch {
+	case v.perhaps == 0:
+		return some(n, "1 connection follows them here now", "%d connections follow them here now")
+	case n == 1:
+		return "1 connection has these values here now; without BPF it cannot be told whether its program has set them"
+	case v.perhaps == n:
+		return fmt.Sprintf("%d connections have these values here now; without BPF it cannot be told whether their programs have set them", n)
 	}
-	return []string{shellJoin(words)}
+	return fmt.Sprintf("%d connections have these values here now; of %d of them it cannot be told whether their programs have set them", n, v.perhaps)
 }
 
 // A group is connections of one program that fail for one reason.

@@ -48,6 +48,11 @@ func (w wish) connect() (client, server int, err error) {
 	if err := w.set(client); err != nil {
 		return -1, -1, err
 	}
+	// connect may choose a port that a connection to elsewhere has; bind does not,
+	// and scripts tell connections apart by it.
+	if err := unix.Bind(client, nstest.Loopback(w.family)); err != nil {
+		return -1, -1, err
+	}
 	if err := unix.Connect(client, at); err != nil {
 		return -1, -1, err
 	}
