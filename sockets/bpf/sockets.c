@@ -151,6 +151,9 @@ static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now
 	}
 }
 
+#define flag(word, field) \
+	((__u64)(word) << __CORE_RELO((struct mptcp_subflow_context *)0, field, LSHIFT_U64) >> 63)
+
 /* Whether a socket is a subflow to its program. is_mptcp alone does not tell: a
  * client keeps it when the server does not speak MPTCP, and is TCP all the same.
  * One that fell back later, which takes a middlebox that rewrites segments, is
@@ -158,16 +161,17 @@ static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now
  * net/mptcp/protocol.c, mptcp_early_fallback. */
 static __always_inline int is_subflow(struct tcp_sock *tp, __u8 state)
 {
-	struct mptcp_subflow_context *subflow;
+	__u32 word = 0;
 
 	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
 		return 0;
-	subflow = tp->inet_conn.icsk_ulp_data;
+	/* Four bits of one word. BPF_CORE_READ_BITFIELD_PROBED would take five
+	 * relocations for each and half a millisecond. */
+	bpf_probe_read_kernel(&word, sizeof(word), tp->inet_conn.icsk_ulp_data +
+		bpf_core_field_offset(struct mptcp_subflow_context, mp_capable));
 	if (state == TCP_SYN_SENT || state == TCP_LISTEN)
-		return BPF_CORE_READ_BITFIELD_PROBED(subflow, request_mptcp) ||
-		       BPF_CORE_READ_BITFIELD_PROBED(subflow, request_join);
-	return BPF_CORE_READ_BITFIELD_PROBED(subflow, mp_capable) ||
-	       BPF_CORE_READ_BITFIELD_PROBED(subflow, mp_join);
+		return flag(word, request_mptcp) || flag(word, request_join);
+	return flag(word, mp_capable) || flag(word, mp_join);
 }
 
 static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u64 now)
