@@ -47,14 +47,14 @@ func (ck *checker) fix(g *group) string {
 	if change == "" {
 		return ""
 	}
-	which := ck.selecting(g)
-	if which == nil {
+	w := g.way()
+	if w == nil {
 		return ""
 	}
 	if g.listen {
 		change += " --listen"
 	}
-	return "sudo tcpka set sockets " + shellJoin(which) + " " + change + after(v.args)
+	return "sudo tcpka set sockets " + shellJoin(w.flags) + " " + change + after(v.args)
 }
 
 // valueArgs are the flags for the values, and for the user timeout where some have
@@ -94,31 +94,6 @@ func userTimeoutArg(d time.Duration) string {
 		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return fmt.Sprintf("%dms", d/time.Millisecond)
-}
-
-// selecting are the filter flags that select the connections of a group. Of those
-// with keepalive off they may select all that the program has. A name that cannot
-// be shown as it is cannot be typed either. Nil: none do.
-func (ck *checker) selecting(g *group) []string {
-	if g.id != calc.FlawOff {
-		if w := g.way(); w != nil {
-			return w.flags
-		}
-		return nil
-	}
-	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", "off")
-	unnamed := g.comm == otherPrograms || g.comm == noProgram
-	switch {
-	case g.count == 1 && !g.listen && unnamed:
-		return append([]string{"--local", g.ends[0][0], "--remote", g.ends[0][1]}, without(rest, "--local", "--remote")...)
-	case unnamed:
-		return ck.selected
-	case g.comm != "" && report.PluginText(g.comm) == g.comm:
-		return append([]string{"--comm", g.comm}, rest...)
-	case len(g.pids) <= maxPIDs:
-		return append([]string{"--pid", pidList(g.pids)}, without(rest, "--pid")...)
-	}
-	return ck.selected
 }
 
 func pidList(pids []int) string {

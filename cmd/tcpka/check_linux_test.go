@@ -173,3 +173,92 @@ func TestCheckBehindARouter(t *testing.T) {
 		}
 	})
 }
+
+// The command for keepalive that is off is as narrow as what was found: not for the
+// program's other connections, which this host has to itself.
+func TestCheckOffLeavesOthers(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		furnish(t)
+		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else
+		r := nstest.NewRouter(t, 2, 60, false, nstest.Swallows)
+		var listener int
+		var at netip.AddrPort
+		if err := r.InServer(func() (err error) {
+			listener, at, err = middlebox.Listen(netip.AddrPortFrom(r.Server, 7000))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		off := func(fd int) {
+			t.Helper()
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keepalive := func(fd int) int {
+			t.Helper()
+			on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return on
+		}
+		check := func(status int) report.Check {
+			t.Helper()
+			stdout, stderr, got := tcpka(t, 0, "check", "--detect-within", "4h", "--json")
+			if got != status {
+				t.Errorf("check: status %d, want %d\n%s%s", got, status, stdout, stderr)
+			}
+			var d report.Check
+			if err := json.Unmarshal([]byte(stdout), &d); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		mend := func(f report.Finding) {
+			t.Helper()
+			if f.ID != calc.FlawOff || f.Fix == nil {
+				t.Fatalf("%+v", f)
+			}
+			if out, err := exec.Command("sh", "-c", `sudo() { "$@" --yes; }; `+*f.Fix).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", *f.Fix, err, out)
+			}
+		}
+		client, server, err := wish{}.connect()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _ := through(t, listener, at)
+		off(out)
+		if d := check(2); len(d.Findings) == 1 {
+			mend(d.Findings[0])
+		} else {
+			t.Fatalf("%+v", d)
+		}
+		if keepalive(out) != 1 || keepalive(client) != 0 || keepalive(server) != 0 {
+			t.Errorf("mended: %d; of the host to itself: %d, %d", keepalive(out), keepalive(client), keepalive(server))
+		}
+		check(0)
+
+		// More than can be named one by one: as many as that.
+		for range maxEnds + 2 {
+			fd, _ := through(t, listener, at)
+			off(fd)
+		}
+		d := check(2)
+		want := fmt.Sprintf("; the command is for %d of them, because no filter tells all of them from others", maxEnds)
+		if len(d.Findings) != 1 || d.Findings[0].Count != maxEnds+2 || !strings.HasSuffix(d.Findings[0].Text, want) {
+			t.Errorf("%+v", d.Findings)
+		}
+		mend(d.Findings[0])
+		if d = check(2); len(d.Findings) != 1 || d.Findings[0].Count != 2 {
+			t.Errorf("%+v", d.Findings)
+		}
+		mend(d.Findings[0])
+		check(0)
+		if keepalive(client) != 0 || keepalive(server) != 0 {
+			t.Error("a connection of the host to itself was changed")
+		}
+	})
+}

@@ -18,11 +18,12 @@ type way struct {
 }
 
 // reach counts what else the ways to select groups would find. Only connections
-// whose values change for the better may be given others.
+// whose values change for the better may be given others, and only those that the
+// goal means: not this host's to itself.
 func (ck *checker) reach(v *view) error {
 	var groups []*group
 	for _, g := range ck.order {
-		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawInFlight}, g.id) {
+		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawInFlight}, g.id) {
 			g.ways = ck.waysTo(g)
 			groups = append(groups, g)
 		}
@@ -35,7 +36,7 @@ func (ck *checker) reach(v *view) error {
 			return nil
 		}
 		var flaws []calc.Flaw
-		if (ck.filtered || !local(s)) && ck.filter.Match(s) {
+		if (ck.filtered || !local(s)) && judgeable(s) && ck.filter.Match(s) {
 			flaws = ck.flaws(v, s)
 		}
 		for _, g := range groups {
@@ -55,7 +56,7 @@ func (ck *checker) reach(v *view) error {
 
 // mends reports whether what mends the group mends a connection with this flaw.
 func (g *group) mends(f calc.Flaw) bool {
-	return f.ID == g.id && (g.id == report.FindPinned || g.id == calc.FlawInFlight || f.Text == g.Text)
+	return f.ID == g.id && (slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawInFlight}, g.id) || f.Text == g.Text)
 }
 
 // waysTo are the ways to select a group, the shortest first.
@@ -66,7 +67,10 @@ func (ck *checker) waysTo(g *group) []way {
 		return nil
 	}
 	f.Keepalive = sockets.On
-	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", "on")
+	if g.id == calc.FlawOff {
+		f.Keepalive = sockets.Off
+	}
+	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", f.Keepalive.String())
 	if g.id == report.FindPinned { // not what follows the sysctls, which it would no longer do
 		f.Origin = sockets.FromSocket
 		rest = append(without(rest, "--origin"), "--origin", "socket")

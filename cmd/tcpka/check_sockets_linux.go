@@ -118,8 +118,13 @@ func mightMatch(f sockets.Filter, s *sockets.Socket) bool {
 	return f.Match(s)
 }
 
+// judgeable reports whether enough is known of a socket.
+func judgeable(s *sockets.Socket) bool {
+	return s.Keepalive == sockets.Off || s.Keepalive == sockets.On && s.ValuesKnown
+}
+
 func (ck *checker) connection(v *view, s *sockets.Socket) {
-	if s.Keepalive == sockets.Unknown || s.Keepalive == sockets.On && !s.ValuesKnown {
+	if !judgeable(s) {
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
@@ -271,7 +276,7 @@ type group struct {
 	settings keepalive.Settings
 
 	ends [][2]string // own and the peer's, of the first
-	ways []way       // to select them; none: they need no care
+	ways []way       // to select them, where a command mends them
 
 	count    int
 	alike    bool  // Text is true for all of them
