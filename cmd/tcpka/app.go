@@ -77,7 +77,14 @@ func (s *session) app() *cli.App {
 		DisableSliceFlagSeparator: true,
 		// The status is ours to decide, and the deferred calls shall run.
 		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   usageError,
+		// A flag before a command's name that nobody knows is misuse of that
+		// command: what calls check would take the status 2 for a critical one.
+		OnUsageError: func(c *cli.Context, err error, sub bool) error {
+			if named := firstCommand(c.App, s.args); named != nil {
+				return named.OnUsageError(c, err, sub)
+			}
+			return usageError(c, err, sub)
+		},
 		Action: func(c *cli.Context) error {
 			hint := "the commands are " + names(c.App.Commands)
 			switch {

@@ -51,6 +51,22 @@ func reorder(app *cli.App, args []string) []string {
 	return append(out, rest...)
 }
 
+// firstCommand is the command that args name first, whatever else is wrong with
+// them: what follows a flag that nobody knows may be its value. Nil: they name none.
+func firstCommand(app *cli.App, args []string) *cli.Command {
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		switch {
+		case !isFlag(args[i]):
+			if c := app.Command(args[i]); c != nil {
+				return c
+			}
+		case takesValue(app.Flags, args[i]):
+			i++
+		}
+	}
+	return nil
+}
+
 // commandLine is the ArgsUsage of a command that runs another program: from the
 // first argument on, everything belongs to that program, as with env and nice.
 const commandLine = "CMD [ARG...]"

@@ -249,11 +249,11 @@ func TestCheckOffLeavesOthers(t *testing.T) {
 		d := check(2)
 		want := fmt.Sprintf("; the command is for %d of them, because no filter tells all of them from others", maxEnds)
 		if len(d.Findings) != 1 || d.Findings[0].Count != maxEnds+2 || !strings.HasSuffix(d.Findings[0].Text, want) {
-			t.Errorf("%+v", d.Findings)
+			t.Fatalf("%+v", d.Findings)
 		}
 		mend(d.Findings[0])
 		if d = check(2); len(d.Findings) != 1 || d.Findings[0].Count != 2 {
-			t.Errorf("%+v", d.Findings)
+			t.Fatalf("%+v", d.Findings)
 		}
 		mend(d.Findings[0])
 		check(0)
