@@ -70,8 +70,8 @@ func (p *socketPlan) retune(r *socketRoom, list []*tuning) error {
 	if err := r.ns.Do(func() error { return retune(q, list) }); err != nil {
 		return err
 	}
-	// To BPF an MPTCP connection looks as any other: that it has no user timeout
-	// is seen only now.
+	// What was connecting may have become MPTCP: that it has no user timeout is
+	// seen only now.
 	var others []*tuning
 	for _, t := range list {
 		without := t.change

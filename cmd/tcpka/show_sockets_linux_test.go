@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/procfs"
 )
 
 // socketRow is a socket in JSON; what is null is absent.
@@ -372,6 +373,9 @@ func showMPTCP(t *testing.T) {
 	} else {
 		unix.Close(fd)
 	}
+	if _, err := (procfs.FS{}).MPTCPCloseTimeout(); err != nil {
+		nstest.Missing(t, "the kernel does not say when the program hears of it: "+err.Error())
+	}
 	client, _, err := (wish{on: true, time: 50, intvl: 7, probes: 3, protocol: unix.IPPROTO_MPTCP}).connect()
 	if err != nil {
 		t.Fatal(err)
@@ -385,7 +389,7 @@ func showMPTCP(t *testing.T) {
 		t.Fatalf("%v", got)
 	}
 	for _, row := range got {
-		want := socketRow{"keepalive": true, "time_seconds": 50.0, "intvl_seconds": 7.0, "probes": 3.0, "detection_seconds": 71.0, "pid": float64(os.Getpid()), "fd": float64(client)}
+		want := socketRow{"keepalive": true, "time_seconds": 50.0, "intvl_seconds": 7.0, "probes": 3.0, "user_timeout_ms": nil, "detection_seconds": 131.0, "pid": float64(os.Getpid()), "fd": float64(client)}
 		seen := socketRow{}
 		for key := range want {
 			seen[key] = row[key]

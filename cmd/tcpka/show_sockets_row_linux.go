@@ -19,9 +19,12 @@ type describer struct {
 	settings  keepalive.Settings
 	predicted bool
 	detection calc.Prediction
+
+	mptcp outliving
 }
 
-// describe returns a row that is valid until the next one.
+// describe returns a row that is valid until the next one. The calling thread is
+// in the namespace.
 func (d *describer) describe(s *sockets.Socket) *report.Socket {
 	owners := d.row.Owners[:0]
 	for _, o := range s.Owners {
@@ -60,6 +63,9 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 			d.detection = d.kernel.IdlePeerGone(s.Settings)
 		}
 		d.row.Detection, d.row.DetectionKnown = d.detection.Exact, !d.detection.Never
+		if isMPTCP(s) && !d.detection.Never {
+			d.outlive(s)
+		}
 	}
 	if s.Timer == sockets.TimerNone {
 		return &d.row
@@ -72,6 +78,18 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 		}
 	}
 	return &d.row
+}
+
+// outlive makes of when a subflow ends when its program hears of it. Before there
+// is a connection, nobody knows whether it will be MPTCP.
+func (d *describer) outlive(s *sockets.Socket) {
+	more, known := d.mptcp.look()
+	if s.State == sockets.Listen || s.State == sockets.SynSent || !known {
+		d.row.Detection, d.row.DetectionKnown, d.row.DetectionUnknown = 0, false, true
+		return
+	}
+	d.row.Detection += more
+	d.row.Outlived = more
 }
 
 // oldTimer is whether its keepalive timer was armed by a longer time than is in

@@ -55,9 +55,9 @@ func (t *tuning) comm() *string {
 	return &t.Owners[0].Comm
 }
 
-// isMPTCP: such a socket has no user timeout. To BPF it looks as any other until
-// it was tried.
-func (t *tuning) isMPTCP() bool { return !t.UserTimeoutKnown || t.tried() && !t.after.UserTimeoutKnown }
+// isMPTCP is the function of that name; a connection may have become MPTCP since
+// it was found.
+func (t *tuning) isMPTCP() bool { return isMPTCP(&t.Socket) || t.tried() && !t.after.UserTimeoutKnown }
 
 // socketOption is one of the five as set sockets and undo name it. The numbers
 // are those of setsockopt(2).

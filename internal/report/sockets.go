@@ -45,10 +45,16 @@ type Socket struct {
 
 	// Detection is when a dead peer of the idle connection is noticed, Dies when
 	// this connection ends if nothing more comes from its peer. Where they are
-	// not known, there is no timer that would end it, or its values are unknown.
-	Detection      time.Duration
-	DetectionKnown bool
-	Dies           SocketEnd
+	// not known, there is no timer that would end it, or its values are unknown;
+	// or it is noticed, and DetectionUnknown says that it is not known when.
+	Detection        time.Duration
+	DetectionKnown   bool
+	DetectionUnknown bool
+	Dies             SocketEnd
+
+	// Outlived is how much later than its end the program hears of it. It is part
+	// of Detection, and not of Dies. 0 but for MPTCP.
+	Outlived time.Duration
 
 	// OldTimer is whether the keepalive timer runs for longer than it would if it
 	// were armed now: by a time that is in effect no more.
@@ -117,7 +123,7 @@ func (s *Socket) counts() bool {
 
 // never reports whether it is known that a dead peer is never noticed.
 func (s *Socket) never() bool {
-	return s.counts() && !s.DetectionKnown && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown)
+	return s.counts() && !s.DetectionKnown && !s.DetectionUnknown && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown)
 }
 
 // noticed is when a dead peer is noticed if it dies now, where keepalive is what
@@ -125,7 +131,7 @@ func (s *Socket) never() bool {
 // DetectionKnown.
 func (s *Socket) noticed() time.Duration {
 	if s.OldTimer == SwitchOn && s.Dies.Known {
-		return max(s.Detection, s.Dies.Exact)
+		return max(s.Detection, s.Dies.Exact+s.Outlived)
 	}
 	return s.Detection
 }

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"time"
+
+	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// isMPTCP reports whether a socket is a subflow of an MPTCP connection, or the
+// listener for some: it has values, and no user timeout.
+func isMPTCP(s *sockets.Socket) bool { return s.ValuesKnown && !s.UserTimeoutKnown }
+
+// outliving is how long the MPTCP connections of a namespace outlive their last
+// subflow: only then their programs hear of it.
+type outliving struct {
+	looked bool
+	time.Duration
+	known bool
+}
+
+// look reads it, once, in the calling thread's namespace. Older kernels do not
+// say.
+func (o *outliving) look() (d time.Duration, known bool) {
+	if !o.looked {
+		d, err := procfs.FS{}.MPTCPCloseTimeout()
+		*o = outliving{true, d, err == nil}
+	}
+	return o.Duration, o.known
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+func TestMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.Run(t, mptcpIsNoticed)
+}
+
+func TestRootMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.RunRoot(t, mptcpIsNoticed)
+}
+
+// The subflow of a peer that is gone ends by its keepalive, and its program hears
+// of it the close timeout later.
+func mptcpIsNoticed(t *testing.T) {
+	if _, err := (procfs.FS{}).MPTCPCloseTimeout(); err != nil {
+		nstest.Missing(t, "the kernel does not say when the program hears of it: "+err.Error())
+	}
+	hz, err := procfs.HZ()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const outlived = 2 * time.Second
+	nstest.Sysctl(t, "net.mptcp.close_timeout", "2")
+	settings := keepalive.Settings{Time: time.Second, Intvl: time.Second, Probes: 2}
+	client, _, err := (wish{on: true, time: 1, intvl: 1, probes: 2, protocol: unix.IPPROTO_MPTCP}).connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Now()
+	loopbackDown(t)
+	got, _ := showSockets(t, "--pid", strconv.Itoa(os.Getpid()), "--keepalive", "on")
+	if len(got) != 1 {
+		t.Fatalf("%v", got)
+	}
+	said := 0.0
+	for _, row := range got {
+		said, _ = row["detection_seconds"].(float64)
+	}
+	kernel := calc.Kernel{HZ: hz}
+	p := kernel.IdlePeerGone(settings)
+	if want := p.Exact + outlived; said != want.Seconds() {
+		t.Errorf("said: %v s, want %v", said, want)
+	}
+
+	lateness := watchLateness()
+	poll := []unix.PollFd{{Fd: int32(client), Events: unix.POLLIN}}
+	for n := 0; n == 0; {
+		if n, err = unix.Poll(poll, 60_000); err == unix.EINTR {
+			n = 0
+		} else if err != nil || n == 0 {
+			t.Fatalf("the program hears of nothing: %v", err)
+		}
+	}
+	took := time.Since(from)
+	// A timer for the close timeout is as late as one for probes.
+	slack := kernel.IdlePeerGone(keepalive.Settings{Time: outlived, Intvl: time.Second, Probes: 1})
+	latest := p.Latest + outlived + slack.Latest - slack.Exact
+	late := lateness() + 250*time.Millisecond + nstest.Late()
+	t.Logf("said %v s, took %v, at the latest %v", said, took, latest)
+	// The last segment came a little before the clock was looked at.
+	if took < p.Earliest+outlived-250*time.Millisecond || took > latest+late {
+		t.Errorf("took %v, said %v s, at the latest %v and the machine's %v", took, said, latest, late)
+	}
+	if _, err := unix.Read(client, make([]byte, 1)); err != unix.ENOTCONN {
+		t.Errorf("the program gets %v", err)
+	}
+}
+
+// loopbackDown cuts everybody in the namespace off, where a filter on the socket
+// cannot: an MPTCP socket takes none.
+func loopbackDown(t *testing.T) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo.SetUint16(0)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is not known is not said to be never.
+func TestWhenMPTCPIsNoticed(t *testing.T) {
+	multi := sockets.Socket{
+		State: sockets.Established, Keepalive: sockets.On, ValuesKnown: true, Inode: 1,
+		Settings: keepalive.Settings{Time: 600 * time.Second, Intvl: 10 * time.Second, Probes: 3},
+		Timer:    sockets.TimerKeepalive, Left: 50 * time.Second, IdleKnown: true,
+	}
+	plain, listener, connecting := multi, multi, multi
+	plain.UserTimeoutKnown = true
+	listener.State, listener.Timer = sockets.Listen, sockets.TimerNone
+	connecting.State, connecting.Timer = sockets.SynSent, sockets.TimerRetransmit
+	for _, row := range []struct {
+		name   string
+		socket sockets.Socket
+		mptcp  outliving
+		want   time.Duration // 0: not known
+	}{
+		{"MPTCP", multi, outliving{true, time.Minute, true}, 690 * time.Second},
+		{"MPTCP of a kernel that does not say", multi, outliving{looked: true}, 0},
+		{"TCP", plain, outliving{true, time.Minute, true}, 630 * time.Second},
+		{"what may accept either", listener, outliving{true, time.Minute, true}, 0},
+		{"what may become either", connecting, outliving{true, time.Minute, true}, 0},
+	} {
+		d := describer{kernel: calc.Kernel{HZ: 250}, always: true, mptcp: row.mptcp}
+		got := d.describe(&row.socket)
+		if got.Detection != row.want || got.DetectionKnown != (row.want != 0) || got.DetectionUnknown != (row.want == 0) {
+			t.Errorf("%s: %v, known %v, unknown %v; want %v", row.name, got.Detection, got.DetectionKnown, got.DetectionUnknown, row.want)
+		}
+	}
+}
