@@ -56,7 +56,10 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 		return report, ahead.err
 	}
 	if join.ownerless > 0 {
-		report.Incomplete = []Gap{{What: "the owners", Sockets: join.ownerless, Why: notSeen}}
+		report.Incomplete = append(report.Incomplete, Gap{What: "the owners", Sockets: join.ownerless, Why: notSeen})
+	}
+	if join.undecided > 0 {
+		report.Incomplete = append(report.Incomplete, Gap{What: Undecided, Sockets: join.undecided, Why: notSeen})
 	}
 	return report, nil
 }
@@ -71,7 +74,8 @@ type joiner struct {
 	visitor   visitor
 	recent    recentCookies
 	socket    Socket // of the row at hand
-	ownerless int
+	ownerless int    // of those that are listed
+	undecided int    // and of those that are not, for want of an owner
 }
 
 func (j *joiner) row(r *bpf.Row) error {
@@ -82,8 +86,12 @@ func (j *joiner) row(r *bpf.Row) error {
 	j.decode.row(s, r)
 	s.Owners = j.table.find(s.Owners[:0], s.Inode)
 	listed, err := j.visitor.socket(s)
-	if listed && s.Inode != 0 && len(s.Owners) == 0 {
-		j.ownerless++
+	if s.Inode != 0 && len(s.Owners) == 0 {
+		if f := &j.visitor.query.Filter; listed {
+			j.ownerless++
+		} else if f.undecided(s, f.anyOwner()) == byOwners {
+			j.undecided++
+		}
 	}
 	return err
 }

@@ -14,6 +14,9 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	v := visitor{query: &q, visit: visit}
 	missing := missing{}
 	unseen := q.Filter.among(hidden, "/proc")
+	if len(hidden) == 0 {
+		unseen = q.Filter.anyOwner()
+	}
 	err = dumpSockets(q.Filter.states(), func(s *Socket) error {
 		if !q.Filter.matchEnds(s) {
 			return nil // before it costs system calls
@@ -68,6 +71,8 @@ type missing struct {
 
 func (m missing) gaps() []Gap {
 	const (
+		othersProcesses = "the descriptors of other users' processes cannot be read"
+
 		ptrace = "CAP_SYS_PTRACE would show them (sudo)"
 		walk   = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH would show them (sudo)"
 		byBPF  = "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
@@ -79,7 +84,7 @@ func (m missing) gaps() []Gap {
 		}
 	}
 	if m.unreadable > 0 {
-		gap("the owners", m.owners, "the descriptors of other users' processes cannot be read", walk)
+		gap("the owners", m.owners, othersProcesses, walk)
 	} else {
 		gap("the owners", m.owners, notSeen, "")
 	}
@@ -97,7 +102,11 @@ func (m missing) gaps() []Gap {
 	gap("the keepalive values", m.values, why, remedy)
 	gap("whether keepalive is on", m.keepalive, "neither the values nor the timer tell", remedy)
 	gap("the origin of values that equal the sysctl", m.origins, "no interface but BPF shows it", byBPF)
-	gap(Undecided, m.leftOut[byOwners], "the descriptors of other users' processes cannot be read", walk)
+	if m.unreadable > 0 {
+		gap(Undecided, m.leftOut[byOwners], othersProcesses, walk)
+	} else {
+		gap(Undecided, m.leftOut[byOwners], notSeen, "")
+	}
 	gap(Undecided, m.leftOut[byKeepalive], "neither the values nor the timer tell whether keepalive is on", remedy)
 	gap(Undecided, m.leftOut[byOrigin], "no interface but BPF shows the origin of values", byBPF)
 	return gaps

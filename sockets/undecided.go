@@ -25,6 +25,10 @@ func (f *Filter) among(hidden []int, proc string) (u unseen) {
 	return u
 }
 
+// anyOwner is for where all processes were looked into: who holds a socket without an
+// owner may still be the one.
+func (f *Filter) anyOwner() unseen { return unseen{pid: len(f.PIDs) > 0, comm: len(f.Comms) > 0} }
+
 // unknown is what a filter goes by and is not known.
 type unknown int
 

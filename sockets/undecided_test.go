@@ -21,6 +21,8 @@ func TestWhatAFilterCannotDecide(t *testing.T) {
 		{"or both", Filter{PIDs: []int{7}, Comms: []string{"sshd"}}, nobodys, unseen{true, true}, byOwners},
 		{"no hidden process has the name", Filter{PIDs: []int{7}, Comms: []string{"sshd"}}, nobodys, unseen{pid: true}, byNothing},
 		{"no hidden process is meant", Filter{PIDs: []int{7}}, nobodys, unseen{}, byNothing},
+		{"any process may hold it", Filter{PIDs: []int{7}, Comms: []string{"sshd"}}, nobodys, (&Filter{PIDs: []int{7}, Comms: []string{"sshd"}}).anyOwner(), byOwners},
+		{"whoever does, the filter asks for none", Filter{Keepalive: Off}, nobodys, (&Filter{Keepalive: Off}).anyOwner(), byNothing},
 		{"it has an owner", Filter{PIDs: []int{7}}, mine, unseen{pid: true}, byNothing},
 		{"it has no file", Filter{PIDs: []int{7}}, Socket{State: Established}, unseen{pid: true}, byNothing},
 		{"another port anyway", Filter{PIDs: []int{7}, Ports: []uint16{1}}, nobodys, unseen{pid: true}, byNothing},

@@ -403,3 +403,35 @@ func TestJitterCanBeInterrupted(t *testing.T) {
 		}
 	})
 }
+
+// A socket that no process holds cannot be judged by its owner. That is told, once for
+// each command, and nothing fails for it: no privilege would show more.
+func TestRootSetSocketsTellsWhatNoProcessHolds(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		furnish(t)
+		t.Setenv("HOME", room(t))
+		p := listenHere(t)
+		client, server := p.connect(t, options{1, 0, 0, 0, 0})
+		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Sendmsg(ends[0], []byte("x"), unix.UnixRights(client), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(client) // on its way from now on
+		const told = "tcpka: not known: whether the filter wants any of 1 socket: held by the kernel, by processes of another PID namespace, in transit, or just made\n"
+		pid := fmt.Sprint(os.Getpid())
+		out, stderr := tcpkaProcess(t, 0, "set", "sockets", "--pid", pid, "--on", "--time", "600", "--yes", "--json")
+		if a := decode(t, out); stderr != told || a.Sockets["changed"] != 1 || a.Sockets["found"] != 1 {
+			t.Errorf("set: %+v\n%s", a.Sockets, stderr)
+		}
+		want(t, "the one that is held", server, options{1, 600, 75, 9, 0})
+		if _, stderr := tcpkaProcess(t, 0, "show", "sockets", "--pid", pid); stderr != told {
+			t.Errorf("show: %s", stderr)
+		}
+		if _, stderr := tcpkaProcess(t, 0, "show", "sockets", "--pid", pid, "--port", "1"); stderr != "" {
+			t.Errorf("show another port: %s", stderr)
+		}
+	})
+}

@@ -44,7 +44,7 @@ type socketRoom struct {
 	noUTO    int // MPTCP sockets that were to get a user timeout
 	gaps     []sockets.Gap
 
-	undecided int    // sockets of which is not known what the filter goes by
+	undecided int    // sockets of which is not known what the filter goes by, and could be
 	whyNot    string // it is not
 }
 
@@ -109,9 +109,13 @@ func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 	})
 	r.gaps = rep.Incomplete
 	for _, g := range r.gaps {
-		if g.What == sockets.Undecided {
+		switch {
+		case g.What != sockets.Undecided:
+		case g.Remedy != "":
 			r.undecided += g.Sockets
-			r.whyNot = strings.TrimSuffix(g.Why+"; "+g.Remedy, "; ")
+			r.whyNot = g.Why + "; " + g.Remedy
+		case only == nil: // no privilege shows more: it is told, once
+			p.notice("not known: %s", g)
 		}
 	}
 	r.sort()
