@@ -17,7 +17,6 @@ type Related struct {
 	SynLinearTimeouts int           // of a connection being made, 1 s apart, before those
 	SynackRetries     int           // of a connection being accepted
 	OrphanRetries     int           // of a closed socket; 0 means 8
-	FinTimeout        time.Duration // of a closed socket in FIN_WAIT2; whole seconds
 
 	// Assumed names the sysctls that were not there, in full and sorted; their
 	// fields hold what a kernel without them does, or starts with. Nil when all
@@ -47,13 +46,12 @@ func (fs FS) Related() (Related, error) {
 		return n
 	}
 	// The defaults: include/net/tcp.h, TCP_RETR2, TCP_RTO_MAX, TCP_SYN_RETRIES,
-	// TCP_SYNACK_RETRIES, TCP_FIN_TIMEOUT; net/ipv4/tcp_ipv4.c, tcp_sk_init.
+	// TCP_SYNACK_RETRIES; net/ipv4/tcp_ipv4.c, tcp_sk_init.
 	r.Retries2 = read("tcp_retries2", 15)
 	r.RTOMax = time.Duration(read("tcp_rto_max_ms", 120_000)) * time.Millisecond
 	r.SynRetries = read("tcp_syn_retries", 6)
 	r.SynackRetries = read("tcp_synack_retries", 5)
 	r.OrphanRetries = read("tcp_orphan_retries", 0)
-	r.FinTimeout = time.Duration(read("tcp_fin_timeout", 60)) * time.Second
 
 	// A kernel that has tcp_syn_retries but no linear timeouts doubles from the
 	// first one on. Where both are missing, nothing says how old the kernel is.

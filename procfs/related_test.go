@@ -19,7 +19,6 @@ func defaults() Related {
 		SynLinearTimeouts: 4,
 		SynackRetries:     5,
 		OrphanRetries:     0,
-		FinTimeout:        time.Minute,
 	}
 }
 
@@ -30,7 +29,6 @@ func TestRelatedOfAnImage(t *testing.T) {
 
 	unknown := defaults()
 	unknown.Assumed = []string{
-		"net.ipv4.tcp_fin_timeout",
 		"net.ipv4.tcp_orphan_retries",
 		"net.ipv4.tcp_retries2",
 		"net.ipv4.tcp_rto_max_ms",
@@ -47,14 +45,14 @@ func TestRelatedOfAnImage(t *testing.T) {
 		{"all there", map[string]string{
 			ipv4 + "tcp_retries2": "8\n", ipv4 + "tcp_rto_max_ms": "1500\n", ipv4 + "tcp_syn_retries": "3\n",
 			ipv4 + "tcp_syn_linear_timeouts": "2\n", ipv4 + "tcp_synack_retries": "1\n",
-			ipv4 + "tcp_orphan_retries": "7\n", ipv4 + "tcp_fin_timeout": "30\n",
+			ipv4 + "tcp_orphan_retries": "7\n",
 		}, Related{
 			Retries2: 8, RTOMax: 1500 * time.Millisecond, SynRetries: 3, SynLinearTimeouts: 2,
-			SynackRetries: 1, OrphanRetries: 7, FinTimeout: 30 * time.Second,
+			SynackRetries: 1, OrphanRetries: 7,
 		}},
 		{"an older kernel has no linear timeouts", map[string]string{
 			ipv4 + "tcp_retries2": "15\n", ipv4 + "tcp_syn_retries": "6\n", ipv4 + "tcp_synack_retries": "5\n",
-			ipv4 + "tcp_orphan_retries": "0\n", ipv4 + "tcp_fin_timeout": "60\n",
+			ipv4 + "tcp_orphan_retries": "0\n",
 		}, older},
 		{"an image of the three keys only", three("600\n", "30\n", "4\n"), unknown},
 	}
@@ -73,12 +71,12 @@ func TestRelatedOfAnImage(t *testing.T) {
 }
 
 func TestRelatedAssumesNothingForAGarbledFile(t *testing.T) {
-	fs, dir := image(t, map[string]string{ipv4 + "tcp_retries2": "many\n", ipv4 + "tcp_fin_timeout": "\n"})
+	fs, dir := image(t, map[string]string{ipv4 + "tcp_retries2": "many\n", ipv4 + "tcp_orphan_retries": "\n"})
 	got, err := fs.Related()
 	if diff := cmp.Diff(Related{}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for _, want := range []string{dir + "/" + ipv4 + `tcp_retries2: "many": not a whole number`, "tcp_fin_timeout: empty"} {
+	for _, want := range []string{dir + "/" + ipv4 + `tcp_retries2: "many": not a whole number`, "tcp_orphan_retries: empty"} {
 		if !strings.Contains(errText(err), want) {
 			t.Errorf("got %v, want it to contain %q", err, want)
 		}
@@ -98,8 +96,7 @@ func TestRelatedOfTheKernel(t *testing.T) {
 			t.Errorf("a new namespace, -want +got:\n%s", diff)
 		}
 		nstest.Sysctl(t, "net.ipv4.tcp_retries2", "5")
-		nstest.Sysctl(t, "net.ipv4.tcp_fin_timeout", "-1")
-		want.Retries2, want.FinTimeout = 5, -time.Second
+		want.Retries2 = 5
 		got, err = FS{}.Related()
 		check(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -29,6 +29,8 @@ const mainFile = "/etc/sysctl.conf"
 type Files struct {
 	dropIns []file // one for each name, in the order of the names
 	main    file
+
+	told [2]told // by reader, once it was asked for
 }
 
 type file struct {
@@ -46,8 +48,8 @@ type file struct {
 func Load(root rootfs.FS) (*Files, error) {
 	var f Files
 	var errs []error
-	load := func(name string) file {
-		text, err := read(root, name)
+	load := func(name string, kind fs.FileMode) file {
+		text, err := read(root, name, kind)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -62,28 +64,22 @@ func Load(root rootfs.FS) (*Files, error) {
 		for _, e := range entries {
 			if name := e.Name(); strings.HasSuffix(name, ".conf") && !seen[name] {
 				seen[name] = true
-				f.dropIns = append(f.dropIns, load(dir+"/"+name))
+				f.dropIns = append(f.dropIns, load(dir+"/"+name, e.Type()))
 			}
 		}
 	}
 	slices.SortFunc(f.dropIns, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	f.main = load(mainFile)
+	f.main = load(mainFile, fs.ModeSymlink)
 	return &f, errors.Join(errs...)
 }
 
-// read returns what the readers get out of name. Nothing is not an error: a
+// read returns what the readers get out of name, which may be a link if kind
+// says so. Nothing is not an error: a
 // link to /dev/null, an empty file, a link that leads nowhere and a directory
 // all hide the files of this name in later directories, and say nothing.
-func read(root rootfs.FS, name string) (string, error) {
-	if target, err := root.Readlink(name); err == nil {
-		if !path.IsAbs(target) {
-			target = path.Join(path.Dir(name), target)
-		}
-		// By its name: in an image /dev/null may be missing, or be a file that
-		// somebody's build left there.
-		if path.Clean(target) == "/dev/null" {
-			return "", nil
-		}
+func read(root rootfs.FS, name string, kind fs.FileMode) (string, error) {
+	if kind&fs.ModeSymlink != 0 && leadsToNull(root, name) {
+		return "", nil
 	}
 	data, err := root.ReadFile(name)
 	if err == nil || leadsNowhere(err) {
@@ -94,6 +90,19 @@ func read(root rootfs.FS, name string) (string, error) {
 		return "", nil
 	}
 	return "", err
+}
+
+// leadsToNull goes by the name: in an image /dev/null may be missing, or be a file
+// that somebody's build left there.
+func leadsToNull(root rootfs.FS, link string) bool {
+	target, err := root.Readlink(link)
+	if err != nil {
+		return false
+	}
+	if !path.IsAbs(target) {
+		target = path.Join(path.Dir(link), target)
+	}
+	return path.Clean(target) == "/dev/null"
 }
 
 // leadsNowhere reports whether a path could not be opened by anybody, because

@@ -14,6 +14,8 @@
 // initramfs, and services such as tuned that write later.
 package sysctld
 
+import "sync"
+
 // A Reader is a program that reads sysctl.d and writes what it finds to
 // /proc/sys.
 type Reader string
@@ -52,12 +54,11 @@ func (a Assignment) IsSet() bool { return a.Path != "" }
 // Resolve returns what r writes last to each of the keys, in their order.
 // Whether the kernel accepts it is another matter: see [Files.Writes].
 func (f *Files) Resolve(r Reader, keys ...string) []Assignment {
-	settings := f.settings(r)
-	named := names(settings)
+	told := f.tell(r)
 	last := make([]Assignment, len(keys))
 	for i, key := range keys {
 		last[i] = Assignment{Reader: r, Key: key}
-		if all := writes(settings, named, r, key); len(all) > 0 {
+		if all := told.writes(r, key); len(all) > 0 {
 			last[i] = all[len(all)-1]
 		}
 	}
@@ -69,15 +70,14 @@ func (f *Files) Resolve(r Reader, keys ...string) []Assignment {
 // [Systemd] there is more than one only where no line names the key and several
 // patterns match it.
 func (f *Files) Writes(r Reader, key string) []Assignment {
-	settings := f.settings(r)
-	return writes(settings, names(settings), r, key)
+	return f.tell(r).writes(r, key)
 }
 
 // Exclusion returns the last line that says of a key, by its name, that r does
 // not set it ("-key" without a value). Its Path is empty where none does.
 func (f *Files) Exclusion(r Reader, key string) Assignment {
 	last := Assignment{Reader: r, Key: key}
-	for _, s := range f.settings(r) {
+	for _, s := range f.tell(r).settings {
 		if path, ok := expand(s.key, procPath(key)); ok && s.exclude && !isPattern(s.key) && path != "" {
 			last.Path, last.Line = s.path, s.line
 		}
@@ -85,15 +85,32 @@ func (f *Files) Exclusion(r Reader, key string) Assignment {
 	return last
 }
 
-// settings returns what the files tell r, in the order r acts on it.
-func (f *Files) settings(r Reader) []setting {
+// told is what the files tell a reader.
+type told struct {
+	once     sync.Once
+	settings []setting       // in the order the reader acts on them
+	named    map[string]bool // their paths: those that no pattern sets, whether it stands before or after
+}
+
+func (f *Files) tell(r Reader) *told {
+	var t *told
+	var parse func() []setting
 	switch r {
 	case Systemd:
-		return f.systemd()
+		t, parse = &f.told[0], f.systemd
 	case Procps:
-		return f.procps()
+		t, parse = &f.told[1], f.procps
+	default:
+		return new(told)
 	}
-	return nil
+	t.once.Do(func() {
+		t.settings = parse()
+		t.named = make(map[string]bool, len(t.settings))
+		for _, s := range t.settings {
+			t.named[s.key] = true
+		}
+	})
+	return t
 }
 
 // A setting is one line of a file as a reader understands it.
@@ -105,28 +122,18 @@ type setting struct {
 	line    int
 }
 
-// names returns the paths of settings and exclusions, which no pattern sets,
-// whether it stands before them or after.
-func names(settings []setting) map[string]bool {
-	named := make(map[string]bool, len(settings))
-	for _, s := range settings {
-		named[s.key] = true
-	}
-	return named
-}
-
-// writes picks from settings those that end in a write to key. A pattern gives
+// writes picks those settings that end in a write to key. A pattern gives
 // way to a name as text only: what glob(3) makes of net//ipv4/* is net//ipv4/x,
 // and procps does not take it for net/ipv4/x.
-func writes(settings []setting, named map[string]bool, r Reader, key string) []Assignment {
+func (t *told) writes(r Reader, key string) []Assignment {
 	target := procPath(key)
 	var found []Assignment
-	for _, s := range settings {
+	for _, s := range t.settings {
 		if s.exclude {
 			continue
 		}
 		path, ok := expand(s.key, target)
-		if !ok || isPattern(s.key) && named[path] {
+		if !ok || isPattern(s.key) && t.named[path] {
 			continue
 		}
 		found = append(found, Assignment{Reader: r, Key: key, Value: s.value, Path: s.path, Line: s.line})
