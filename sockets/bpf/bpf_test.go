@@ -38,6 +38,9 @@ func TestRootLoaders(t *testing.T) {
 			if it.Loader != by || it.Why != nil {
 				t.Errorf("%v: loaded by %v, %v", by, it.Loader, it.Why)
 			}
+			if want := kernelRemembersCookies(t); it.Once != want {
+				t.Errorf("%v: once: %v, want %v", by, it.Once, want)
+			}
 			for range 2 { // as often as one likes
 				rows := count(t, it.Rows)
 				owners := count(t, it.Owners)
@@ -50,6 +53,22 @@ func TestRootLoaders(t *testing.T) {
 			}
 		}
 	})
+}
+
+// kernelRemembersCookies reads the types as a library does.
+func kernelRemembersCookies(t *testing.T) bool {
+	t.Helper()
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var item *btf.Union
+	if err := kernel.TypeByName("bpf_tcp_iter_batch_item", &item); errors.Is(err, btf.ErrNotFound) {
+		return false
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(item.Members, func(m btf.Member) bool { return m.Name == "cookie" })
 }
 
 func count[T Row | Owner](t *testing.T, open func() (*Reader[T], error)) (n int) {

@@ -7,6 +7,7 @@
 struct lookup {
 	char name[24];
 	__s64 id; /* or a negative errno */
+	__u64 once; /* the walk of iter/tcp goes on by cookie, not by position */
 };
 
 SEC("syscall")
@@ -15,6 +16,7 @@ int find(struct lookup *ctx)
 	char name[sizeof(ctx->name)];
 
 	__builtin_memcpy(name, ctx->name, sizeof(name));
+	ctx->once = bpf_core_field_exists(union bpf_tcp_iter_batch_item, cookie);
 	ctx->id = bpf_btf_find_by_name_kind(name, sizeof(name), BTF_KIND_FUNC, 0);
 	return 0;
 }

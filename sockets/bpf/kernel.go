@@ -23,6 +23,7 @@ type kernel struct {
 	object *object
 	types  int
 	find   int            // the program
+	once   bool           // what it has found of that name
 	maps   map[string]int // by section
 }
 
@@ -57,22 +58,23 @@ func (k *kernel) close() {
 }
 
 // loadByKernel loads the programs of sockets.c.
-func loadByKernel(data []byte, q query) (rows, owners *ebpf.Program, err error) {
+func (it *Iterators) loadByKernel(data []byte, q query) error {
 	k, err := newKernel(data, socketsSections, q.bytes())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer k.close()
-	rows, err = k.loadIterator(socketsProgRows, "bpf_iter_tcp")
+	rows, err := k.loadIterator(socketsProgRows, "bpf_iter_tcp")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	owners, err = k.loadIterator(socketsProgOwners, "bpf_iter_task_file")
+	owners, err := k.loadIterator(socketsProgOwners, "bpf_iter_task_file")
 	if err != nil {
 		rows.Close()
-		return nil, nil, err
+		return err
 	}
-	return rows, owners, nil
+	it.rows, it.owners, it.Once = rows, owners, k.once
+	return nil
 }
 
 // include/uapi/linux/bpf.h
@@ -140,11 +142,12 @@ func createVariable(size int, flags uint32) (int, error) {
 
 // loadIterator loads a program that the kernel's iterator function calls.
 func (k *kernel) loadIterator(name, iterator string) (*ebpf.Program, error) {
-	id, err := lookUp(k.find, iterator)
+	found, err := lookUp(k.find, iterator)
 	if err != nil {
 		return nil, fmt.Errorf("find the type of %s: %w", iterator, err)
 	}
-	fd, err := k.loadProgram(name, progTypeTracing, attachTraceIter, id)
+	k.once = found.once != 0
+	fd, err := k.loadProgram(name, progTypeTracing, attachTraceIter, uint32(found.id))
 	if err != nil {
 		return nil, err
 	}
@@ -247,12 +250,16 @@ func (r *rejected) Format(f fmt.State, verb rune) {
 	fmt.Fprint(f, r.Error())
 }
 
+// lookup is what the program find is asked and answers: struct lookup in find.h.
+type lookup struct {
+	name [24]byte
+	id   int64
+	once uint64
+}
+
 // lookUp runs the program find for the number of a function's type.
-func lookUp(find int, name string) (uint32, error) {
-	ctx := struct {
-		name [24]byte
-		id   int64
-	}{}
+func lookUp(find int, name string) (lookup, error) {
+	var ctx lookup
 	copy(ctx.name[:len(ctx.name)-1], name)
 	var pins pins
 	defer pins.Unpin()
@@ -273,11 +280,11 @@ func lookUp(find int, name string) (uint32, error) {
 	_, err := bpf(unix.BPF_PROG_TEST_RUN, &attr)
 	switch {
 	case err != nil:
-		return 0, err
+		return ctx, err
 	case ctx.id < 0:
-		return 0, unix.Errno(-ctx.id)
+		return ctx, unix.Errno(-ctx.id)
 	}
-	return uint32(ctx.id), nil
+	return ctx, nil
 }
 
 // bpf is bpf(2). The memory whose addresses are in attr has to be pinned.

@@ -162,7 +162,7 @@ struct mptcp_subflow_context {
 		mp_join : 1;
 };
 
-/* What an iterator remembers of a bucket that it has not finished. */
+/* What iter/tcp remembers of a bucket that it has not finished. */
 union bpf_tcp_iter_batch_item {
 	struct sock *sk;
 	__u64 cookie; /* since 6.17 */

@@ -86,6 +86,10 @@ type Iterators struct {
 	// ByKernel where Auto came to ByLibrary.
 	Loader Loader
 	Why    error
+
+	// Once is whether a walk gives each socket that stays exactly once. The kernel
+	// tells by its types, whatever its version.
+	Once bool
 }
 
 // Load loads both programs. Without the privilege the error is EPERM. (EACCES,
@@ -103,7 +107,7 @@ func load(c query, by Loader, object []byte) (*Iterators, error) {
 	var err error
 	it := &Iterators{Loader: ByKernel}
 	if by != ByLibrary {
-		it.rows, it.owners, err = loadByKernel(object, c)
+		err = it.loadByKernel(object, c)
 		if err == nil {
 			return it, nil
 		}
@@ -112,28 +116,34 @@ func load(c query, by Loader, object []byte) (*Iterators, error) {
 		}
 	}
 	it.Loader, it.Why = ByLibrary, err
-	it.rows, it.owners, err = loadByLibrary(c)
-	if err != nil {
+	if err := it.loadByLibrary(c); err != nil {
 		return nil, fmt.Errorf("bpf: %w", err)
 	}
 	return it, nil
 }
 
-func loadByLibrary(q query) (rows, owners *ebpf.Program, err error) {
+func (it *Iterators) loadByLibrary(q query) error {
 	spec, err := loadSockets()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := spec.Variables[socketsVarQuery].Set(q.bytes()); err != nil {
-		return nil, nil, err
+		return err
 	}
-	delete(spec.Programs, socketsProgFind)
 	c, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return nil, nil, err
+	if err != nil { // before Linux 5.14 find has a type that the kernel does not know
+		delete(spec.Programs, socketsProgFind)
+		if c, err = ebpf.NewCollection(spec); err != nil {
+			return err
+		}
 	}
 	defer c.Close()
-	return c.DetachProgram(socketsProgRows), c.DetachProgram(socketsProgOwners), nil
+	if find := c.Programs[socketsProgFind]; find != nil {
+		found, err := lookUp(find.FD(), "bpf_iter_tcp")
+		it.Once = err == nil && found.once != 0
+	}
+	it.rows, it.owners = c.DetachProgram(socketsProgRows), c.DetachProgram(socketsProgOwners)
+	return nil
 }
 
 // Close unloads the programs. What is open stays open.
@@ -144,8 +154,9 @@ func (it *Iterators) Close() error {
 // Rows begins a walk over the sockets in the network namespace of the calling
 // thread. The walk can go on from any thread.
 //
-// Each socket that stays as it is through the walk comes once. Before Linux 6.17
-// one in a hash bucket that changes meanwhile could come twice or be left out.
+// Each socket that stays as it is through the walk comes once, if it.Once says so.
+// Older kernels can give one in a hash bucket that changes meanwhile twice, or
+// leave it out. Source: net/ipv4/tcp_ipv4.c, bpf_iter_tcp_resume.
 func (it *Iterators) Rows() (*Reader[Row], error) { return open[Row](it.rows) }
 
 // Owners begins a walk over the open files of all processes in the PID namespace

@@ -166,7 +166,7 @@ static __always_inline int is_subflow(struct tcp_sock *tp, __u8 state)
 	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
 		return 0;
 	/* Four bits of one word. BPF_CORE_READ_BITFIELD_PROBED would take five
-	 * relocations for each and half a millisecond. */
+	 * relocations for each, 0.1 ms in all. */
 	bpf_probe_read_kernel(&word, sizeof(word), tp->inet_conn.icsk_ulp_data +
 		bpf_core_field_offset(struct mptcp_subflow_context, mp_capable));
 	if (state == TCP_SYN_SENT || state == TCP_LISTEN)
