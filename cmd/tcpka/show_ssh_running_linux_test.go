@@ -430,11 +430,23 @@ func TestShowSSHUnderSudo(t *testing.T) {
 	})
 }
 
+// namedShell is a shell that can be given another name. That of busybox cannot: it is
+// what it is called.
+func namedShell(t *testing.T, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	probe := exec.Command("/bin/sh", "-c", "true")
+	probe.Args[0] = "ssh"
+	if err := probe.Run(); err != nil {
+		nstest.Missing(t, "/bin/sh is one only by that name")
+	}
+	return exec.Command("/bin/sh", append([]string{"-c", script}, args...)...)
+}
+
 // TestShowSSHHostileProcess runs a program that calls itself sshd, with a title that
 // would paint the terminal.
 func TestShowSSHHostileProcess(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
-		sleeper := exec.Command("/bin/sh", "-c", `printf sshd >/proc/$$/comm; echo; read x`)
+		sleeper := namedShell(t, `printf sshd >/proc/$$/comm; echo; read x`)
 		sleeper.Args[0] = "sshd: \x1b[31mroot@\x07pts/0\n"
 		in, err := sleeper.StdinPipe()
 		if err != nil {
@@ -468,7 +480,7 @@ func TestRootShowSSHOfAnother(t *testing.T) {
 		if err := errors.Join(os.Mkdir("/root/.ssh", 0o700), os.WriteFile("/root/.ssh/config", []byte("ServerAliveInterval 11\n"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		ssh := exec.Command("/bin/sh", "-c", `printf ssh >/proc/$$/comm; echo; read x`, "web1")
+		ssh := namedShell(t, `printf ssh >/proc/$$/comm; echo; read x`, "web1")
 		ssh.Args[0] = "ssh" // to ssh, -c is a cipher
 		in, err := ssh.StdinPipe()
 		if err != nil {
@@ -523,7 +535,7 @@ func TestRootShowSSHReadsWhatTheUserMay(t *testing.T) {
 		if err := os.WriteFile(file, []byte("ClientAliveInterval 11\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		sshd := exec.Command("/bin/sh", "-c", "printf sshd >/proc/$$/comm; echo; read x")
+		sshd := namedShell(t, "printf sshd >/proc/$$/comm; echo; read x")
 		sshd.Args[0] = "sshd: /usr/sbin/sshd -f " + file + " [listener] 0 of 10-100 startups"
 		sshd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242}}
 		in, err := sshd.StdinPipe()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,6 +59,9 @@ func say(format string, args ...any) {
 
 // prepare makes of the unpacked archive a system as programs expect it.
 func prepare() error {
+	if err := leaveFirstRoot(); err != nil {
+		return err
+	}
 	for _, m := range []struct{ what, where, options string }{
 		{"devtmpfs", "/dev", ""},
 		{"devpts", "/dev/pts", "mode=620"},
@@ -89,6 +93,19 @@ func prepare() error {
 	return room.Up("lo")
 }
 
+// leaveFirstRoot puts another view of the unpacked archive over the mount that it
+// was unpacked into, which pivot_root(2) refuses to replace.
+func leaveFirstRoot() error {
+	const view = "/view"
+	return errors.Join(
+		os.Mkdir(view, 0o755),
+		unix.Mount("/", view, "", unix.MS_BIND, ""),
+		os.Chdir(view),
+		unix.Mount(".", "/", "", unix.MS_MOVE, ""),
+		unix.Chroot("."),
+		os.Chdir("/"))
+}
+
 func obey() error {
 	var o orders
 	data, err := os.ReadFile("/orders")
@@ -115,13 +132,17 @@ func obey() error {
 	say("kernel %s %s", unix.ByteSliceToString(name.Release[:]), unix.ByteSliceToString(name.Version[:]))
 	say("timer %s", keepaliveTimer())
 	for _, t := range o.Tests {
-		cmd := exec.Command("/tests/"+t+"/test", "-test.v", "-test.timeout="+o.Timeout.String(), "-test.run="+o.Run, "-test.skip="+o.Skip)
+		program, err := moved("/tests/" + t + "/test")
+		if err != nil {
+			return err
+		}
+		cmd := exec.Command(program, "-test.v", "-test.timeout="+o.Timeout.String(), "-test.run="+o.Run, "-test.skip="+o.Skip)
 		cmd.Dir = "/tests/" + t
 		cmd.Env = append(os.Environ(), "TCPKA_LATE="+o.Late)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		say("begin %s", t)
 		from := time.Now()
-		err := cmd.Run()
+		err = cmd.Run()
 		status := "ok"
 		if err != nil {
 			status = err.Error()
@@ -133,6 +154,18 @@ func obey() error {
 	}
 	say("done")
 	return nil
+}
+
+// moved is a program in the file system of /tmp, where testscript can give it the
+// names of commands by links. Elsewhere it makes a copy for each, in each child.
+func moved(program string) (string, error) {
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return "", err
+	}
+	const to = "/tmp/test"
+	os.Remove(to)
+	return to, errors.Join(os.WriteFile(to, data, 0o755), os.Remove(program))
 }
 
 // keepaliveTimer is the member that holds the timer in this kernel.

@@ -31,8 +31,8 @@ var modules = []string{"inet_diag", "tcp_diag", "mptcp_diag", "xfrm_user", "veth
 // What is run. The other packages ask nothing of the kernel, and the tests left
 // out compute for minutes, or run a command again for each system call in it.
 const (
-	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./internal/rootfs ./journal ./launch " +
-		"./middlebox ./netns ./procfs ./sockets/... ./sockopt ./sysctld"
+	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./internal/rootfs ./internal/selftest ./journal " +
+		"./launch ./middlebox ./netns ./procfs ./sockets/... ./sockopt ./sysctld"
 	leftOut = "KilledAtEachStep|IsNotInterrupted|WhatCannotBeRestored|" +
 		"Overflows|PlanByItsInverse|PlanIsTheBestOfAll|DiesAgreesWithTheSettings"
 )
