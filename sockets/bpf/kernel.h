@@ -112,7 +112,7 @@ struct cgroup {
 	struct kernfs_node *kn;
 };
 
-/* Read by way of the struct that it begins: see "slots" in load_test.go. */
+/* Read by way of the struct that it begins: see "slots" in bpf_test.go. */
 struct sock {
 	struct sock_common __sk_common;
 	struct timer_list sk_timer;             /* the keepalive timer, or */
@@ -162,10 +162,8 @@ struct mptcp_subflow_context {
 		mp_join : 1;
 };
 
-/* What iter/tcp remembers of a bucket that it has not finished. */
-union bpf_tcp_iter_batch_item {
-	struct sock *sk;
-	__u64 cookie; /* since 6.17 */
+struct bpf_tcp_iter_state {
+	_Bool st_bucket_done; /* until 6.17 */
 };
 
 struct tcp_timewait_sock {
