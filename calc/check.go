@@ -71,8 +71,8 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 	}
 	if l.UserTimeout > 0 {
 		if p := k.IdlePeerGone(l.Settings); !p.Never && p.Probes < l.Probes {
-			flaws = append(flaws, Flaw{ID: FlawUserTimeoutShort, Text: fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s in a row %s lost; probes (%d) is not looked at",
-				inSeconds(l.UserTimeout), count(p.Probes, "probe"), isAre(p.Probes), l.Probes)})
+			flaws = append(flaws, Flaw{ID: FlawUserTimeoutShort, Text: fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s lost; probes (%d) is not looked at",
+				inSeconds(l.UserTimeout), isLost(p.Probes), l.Probes)})
 		}
 	}
 	if f, ok := k.late(g, l); ok {
@@ -133,8 +133,8 @@ func (k Kernel) stuck(g Goal, l Live) (f Flaw, ok bool) {
 		return f, false
 	}
 	return Flaw{ID: FlawInFlight, Extent: add(l.Idle, p.Latest), Text: fmt.Sprintf(
-		"data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s to %s after the peer was last heard, wanted is within %s",
-		p.DecidedBy, inSeconds(add(l.Idle, p.Earliest)), inSeconds(add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))}, true
+		"data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s after the peer was last heard, wanted is within %s",
+		p.DecidedBy, fromTo(add(l.Idle, p.Earliest), add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))}, true
 }
 
 // ignored says that the peer does not answer probes. Where one of them was
@@ -153,7 +153,7 @@ func (k Kernel) ignored(l Live) (f Flaw, ok bool) {
 	}
 	text := fmt.Sprintf("%s got no answer: the peer is gone, or the path has forgotten the connection, or drops probes", outOf(l.Unanswered, all))
 	if p := k.Dies(l); !p.Never {
-		text += fmt.Sprintf("; without one the connection ends in %s to %s", inSeconds(p.Earliest), inSeconds(p.Latest))
+		text += "; without one the connection ends in " + fromTo(p.Earliest, p.Latest)
 	}
 	f.ID, f.Text, f.Extent = FlawUnanswered, text, l.Idle
 	return f, true
@@ -248,11 +248,17 @@ func inSeconds(d time.Duration) string {
 	return text(d.Round(unit))
 }
 
-func isAre(n int) string {
-	if n == 1 {
-		return "is"
+// fromTo is a range: "36 s to 40 s", or "36 s" where that is all one would read.
+func fromTo(from, to time.Duration) string {
+	if a, b := inSeconds(from), inSeconds(to); a != b {
+		return a + " to " + b
 	}
-	return "are"
+	return inSeconds(from)
 }
 
-func isLost(n int) string { return count(n, "probe") + " in a row " + isAre(n) }
+func isLost(n int) string {
+	if n == 1 {
+		return "1 probe is"
+	}
+	return fmt.Sprintf("%d probes in a row are", n)
+}

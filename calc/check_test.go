@@ -53,7 +53,7 @@ func TestExamine(t *testing.T) {
 		{"probes 0, whatever the goal", calc.Goal{}, on(settings(60, 10, 0)), "values: a healthy connection is dropped after 60 s of silence"},
 
 		{"a user timeout that waits too long", detect, on(with(good, sec(600))), "user_timeout_outlasts_probes: the user timeout (600 s) takes the place of probes (3), and a dead peer is noticed"},
-		{"a user timeout of one probe", detect, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) ends a healthy connection once 1 probe in a row is lost"},
+		{"a user timeout of one probe", detect, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) ends a healthy connection once 1 probe is lost"},
 		{"a user timeout of two probes", detect, on(with(good, sec(80))), "user_timeout_cuts_probes: the user timeout (80 s) ends a healthy connection once 2 probes in a row are lost"},
 		{"a user timeout of fewer probes than may be lost", calc.Goal{DetectWithin: sec(120), SurviveLoss: 2}, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) takes the place of probes (3), and a healthy connection ends where 2 probes in a row are lost"},
 		{"a user timeout that agrees", detect, on(with(good, sec(90))), ""},
@@ -63,7 +63,7 @@ func TestExamine(t *testing.T) {
 		{"an old timer and a death", detect, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s; a dead peer is noticed after up to 7162.3 s, wanted is within 120 s"},
 		{"an old timer that leaves room for a lost probe", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(230)), ""},
 		{"an old timer that leaves none", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(240)),
-			"mends itself: old_timer: the timer that runs was set by other values: the first probe comes in 100 s, not within 60 s; it is in time, but not where 1 probe in a row is lost"},
+			"mends itself: old_timer: the timer that runs was set by other values: the first probe comes in 100 s, not within 60 s; it is in time, but not where 1 probe is lost"},
 		{"an old timer, and where a loss is not borne the path has forgotten anyway", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(249)), "old_timer: "},
 
 		{"half of the probes unanswered", calc.Goal{}, unanswered(on(settings(60, 10, 4)), 2), "unanswered: 2 of 4 probes got no answer: the peer is gone, or the path has forgotten the connection, or drops probes; without one the connection ends in 25 s to "},

@@ -73,10 +73,8 @@ func (s *session) explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if ch.Time != nil && ch.Intvl != nil && ch.Probes != nil {
-		v.source = ""
-	}
 	d := report.NewExplain(ch.Apply(v.settings), v.kernel, v.assumed, v.source)
+	d.Given = !ch.Empty()
 	if file, ok := given(c, "svg"); ok {
 		switch file {
 		case "":

@@ -63,6 +63,7 @@ func (s *session) explainSSH(c *cli.Context) error {
 	}
 	d := report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source)
 	d.Settings.Installed = installed
+	d.Given = !ch.Empty()
 	return s.render(c, d)
 }
 

@@ -19,9 +19,11 @@ type Explain struct {
 	Situations []Situation     `json:"situations"`
 	Warnings   []calc.Warning  `json:"warnings"`
 
-	// Source says where the values come from that were not given: "namespace
-	// host". Empty where all were given.
+	// Source says where the values come from that were not given, the kernel's
+	// among them: "namespace host".
 	Source string `json:"source"`
+	// Given: some of the settings were.
+	Given bool `json:"-"`
 
 	settings keepalive.Settings
 }
@@ -120,10 +122,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 		uto = "user timeout " + Seconds(d.settings.UserTimeout).Both()
 	}
 	head := fmt.Sprintf("time %s, intvl %s, probes %d, %s", d.Settings.Time.Both(), d.Settings.Intvl.Both(), d.Settings.Probes, uto)
-	if d.Source != "" {
-		head += "  [" + Escape(d.Source) + "]"
-	}
-	wrap(w, s, "", head)
+	wrap(w, s, "", head+origin(d.Source, d.Given))
 
 	fmt.Fprintf(w, "\n%s\n\n", s.paint(bold, "An idle connection whose peer vanishes"))
 	drawTimeline(w, s, d.Timeline, d.Detection, legend{
@@ -134,7 +133,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	fmt.Fprintln(w)
 	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		wrap(w, s, "  ", fmt.Sprintf("measured: between %s and %s s, as the kernel's timers are late (HZ %d)", p.Earliest, p.Latest, d.Kernel.HZ))
+		wrap(w, s, "  ", fmt.Sprintf("measured: %s, as the kernel's timers are late (HZ %d)", between(*p.Earliest, *p.Latest), d.Kernel.HZ))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {
@@ -150,6 +149,14 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	}
 	writeTable(w, s, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "APP SEES"}, rows)
 	writeWarnings(w, s, d.Warnings)
+}
+
+// origin says behind values where those come from that were not given.
+func origin(source string, given bool) string {
+	if given {
+		source = "the rest: " + source
+	}
+	return "  [" + Escape(source) + "]"
 }
 
 // formula is the rule that decides the detection, with its numbers filled in.
@@ -184,7 +191,7 @@ func (x Situation) row() []string {
 	end, between := "never", ""
 	if !x.Never {
 		end = x.Seconds.brief().Both()
-		between = x.Earliest.brief().String() + " .. " + x.Latest.brief().String()
+		between = span(x.Earliest.brief(), x.Latest.brief())
 	}
 	by := x.DecidedBy
 	if x.Never {

@@ -23,11 +23,12 @@ type ExplainSSH struct {
 	Situations []Situation     `json:"situations"`
 	Warnings   []calc.Warning  `json:"warnings"`
 
-	// Keepalive and Kernel are what TCP goes by, and Source says where they come
-	// from: "namespace host".
+	// Keepalive and Kernel are what TCP goes by, and Source says where those come
+	// from that were not given: "namespace host".
 	Keepalive Settings       `json:"keepalive"`
 	Kernel    KernelSettings `json:"kernel"`
 	Source    string         `json:"source"`
+	Given     bool           `json:"-"` // some of Keepalive were
 
 	end calc.SSH
 }
@@ -100,7 +101,7 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	fmt.Fprintln(w)
 	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		wrap(w, s, "  ", fmt.Sprintf("measured: between %s and %s s, and at most %s s of late wake-ups more", p.Earliest, p.Latest, d.Lateness.brief()))
+		wrap(w, s, "  ", fmt.Sprintf("measured: %s, and at most %s s of late wake-ups more", between(*p.Earliest, *p.Latest), d.Lateness.brief()))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {
@@ -110,10 +111,7 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 
 	k := d.Keepalive
 	below := fmt.Sprintf(", on top of TCP with time %s, intvl %s, probes %d, tcp_retries2 %d", k.Time, k.Intvl, k.Probes, d.Kernel.Retries2)
-	if d.Source != "" {
-		below += "  [" + Escape(d.Source) + "]"
-	}
-	wrap(w, s, "", s.paint(bold, "Every situation")+below)
+	wrap(w, s, "", s.paint(bold, "Every situation")+below+origin(d.Source, d.Given))
 	fmt.Fprintln(w)
 	var rows [][]string
 	for _, sit := range d.Situations {

@@ -20,6 +20,7 @@ func TestExplainSSH(t *testing.T) {
 		"client_count_zero": end(calc.SSHClient, s(60), 0, calc.SSHVersion{Major: 9, Minor: 2}),
 		"client_off":        end(calc.SSHClient, 0, 3, calc.SSHVersion{}),
 		"client_nothing":    without,
+		"server":            end(calc.SSHServer, s(9), 3, calc.SSHVersion{}), // always exact
 		"server_doubled":    end(calc.SSHServer, s(120), 30, calc.SSHVersion{Major: 9, Minor: 2}),
 		"server_count_zero": end(calc.SSHServer, s(60), 0, calc.SSHVersion{Major: 9, Minor: 9}),
 	} {

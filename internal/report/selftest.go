@@ -136,7 +136,7 @@ func (r SelftestRow) cells() []string {
 	}
 	predicted, between := "never", ""
 	if p := r.Predicted; !p.Never {
-		predicted, between = p.Seconds.String(), p.Earliest.String()+" .. "+p.Latest.String()
+		predicted, between = p.Seconds.String(), span(*p.Earliest, *p.Latest)
 	}
 	measured, sees := Seconds(time.Duration(r.Measured.Seconds).Round(time.Millisecond)).String(), "nothing"
 	if !r.Measured.Ended {

@@ -179,7 +179,11 @@ func (d SSHSide) page(w *bufio.Writer, s Style, program, option, peer string) {
 	say := func(format string, args ...any) { wrap(w, s, "", fmt.Sprintf(format, args...)) }
 	switch {
 	case d.Detection != nil:
-		say("A dead %s is noticed after %s, between %s and %s s after it was last heard.", peer, d.Detection.Both(), d.DetectionEarliest, d.DetectionLatest)
+		if *d.DetectionEarliest == *d.DetectionLatest {
+			say("A dead %s is noticed %s after it was last heard.", peer, d.Detection.Both())
+		} else {
+			say("A dead %s is noticed after %s, %s after it was last heard.", peer, d.Detection.Both(), between(*d.DetectionEarliest, *d.DetectionLatest))
+		}
 	case *d.TCPKeepAlive:
 		say("A dead %s is left to TCP keepalive: tcpka show.", peer)
 	default:
