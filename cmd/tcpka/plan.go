@@ -206,7 +206,7 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 	ends := a.terminating()
 	d := report.Plan{
 		Schema: "tcpka/plan/v1", Goal: a.report(k), Feasible: true,
-		Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{},
+		TCPEndsAt: append([]string{}, ends...), Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{},
 	}
 	var v snippet.Values
 	if len(ends) > 0 {

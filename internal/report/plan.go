@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,10 @@ type Plan struct {
 	Goal     PlanGoal  `json:"goal"`
 	Settings *Settings `json:"settings"` // a user timeout of 0 is none
 	SSH      *PlanSSH  `json:"ssh"`
+
+	// TCPEndsAt is what ends the TCP connection on the path. Settings, and the times
+	// they lead to, hold as far as that: it is the peer that is noticed missing.
+	TCPEndsAt []string `json:"tcp_ends_at"`
 
 	// From the moment the peer dies: an answered probe may just have gone out.
 	Detection       *Seconds `json:"detection_seconds"`
@@ -121,7 +126,7 @@ func (d Plan) table(w *bufio.Writer, s Style) {
 	}
 	if d.Settings != nil {
 		fmt.Fprintln(w)
-		heading("Settings")
+		heading("Settings" + d.reach())
 		row("time", "%s", d.Settings.Time.Both())
 		row("intvl", "%s", d.Settings.Intvl.Both())
 		row("probes", "%d", d.Settings.Probes)
@@ -162,6 +167,14 @@ func (d Plan) table(w *bufio.Writer, s Style) {
 	}
 }
 
+// reach is how far the settings do, where that is not all of the path.
+func (d Plan) reach() string {
+	if len(d.TCPEndsAt) == 0 {
+		return ""
+	}
+	return ", as far as " + Escape(strings.Join(d.TCPEndsAt, " or "))
+}
+
 func bullets(w *bufio.Writer, s Style, lines []string) {
 	for _, l := range lines {
 		wrap(w, s, "- ", Escape(l))
@@ -179,7 +192,11 @@ func (g PlanGoal) rows(row func(name, format string, args ...any)) {
 		name = ""
 	}
 	if g.PathTimeout != nil && !g.named(*g.PathTimeout) {
-		row(name, "forgets after %s", g.PathTimeout.Both())
+		before := ""
+		if slices.ContainsFunc(g.Behind, func(b PlanBox) bool { return !b.Refreshes }) {
+			before = "what lies before that "
+		}
+		row(name, "%sforgets after %s", before, g.PathTimeout.Both())
 	}
 	if g.DetectWithin != nil {
 		row("notice within", "%s", g.DetectWithin.Both())

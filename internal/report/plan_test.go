@@ -16,7 +16,8 @@ func planned() Plan {
 			PathTimeout: new(Seconds(s(350))), SSHPathTimeout: new(Seconds(s(60))), DetectWithin: new(Seconds(s(120))),
 			SurviveLoss: 2, HZ: 250,
 		},
-		Reasons: []string{}, Notes: []string{"one note", "another\x1b[31m"},
+		TCPEndsAt: []string{"proxy"},
+		Reasons:   []string{}, Notes: []string{"one note", "another\x1b[31m"},
 		Snippets: map[string]string{"z": "a line\n\nanother\n", "a": "# a comment\n"},
 		Targets:  []PlanTarget{{"z", "a thing", "a line\n\nanother\n"}, {"a", "another", "# a comment\n"}},
 		Commands: []string{"sudo tcpka set --time 86"},
@@ -27,7 +28,7 @@ func planned() Plan {
 }
 
 func TestPlan(t *testing.T) {
-	empty := Plan{Schema: "tcpka/plan/v1", Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{}}
+	empty := Plan{Schema: "tcpka/plan/v1", TCPEndsAt: []string{}, Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{}}
 	infeasible := empty
 	infeasible.Goal = PlanGoal{Behind: []PlanBox{}, DetectWithin: new(Seconds(s(3))), SurviveLoss: 1, HZ: 250}
 	infeasible.Reasons = []string{"too soon", "too much"}
@@ -36,7 +37,7 @@ func TestPlan(t *testing.T) {
 	bare.Goal = PlanGoal{Behind: []PlanBox{{"lb", "a load balancer", Seconds(s(350)), true}}, PathTimeout: new(Seconds(s(90))), HZ: 250}
 	bare.SetTCP(keepalive.Settings{Time: s(60), Intvl: s(10), Probes: 1}, calc.DefaultKernel(), 0)
 	onlySSH := empty
-	onlySSH.Feasible = true
+	onlySSH.Feasible, onlySSH.TCPEndsAt = true, []string{"proxy"}
 	onlySSH.Goal = PlanGoal{Behind: []PlanBox{{"proxy", "a proxy", Seconds(s(60)), false}}, SSHPathTimeout: new(Seconds(s(60))), SurviveLoss: 2, HZ: 250}
 	onlySSH.SetSSH(calc.SSH{Interval: s(19), CountMax: 3})
 
