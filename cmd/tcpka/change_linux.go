@@ -21,6 +21,9 @@ import (
 // planned is what a command is about to change: gathered and computed, nothing
 // written. Whatever the kind of change, all go the same way, see [session.change].
 type planned interface {
+	// anyChange reports whether there is anything to change.
+	anyChange() bool
+
 	// document is the plan as an answer, with what was applied of it so far.
 	document() report.Set
 
@@ -74,11 +77,12 @@ func (s *session) change(c *cli.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	d := p.document()
-	if d.DryRun = givenBool(c, "dry-run"); d.DryRun || !d.Changed {
+	if dryRun := givenBool(c, "dry-run"); dryRun || !p.anyChange() {
+		d := p.document()
+		d.DryRun = dryRun
 		return s.finish(c, p, d, p.failures())
 	}
-	if err := s.confirm(c, p, d); err != nil {
+	if err := s.confirm(c, p); err != nil {
 		return err
 	}
 	var log *journal.Journal
@@ -95,15 +99,15 @@ func (s *session) change(c *cli.Context, j job) error {
 		if p, err = j.gather(); err != nil {
 			return err
 		}
-		if d := p.document(); !d.Changed {
-			return s.finish(c, p, d, p.failures())
+		if !p.anyChange() {
+			return s.finish(c, p, p.document(), p.failures())
 		}
 	}
 	id, err := s.carryOut(p, log)
 	if err != nil && !p.anyApplied() {
 		return j.advise(err)
 	}
-	d = p.document()
+	d := p.document()
 	if id != "" {
 		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
 	}
@@ -111,7 +115,7 @@ func (s *session) change(c *cli.Context, j job) error {
 }
 
 // confirm asks before something is changed that is not only the caller's matter.
-func (s *session) confirm(c *cli.Context, p planned, d report.Set) error {
+func (s *session) confirm(c *cli.Context, p planned) error {
 	what := p.touches()
 	if what == "" || givenBool(c, "yes") {
 		return nil
@@ -119,7 +123,7 @@ func (s *session) confirm(c *cli.Context, p planned, d report.Set) error {
 	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
 		return misuse("this changes %s, and there is no terminal to ask", what).withHint("add --yes, or --dry-run to see what would change")
 	}
-	if err := report.Table(s.stderr, d, styleOf(s.stderr)); err != nil {
+	if err := report.Table(s.stderr, p.document(), styleOf(s.stderr)); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", report.Escape(what))

@@ -222,6 +222,8 @@ func (p *setPlan) touches() string {
 	return strings.Join(what, " and ")
 }
 
+func (p *setPlan) anyChange() bool { return p.document().Changed }
+
 func (p *setPlan) anyApplied() bool {
 	for _, r := range p.runtime {
 		if r.applied || r.timers.started() {

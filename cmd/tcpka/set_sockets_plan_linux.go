@@ -281,16 +281,48 @@ func (p *socketPlan) undecided() error {
 
 func (p *socketPlan) document() report.Set {
 	d := report.Set{Schema: "tcpka/set/v1", Changes: []report.Change{}, Warnings: []calc.Warning{}, Unaffected: []string{}}
-	p.eachTuning(func(r *socketRoom, t *tuning) {
-		d.Changes = append(d.Changes, t.report(r.ns.Name, t.detection(r.kernel))...)
-	})
 	n := p.numbers()
 	d.Sockets = &n
+	if d.Detection = p.detection(); n.Changing > 0 {
+		d.PerSocket = p.perSocket
+	}
 	d.Rearmed = p.rearmed()
-	d.Changed = (n.Changing > 0 || d.Rearmed != nil) && (!p.carriedOut() || p.anyApplied())
-	d.Detection = common(d.Changes)
+	d.Changed = p.anyChange() && (!p.carriedOut() || p.anyApplied())
 	d.Warnings = append(d.Warnings, p.warnings(n)...)
 	return d
+}
+
+func (p *socketPlan) anyChange() bool {
+	return slices.ContainsFunc(p.rooms, func(r *socketRoom) bool { return len(r.changing) > 0 })
+}
+
+// perSocket makes the changes of one socket after the other, for an answer.
+func (p *socketPlan) perSocket(yield func([]report.Change) bool) {
+	for _, r := range p.rooms {
+		for _, t := range r.changing {
+			if !t.change.Empty() && !yield(t.report(r.ns.Name, t.detection(r.kernel))) {
+				return
+			}
+		}
+	}
+}
+
+// detection is when a dead peer is noticed, where that is the same for all sockets.
+func (p *socketPlan) detection() *report.OldNew {
+	var all *report.OldNew
+	for _, r := range p.rooms {
+		for _, t := range r.changing {
+			if t.change.Empty() {
+				continue
+			}
+			d := t.detection(r.kernel)
+			if d == nil || all != nil && !(equal(all.Old, d.Old) && equal(all.New, d.New)) {
+				return nil
+			}
+			all = d
+		}
+	}
+	return all
 }
 
 // rearmed adds up the timers that start anew; nil is none.
@@ -414,31 +446,30 @@ func (p *socketPlan) touches() string {
 }
 
 func (p *socketPlan) record() (changes []journal.Change, applied func() []int) {
-	type option struct {
-		*tuning
-		socketOption
-	}
-	var made []option
 	for _, r := range p.rooms {
 		ns := &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie}
 		for _, t := range r.changing {
 			changes = append(changes, t.record(ns)...)
-			for _, o := range socketOptions {
-				if o.wanted(t.change) != nil {
-					made = append(made, option{t, o})
-				}
-			}
 		}
 	}
-	return changes, func() []int {
-		indices := []int{}
-		for i, m := range made {
-			if m.applied(m.socketOption) {
+	return changes, p.applied
+}
+
+// applied are the indices of the recorded changes that were made.
+func (p *socketPlan) applied() []int {
+	indices, i := []int{}, 0
+	p.eachTuning(func(_ *socketRoom, t *tuning) {
+		for _, o := range socketOptions {
+			if o.wanted(t.change) == nil {
+				continue
+			}
+			if t.applied(o) {
 				indices = append(indices, i)
 			}
+			i++
 		}
-		return indices
-	}
+	})
+	return indices
 }
 
 func (p *socketPlan) carriedOut() bool {

@@ -139,6 +139,7 @@ func (p *otherPlan) record() (changes []journal.Change, applied func() []int) {
 
 func (p *otherPlan) apply(<-chan os.Signal) error { return p.revision.Apply(context.Background()) }
 func (p *otherPlan) touches() string              { return "" }
+func (p *otherPlan) anyChange() bool              { return p.revision.Changed() }
 func (p *otherPlan) anyApplied() bool             { return p.revision.Written() }
 func (p *otherPlan) restored() bool               { return p.revision.Restored() }
 func (p *otherPlan) failures() error              { return nil }

@@ -232,6 +232,7 @@ func tellDaemon(ctx context.Context, r sshconf.Request) error {
 // daemonFile is what the sshd has been started with that reads the file of a request.
 func daemonFile(r sshconf.Request) string { return cmp.Or(r.File, sshdConfig) }
 
+func (p *sshPlan) anyChange() bool  { return p.revision.Changed() }
 func (p *sshPlan) anyApplied() bool { return p.revision.Written() }
 func (p *sshPlan) restored() bool   { return p.revision.Restored() }
 func (p *sshPlan) failures() error  { return nil }

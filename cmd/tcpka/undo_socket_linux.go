@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/tcpka/tcpka/internal/report"
@@ -225,12 +227,21 @@ func (r *socketReversal) apply() (done bool, err error) {
 	return done, nil
 }
 
-func (r *socketReversal) changes() []report.Change {
-	var changes []report.Change
-	for _, b := range r.rooms {
-		for _, t := range b.tunings {
-			changes = append(changes, t.report(b.ns.Name, nil)...)
+// changes are too many to have them all at once: see perSocket.
+func (r *socketReversal) changes() []report.Change { return nil }
+
+// perSocket is what report.Undo has in their place; nil is none.
+func (r *socketReversal) perSocket() iter.Seq[[]report.Change] {
+	if !slices.ContainsFunc(r.rooms, func(b *socketComeback) bool { return len(b.tunings) > 0 }) {
+		return nil
+	}
+	return func(yield func([]report.Change) bool) {
+		for _, b := range r.rooms {
+			for _, t := range b.tunings {
+				if !yield(t.report(b.ns.Name, nil)) {
+					return
+				}
+			}
 		}
 	}
-	return changes
 }

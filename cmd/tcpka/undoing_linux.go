@@ -42,7 +42,8 @@ type reversal interface {
 	// apply takes back what gather found. done says that something was written.
 	apply() (done bool, err error)
 
-	// changes are those that gather found, the last one made first.
+	// changes are those that gather found, the last one made first; of sockets they
+	// come apart.
 	changes() []report.Change
 }
 
@@ -169,6 +170,9 @@ func (u *undoing) document(dryRun bool) report.Undo {
 	}
 	for _, r := range slices.Backward(u.kinds) {
 		d.Changes = append(d.Changes, r.changes()...)
+		if r, ok := r.(*socketReversal); ok {
+			d.PerSocket = r.perSocket()
+		}
 	}
 	return d
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -27,6 +28,26 @@ type Set struct {
 	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm, and of set sockets where timers begin anew
 
 	UndoCommand string `json:"-"` // the whole command line
+
+	// PerSocket gives the changes of one socket after the other. Where there is one,
+	// Changes is empty: they can be many, and a table needs a line for those that are
+	// alike. JSON has them in Changes.
+	PerSocket iter.Seq[[]Change] `json:"-"`
+}
+
+func (d Set) whole() Document {
+	d.Changes, d.PerSocket = withSockets(d.Changes, d.PerSocket), nil
+	return d
+}
+
+// withSockets adds those of all sockets to a list of changes.
+func withSockets(changes []Change, perSocket iter.Seq[[]Change]) []Change {
+	if perSocket != nil {
+		for one := range perSocket {
+			changes = append(changes, one...)
+		}
+	}
+	return changes
 }
 
 // The targets of a [Change].
@@ -59,7 +80,7 @@ type OldNew struct {
 }
 
 func (d Set) table(w *bufio.Writer, s Style) {
-	writeChanges(w, d.Changes)
+	writeChanges(w, d.Changes, d.PerSocket)
 	switch {
 	case d.Rearmed == nil:
 	case d.Sockets != nil:
@@ -150,10 +171,9 @@ func (o OldNew) before() string {
 // of the namespace or file where there is more than one.
 //
 // Those of sockets can be many, and come in groups.
-func writeChanges(w *bufio.Writer, changes []Change) {
-	if len(changes) > 0 && changes[0].SocketOption != nil {
-		writeSockets(w, changes)
-		return
+func writeChanges(w *bufio.Writer, changes []Change, perSocket iter.Seq[[]Change]) {
+	if perSocket != nil {
+		writeSockets(w, perSocket)
 	}
 	several := false
 	for _, c := range changes {
@@ -204,12 +224,20 @@ type Undo struct {
 	Changes []Change `json:"changes"`
 	Left    []string `json:"left"`  // what could not be taken back, and why
 	Notes   []string `json:"notes"` // what need not be taken back
+
+	PerSocket iter.Seq[[]Change] `json:"-"` // as in Set
+
 	// Reloaded is whether sshd has read its files again; absent: that was not asked for.
 	Reloaded *bool `json:"reloaded,omitempty"`
 }
 
+func (d Undo) whole() Document {
+	d.Changes, d.PerSocket = withSockets(d.Changes, d.PerSocket), nil
+	return d
+}
+
 func (d Undo) table(w *bufio.Writer, s Style) {
-	writeChanges(w, d.Changes)
+	writeChanges(w, d.Changes, d.PerSocket)
 	for _, l := range d.Left {
 		wrap(w, s, s.paint(yellow, "left:")+" ", Escape(l))
 	}
@@ -223,7 +251,7 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
 		return
 	}
-	if len(d.Changes) == 0 && len(d.Left) > 0 {
+	if len(d.Changes) == 0 && d.PerSocket == nil && len(d.Left) > 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nTaken back: %s (%s).\n", d.ID, Escape(d.Command))

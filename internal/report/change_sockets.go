@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -91,30 +92,24 @@ type socketGroup struct {
 // maxGroups is how many groups people are shown.
 const maxGroups = 40
 
-// groupSockets puts together what changes alike: the largest group first. The
-// changes of a socket follow each other. Where some were applied, the others are
-// left out.
-func groupSockets(changes []Change) []socketGroup {
-	applied := slices.ContainsFunc(changes, func(c Change) bool { return c.SocketOption != nil && c.Applied })
+// groupSockets puts together what changes alike: the largest group first. Where some
+// changes were applied, the others are left out.
+func groupSockets(perSocket iter.Seq[[]Change]) []socketGroup {
+	applied := false
+	for one := range perSocket {
+		if applied = slices.ContainsFunc(one, func(c Change) bool { return c.Applied }); applied {
+			break
+		}
+	}
 	index := map[string]int{}
 	var groups []socketGroup
 	var key strings.Builder
-	for len(changes) > 0 {
-		if changes[0].SocketOption == nil {
-			changes = changes[1:]
-			continue
-		}
-		n := 1
-		for n < len(changes) && changes[n].SocketOption != nil && changes[n].Cookie == changes[0].Cookie && changes[n].where() == changes[0].where() {
-			n++
-		}
-		one := changes[:n]
-		changes = changes[n:]
+	for one := range perSocket {
 		if applied {
 			one = slices.DeleteFunc(slices.Clone(one), func(c Change) bool { return !c.Applied })
-			if len(one) == 0 {
-				continue
-			}
+		}
+		if len(one) == 0 {
+			continue
 		}
 		key.Reset()
 		fmt.Fprintf(&key, "%s %q %t", one[0].where(), one[0].program(), one[0].Listening)
@@ -155,8 +150,8 @@ func (o SocketOption) ends() string {
 
 // writeSockets lists what changes of sockets as lines of OPTION = VALUE, under
 // the program and the number of its sockets of which that is true.
-func writeSockets(w *bufio.Writer, changes []Change) {
-	groups := groupSockets(changes)
+func writeSockets(w *bufio.Writer, perSocket iter.Seq[[]Change]) {
+	groups := groupSockets(perSocket)
 	several := slices.ContainsFunc(groups, func(g socketGroup) bool { return g.changes[0].where() != groups[0].changes[0].where() })
 	for i, g := range groups {
 		if i == maxGroups {

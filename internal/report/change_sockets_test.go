@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,14 @@ func at(local, remote string) func(*Change) {
 func join(lists ...[]Change) (all []Change) {
 	for _, l := range lists {
 		all = append(all, l...)
+	}
+	return all
+}
+
+// perSocket are the changes of sockets that have one each.
+func perSocket(changes []Change) (all [][]Change) {
+	for i := range changes {
+		all = append(all, changes[i:i+1])
 	}
 	return all
 }
@@ -84,7 +93,7 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := Table(&b, Undo{Changes: tt.changes, ID: "x", Command: "y"}, Style{}); err != nil {
+			if err := Table(&b, Undo{PerSocket: slices.Values(perSocket(tt.changes)), ID: "x", Command: "y"}, Style{}); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want+"\nTaken back: x (y).\n", b.String()); diff != "" {
@@ -94,13 +103,32 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 	}
 	t.Run("a long list is cut, and counted", func(t *testing.T) {
 		var b bytes.Buffer
-		if err := Table(&b, Undo{Changes: many}, Style{}); err != nil {
+		if err := Table(&b, Undo{PerSocket: slices.Values(perSocket(many))}, Style{}); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(b.String(), "1 socket\n"); n != maxGroups || !strings.Contains(b.String(), "# and 3 sockets in other ways; -o json has every change\n") {
 			t.Errorf("%d groups\n%s", n, &b)
 		}
 	})
+}
+
+// JSON has every change of every socket, in their order.
+func TestEverySocketIsInJSON(t *testing.T) {
+	all := [][]Change{join(one(1, "a", "host", "300", nil), one(1, "a", "host", "400", nil)), one(2, "b", "host", "500", nil)}
+	for _, d := range []Document{Set{PerSocket: slices.Values(all)}, Undo{PerSocket: slices.Values(all)}} {
+		var b bytes.Buffer
+		if err := JSON(&b, d); err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Changes []struct{ Cookie, Old string } }
+		if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := []struct{ Cookie, Old string }{{"0x1", "300"}, {"0x1", "400"}, {"0x2", "500"}}
+		if diff := cmp.Diff(want, got.Changes); diff != "" {
+			t.Errorf("%T (-want +got):\n%s", d, diff)
+		}
+	}
 }
 
 // Only a socket's change has a socket's fields.

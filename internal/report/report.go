@@ -24,6 +24,10 @@ type Document interface {
 	table(w *bufio.Writer, s Style)
 }
 
+// lazy is a Document that has not all of its fields in memory, as a table does not need
+// them.
+type lazy interface{ whole() Document }
+
 // Style says what the output is written to.
 //
 // On a terminal paragraphs are filled and tables fitted to its width. Elsewhere a
@@ -49,6 +53,9 @@ func JSON(w io.Writer, d Document) error {
 	e := json.NewEncoder(harmless{b})
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
+	if l, ok := d.(lazy); ok {
+		d = l.whole()
+	}
 	if err := e.Encode(d); err != nil {
 		return err
 	}
