@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func FuzzChange(f *testing.F) {
 		if absent {
 			want.Old = nil
 		}
-		line, err := encode(record{Op: opBegin, ID: "a", Changes: []Change{want}})
+		line, _, err := encodeBegin(record{Op: opBegin, ID: "a"}, slices.Values([]Change{want}))
 		if err != nil {
 			t.Fatal(err)
 		}

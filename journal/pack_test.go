@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,10 +59,11 @@ func TestPackedChangesComeBack(t *testing.T) {
 		{"bytes that are not UTF-8", []Change{{Kind: Socket, Endpoint: &Endpoint{Cookie: 1}, Key: "k", Old: new("\xff"), New: nil}}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			data, err := json.Marshal(packed(tt.changes))
-			if err != nil {
-				t.Fatal(err)
+			var b bytes.Buffer
+			if n, err := writePacked(&b, slices.Values(tt.changes)); err != nil || n != len(tt.changes) {
+				t.Fatalf("%d of %d changes: %v", n, len(tt.changes), err)
 			}
+			data := b.Bytes()
 			var elements []json.RawMessage
 			if err := json.Unmarshal(data, &elements); err != nil || len(elements) != tt.elements {
 				t.Errorf("%d elements, want %d: %v\n%s", len(elements), tt.elements, err, data)
@@ -80,7 +83,7 @@ func TestPackedChangesComeBack(t *testing.T) {
 // journal of 64 MiB takes hundreds of such commands.
 func TestManySocketsAreSmall(t *testing.T) {
 	changes := tuned(20000)
-	line, err := encode(record{Op: opBegin, ID: "a", Changes: changes})
+	line, _, err := encodeBegin(record{Op: opBegin, ID: "a"}, slices.Values(changes))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +98,7 @@ func TestManySocketsAreSmall(t *testing.T) {
 func BenchmarkManySockets(b *testing.B) {
 	changes := tuned(20000)
 	for b.Loop() {
-		line, err := encode(record{Op: opBegin, ID: "a", Changes: changes})
+		line, _, err := encodeBegin(record{Op: opBegin, ID: "a"}, slices.Values(changes))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,14 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"slices"
 	"time"
-	"unicode/utf8"
 )
 
 // A Journal is open for writing. No other process can open it meanwhile, so the
@@ -65,12 +66,13 @@ func (j *Journal) Close() error {
 // A journal that would become too long first loses its oldest commands, up to
 // half its length.
 func (j *Journal) Begin(command string, changes []Change) (id string, err error) {
+	return j.BeginSeq(command, slices.Values(changes))
+}
+
+// BeginSeq is [Journal.Begin] of changes that may be too many to have all in memory at
+// once.
+func (j *Journal) BeginSeq(command string, changes iter.Seq[Change]) (id string, err error) {
 	defer wrap(&err)
-	for _, c := range changes {
-		if !utf8.ValidString(c.Path) || !utf8.ValidString(c.Key) {
-			return "", fmt.Errorf("the name %q%q is not UTF-8", c.Path, c.Key)
-		}
-	}
 	boot, err := BootID()
 	if err != nil {
 		return "", err
@@ -81,12 +83,12 @@ func (j *Journal) Begin(command string, changes []Change) (id string, err error)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	id = nextID(lastID(data), now)
-	line, err := encode(record{Op: opBegin, ID: id, Time: now, BootID: boot, Command: command, Changes: changes})
+	line, n, err := encodeBegin(record{Op: opBegin, ID: id, Time: now, BootID: boot, Command: command}, changes)
 	if err != nil {
 		return "", err
 	}
 	if len(line) > j.max/2 {
-		return "", fmt.Errorf("%d changes: %w", len(changes), ErrTooLarge)
+		return "", fmt.Errorf("%d changes: %w", n, ErrTooLarge)
 	}
 	if len(data)+len(line) > j.max {
 		if err := j.replace(tail(data, j.max/2)); err != nil {
@@ -155,6 +157,19 @@ func (j *Journal) append(line []byte) error {
 func encode(r record) ([]byte, error) {
 	line, err := json.Marshal(r)
 	return append(line, '\n'), err
+}
+
+// encodeBegin is encode with the changes that are not in r, and counts them.
+func encodeBegin(r record, changes iter.Seq[Change]) (line []byte, n int, err error) {
+	head, err := json.Marshal(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	b := bytes.NewBuffer(bytes.TrimSuffix(head, []byte{'}'}))
+	b.WriteString(`,"changes":`)
+	n, err = writePacked(b, changes)
+	b.WriteString("}\n")
+	return b.Bytes(), n, err
 }
 
 func wrap(err *error) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/signal"
 	"slices"
@@ -30,10 +31,10 @@ type planned interface {
 	// touches is what has to be asked about: "3 namespaces". Empty asks nothing.
 	touches() string
 
-	// record is the plan as the journal has it. applied says, when the plan was
-	// carried out, which of the changes were made: their indices. Without changes
-	// nothing is recorded.
-	record() (changes []journal.Change, applied func() []int)
+	// record is the plan as the journal has it; nil is nothing to record. applied says,
+	// when the plan was carried out, which of the changes were made: their indices, or
+	// nil for all of them.
+	record() (changes iter.Seq[journal.Change], applied func() []int)
 
 	// apply makes the changes, and the error is what could not be changed. A plan
 	// that takes long ends early when something comes from interrupted; one that
@@ -149,10 +150,10 @@ func (s *session) carryOut(p planned, log *journal.Journal) (id string, err erro
 	changes, applied := p.record()
 	interrupted, release := holdSignals()
 	defer release()
-	if log == nil || len(changes) == 0 {
+	if log == nil || changes == nil {
 		return "", p.apply(interrupted)
 	}
-	if id, err = log.Begin(shellJoin(s.args), changes); err != nil {
+	if id, err = log.BeginSeq(shellJoin(s.args), changes); err != nil {
 		return "", err
 	}
 	err = p.apply(interrupted)

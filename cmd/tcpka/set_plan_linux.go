@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -98,9 +99,8 @@ func (p *setPlan) unaffected() []string {
 	return lines
 }
 
-// record is the plan as the journal has it. applied says, when the plan was
-// carried out, which of the changes were made: their indices.
-func (p *setPlan) record() (changes []journal.Change, applied func() []int) {
+func (p *setPlan) record() (iter.Seq[journal.Change], func() []int) {
+	var changes []journal.Change
 	var made []*bool
 	for _, r := range p.runtime {
 		for _, c := range r.report() {
@@ -120,7 +120,10 @@ func (p *setPlan) record() (changes []journal.Change, applied func() []int) {
 			Kind: journal.Bootfile, Path: sysctld.DropIn, Old: content(b.old), New: content(b.new),
 		})
 	}
-	return changes, func() []int {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return slices.Values(changes), func() []int {
 		indices := []int{}
 		for i, m := range made {
 			if *m {

@@ -70,20 +70,21 @@ func (s *session) setSockets(c *cli.Context) error {
 	if err := mistaken(p.filter); err != nil {
 		return err
 	}
-	var shown *socketPlan
+	var last *socketPlan
 	err = s.change(c, job{
 		root: p.root,
 		gather: func() (planned, error) {
-			p := p
+			p, shown := p, last.cookies()
+			last = nil // it may be large
 			if err := p.gather(shown); err != nil {
 				return nil, s.permission(err)
 			}
-			shown = &p
+			last = &p
 			return &p, nil
 		},
 		advise: s.permission,
 	})
-	if err == nil && shown.count(func(r *socketRoom) int { return r.found }) == 0 {
+	if err == nil && last.count(func(r *socketRoom) int { return r.found }) == 0 {
 		s.lookElsewhere(p.filter, p.where)
 	}
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -49,13 +50,13 @@ type socketRoom struct {
 }
 
 // gather looks for the sockets, and no others than were shown before if that is
-// not nil.
-func (p *socketPlan) gather(shown *socketPlan) error {
+// not nil: their cookies, for each namespace.
+func (p *socketPlan) gather(shown []map[uint64]bool) error {
 	for i, ns := range p.namespaces {
 		r := &socketRoom{ns: ns}
 		only := map[uint64]bool(nil)
 		if shown != nil {
-			only = shown.rooms[i].cookies()
+			only = shown[i]
 		}
 		r.err = ns.Do(func() error {
 			snap, err := look(p.root)
@@ -91,12 +92,21 @@ type unseenError string
 func (e unseenError) Error() string   { return string(e) }
 func (e unseenError) Is(t error) bool { return t == os.ErrPermission }
 
-func (r *socketRoom) cookies() map[uint64]bool {
-	only := make(map[uint64]bool, len(r.changing))
-	for _, t := range r.changing {
-		only[t.Cookie] = true
+// cookies are those of the sockets that change, for each namespace. A plan that is nil
+// has none.
+func (p *socketPlan) cookies() []map[uint64]bool {
+	if p == nil {
+		return nil
 	}
-	return only
+	var all []map[uint64]bool
+	for _, r := range p.rooms {
+		room := make(map[uint64]bool, len(r.changing))
+		for _, t := range r.changing {
+			room[t.Cookie] = true
+		}
+		all = append(all, room)
+	}
+	return all
 }
 
 func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
@@ -445,17 +455,26 @@ func (p *socketPlan) touches() string {
 	return text
 }
 
-func (p *socketPlan) record() (changes []journal.Change, applied func() []int) {
-	for _, r := range p.rooms {
-		ns := &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie}
-		for _, t := range r.changing {
-			changes = append(changes, t.record(ns)...)
+func (p *socketPlan) record() (changes iter.Seq[journal.Change], applied func() []int) {
+	if p.numbers().Changing == 0 { // but for timers, which need not be taken back
+		return nil, nil
+	}
+	changes = func(yield func(journal.Change) bool) {
+		for _, r := range p.rooms {
+			ns := &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie}
+			for _, t := range r.changing {
+				for _, c := range t.record(ns) {
+					if !yield(c) {
+						return
+					}
+				}
+			}
 		}
 	}
 	return changes, p.applied
 }
 
-// applied are the indices of the recorded changes that were made.
+// applied are the indices of the recorded changes that were made; nil is all.
 func (p *socketPlan) applied() []int {
 	indices, i := []int{}, 0
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
@@ -469,6 +488,9 @@ func (p *socketPlan) applied() []int {
 			i++
 		}
 	})
+	if len(indices) == i {
+		return nil
+	}
 	return indices
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -133,7 +134,7 @@ func (o otherFile) refresh() *report.Seconds {
 	return nil
 }
 
-func (p *otherPlan) record() (changes []journal.Change, applied func() []int) {
+func (p *otherPlan) record() (changes iter.Seq[journal.Change], applied func() []int) {
 	return recordSSH(p.revision, otherKey)
 }
 

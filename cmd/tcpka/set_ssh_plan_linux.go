@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -178,15 +180,15 @@ func (p *sshPlan) touches() string {
 	return ""
 }
 
-func (p *sshPlan) record() (changes []journal.Change, applied func() []int) {
+func (p *sshPlan) record() (changes iter.Seq[journal.Change], applied func() []int) {
 	return recordSSH(p.revision, string(p.wanted.side))
 }
 
 // recordSSH is one file for the journal. Its key says whose it is: the side of
 // OpenSSH, or another program.
-func recordSSH(v *sshconf.Revision, key string) (changes []journal.Change, applied func() []int) {
-	changes = []journal.Change{{Kind: journal.SSH, Key: key, Path: v.Path, Old: content(v.Old), New: content(v.New), MadeDir: v.MakesDir()}}
-	return changes, func() []int {
+func recordSSH(v *sshconf.Revision, key string) (changes iter.Seq[journal.Change], applied func() []int) {
+	one := journal.Change{Kind: journal.SSH, Key: key, Path: v.Path, Old: content(v.Old), New: content(v.New), MadeDir: v.MakesDir()}
+	return slices.Values([]journal.Change{one}), func() []int {
 		if v.Written() {
 			return []int{0}
 		}

@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"time"
@@ -35,19 +36,11 @@ type Set struct {
 	PerSocket iter.Seq[[]Change] `json:"-"`
 }
 
-func (d Set) whole() Document {
-	d.Changes, d.PerSocket = withSockets(d.Changes, d.PerSocket), nil
-	return d
-}
-
-// withSockets adds those of all sockets to a list of changes.
-func withSockets(changes []Change, perSocket iter.Seq[[]Change]) []Change {
-	if perSocket != nil {
-		for one := range perSocket {
-			changes = append(changes, one...)
-		}
+func (d Set) json(w io.Writer) error {
+	if d.PerSocket != nil {
+		d.Changes = []Change{}
 	}
-	return changes
+	return writePerSocket(w, d, d.PerSocket)
 }
 
 // The targets of a [Change].
@@ -231,9 +224,11 @@ type Undo struct {
 	Reloaded *bool `json:"reloaded,omitempty"`
 }
 
-func (d Undo) whole() Document {
-	d.Changes, d.PerSocket = withSockets(d.Changes, d.PerSocket), nil
-	return d
+func (d Undo) json(w io.Writer) error {
+	if d.PerSocket != nil {
+		d.Changes = []Change{}
+	}
+	return writePerSocket(w, d, d.PerSocket)
 }
 
 func (d Undo) table(w *bufio.Writer, s Style) {

@@ -2,8 +2,10 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -81,6 +83,36 @@ func counted(n int, one, many string) string {
 		return one
 	}
 	return fmt.Sprintf(many, n)
+}
+
+// writePerSocket writes the JSON of a document, and where it has changes per socket
+// those in the place of its empty list: each is made up when its turn comes.
+func writePerSocket(w io.Writer, d Document, perSocket iter.Seq[[]Change]) error {
+	if perSocket == nil {
+		return indented(w, "").Encode(d)
+	}
+	var b bytes.Buffer
+	if err := indented(&b, "").Encode(d); err != nil {
+		return err
+	}
+	// No string that comes before can hold it: a quote in one has a backslash.
+	head, tail, _ := bytes.Cut(bytes.Clone(b.Bytes()), []byte(`"changes": []`))
+	fmt.Fprintf(w, `%s"changes": [`, head)
+	separator := "\n    "
+	change := indented(&b, "    ")
+	for one := range perSocket {
+		for _, c := range one {
+			b.Reset()
+			b.WriteString(separator)
+			if err := change.Encode(c); err != nil {
+				return err
+			}
+			w.Write(bytes.TrimSuffix(b.Bytes(), []byte{'\n'}))
+			separator = ",\n    "
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n  ]%s", tail)
+	return err
 }
 
 // socketGroup are the sockets of one program that change alike.

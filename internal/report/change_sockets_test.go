@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tcpka/tcpka/calc"
 )
 
 // one is a socket of which the time changes, and with an interval that too.
@@ -114,19 +118,72 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 
 // JSON has every change of every socket, in their order.
 func TestEverySocketIsInJSON(t *testing.T) {
-	all := [][]Change{join(one(1, "a", "host", "300", nil), one(1, "a", "host", "400", nil)), one(2, "b", "host", "500", nil)}
-	for _, d := range []Document{Set{PerSocket: slices.Values(all)}, Undo{PerSocket: slices.Values(all)}} {
+	all := [][]Change{join(one(1, "a", "host", "300", nil), one(1, "a", "host", "400", nil)), one(2, "<b>\u202e", "host", "500", nil)}
+	for _, d := range []Document{
+		Set{PerSocket: slices.Values(all), Warnings: []calc.Warning{{Text: `"changes": []`}}},
+		Undo{PerSocket: slices.Values(all), Command: `"changes": []`},
+	} {
 		var b bytes.Buffer
-		if err := JSON(&b, d); err != nil {
+		err := JSON(&b, d)
+		if err != nil {
 			t.Fatal(err)
 		}
-		var got struct{ Changes []struct{ Cookie, Old string } }
+		// As if they had all been in the list.
+		var whole bytes.Buffer
+		switch d := d.(type) {
+		case Set:
+			d.Changes, d.PerSocket = slices.Concat(all...), nil
+			err = JSON(&whole, d)
+		case Undo:
+			d.Changes, d.PerSocket = slices.Concat(all...), nil
+			err = JSON(&whole, d)
+		}
+		if diff := cmp.Diff(whole.String(), b.String()); err != nil || diff != "" {
+			t.Errorf("%T: %v (-want +got):\n%s", d, err, diff)
+		}
+		var got struct {
+			Changes []struct{ Cookie, Old string }
+		}
 		if err := json.Unmarshal(b.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}
 		want := []struct{ Cookie, Old string }{{"0x1", "300"}, {"0x1", "400"}, {"0x2", "500"}}
 		if diff := cmp.Diff(want, got.Changes); diff != "" {
 			t.Errorf("%T (-want +got):\n%s", d, diff)
+		}
+	}
+}
+
+// Of many sockets neither a table nor JSON keeps more than a line for those that are
+// alike: what is alive when the last one comes is not theirs.
+func TestManySocketsAreNotKept(t *testing.T) {
+	const sockets = 20_000
+	alive := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for format, write := range map[string]func(io.Writer, Document) error{
+		"table": func(w io.Writer, d Document) error { return Table(w, d, Style{}) },
+		"json":  JSON,
+	} {
+		before, last := alive(), uint64(0)
+		d := Set{PerSocket: func(yield func([]Change) bool) {
+			for i := range sockets {
+				if i == sockets-1 {
+					last = alive()
+				}
+				if !yield(one(i, "a", "host", "7200", nil)) {
+					return
+				}
+			}
+		}}
+		if err := write(io.Discard, d); err != nil {
+			t.Fatal(err)
+		}
+		if last > before+sockets*40 { // a change takes some 300 bytes
+			t.Errorf("%s: %d bytes are alive for each socket", format, (last-before)/sockets)
 		}
 	}
 }

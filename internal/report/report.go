@@ -24,9 +24,9 @@ type Document interface {
 	table(w *bufio.Writer, s Style)
 }
 
-// lazy is a Document that has not all of its fields in memory, as a table does not need
-// them.
-type lazy interface{ whole() Document }
+// lazy is a Document that may have not all of its fields in memory, and writes its JSON
+// itself.
+type lazy interface{ json(w io.Writer) error }
 
 // Style says what the output is written to.
 //
@@ -50,16 +50,22 @@ func Table(w io.Writer, d Document, s Style) error {
 // JSON writes d as one indented JSON document, as harmless to a terminal as the table.
 func JSON(w io.Writer, d Document) error {
 	b := bufio.NewWriter(w)
-	e := json.NewEncoder(harmless{b})
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
+	write := func(w io.Writer) error { return indented(w, "").Encode(d) }
 	if l, ok := d.(lazy); ok {
-		d = l.whole()
+		write = l.json
 	}
-	if err := e.Encode(d); err != nil {
+	if err := write(harmless{b}); err != nil {
 		return err
 	}
 	return b.Flush()
+}
+
+// indented is an encoder of what stands behind an indent.
+func indented(w io.Writer, indent string) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent(indent, "  ")
+	return e
 }
 
 // harmless writes JSON. What [Escape] would not let pass to a terminal can only be in
