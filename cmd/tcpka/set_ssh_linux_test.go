@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -201,6 +202,57 @@ func TestSetSSHReload(t *testing.T) {
 		}
 		r.await(d, "Server listening", 3)
 		r.hello(old)
+	})
+}
+
+// TestSetSSHReloadTellsOtherEdits: what someone else has changed in the files of sshd, and
+// not had it read, is told before --reload puts it in force, and after that no more.
+func TestSetSSHReloadTellsOtherEdits(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		r := newSSHRoom(t)
+		config, more, pidFile := r.dir+"/sshd_config", r.dir+"/sshd_config.d", r.dir+"/pid"
+		r.must(os.Mkdir(more, 0o755))
+		r.write(more+"/50-other.conf", "LoginGraceTime 60\n")
+		r.write(config, "Include "+more+"/*.conf\n"+strings.Replace(fmt.Sprintf(quietServer, "2222", r.dir), "PidFile none", "PidFile "+pidFile, 1))
+		d := r.start(config)
+		s := scene{t: t}
+		others := func(interval string, more ...string) string {
+			t.Helper()
+			time.Sleep(200 * time.Millisecond) // longer than what the clock of processes is off
+			status, stdout, stderr := s.tcpka(append([]string{"set", "ssh", "--side", "server", "--interval", interval, "--file", config, "--reload", "--json"}, more...)...)
+			if status != 0 {
+				t.Fatalf("status %d\n%s%s", status, stdout, stderr)
+			}
+			var a struct{ Warnings []struct{ ID, Text string } }
+			r.must(json.Unmarshal([]byte(stdout), &a))
+			for _, w := range a.Warnings {
+				if w.ID == "other_edits" {
+					return w.Text
+				}
+			}
+			return ""
+		}
+		if got := others("60", "-n"); got != "" {
+			t.Errorf("nobody has changed anything: %q", got)
+		}
+		r.write(more+"/50-other.conf", "LoginGraceTime 61\n")
+		const alone = "sshd reads all of its files anew, not this change alone: "
+		want := alone + more + "/50-other.conf has changed since it last read its files"
+		for _, more := range [][]string{{"-n"}, nil} {
+			if got := others("60", more...); got != want {
+				t.Errorf("%v: %q, want %q", more, got, want)
+			}
+		}
+		r.await(d, "Server listening", 2)
+		if got := others("70"); got != "" {
+			t.Errorf("all of it was read: %q", got)
+		}
+		r.await(d, "Server listening", 3)
+		r.write(more+"/60-new.conf", "")
+		r.must(os.Remove(pidFile))
+		if got := others("80", "-n"); !strings.HasPrefix(got, alone) || !strings.HasSuffix(got, " has changed since it began; whether it was told to reload since is not known") {
+			t.Errorf("without a PID file: %q", got)
+		}
 	})
 }
 

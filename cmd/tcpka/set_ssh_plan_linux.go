@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/diff"
@@ -36,6 +37,7 @@ type sshPlan struct {
 type daemon struct {
 	*sshconf.Daemon
 	overruled []string
+	others    string // other edits that it has not read, as far as is seen: "FILE has changed since it began"
 }
 
 func (p *sshPlan) gather() (err error) {
@@ -66,7 +68,7 @@ func (p *sshPlan) findDaemon() error {
 	if err := found.Ready(p.ctx, p.request.Programs); err != nil {
 		return err
 	}
-	p.daemon = &daemon{Daemon: found}
+	p.daemon = &daemon{Daemon: found, others: otherEdits(found.PID, sshconf.Server{File: daemonFile(p.request), Options: found.Options})}
 	for _, option := range found.Options {
 		keyword, _, _ := strings.Cut(strings.ReplaceAll(option, "=", " "), " ")
 		for _, v := range p.request.Values {
@@ -76,6 +78,27 @@ func (p *sshPlan) findDaemon() error {
 		}
 	}
 	return nil
+}
+
+// otherEdits says which file of an sshd that listens has changed since it has read its
+// files: a reload puts that in force, too, whoever has changed it, and whatever it is
+// about. "" is none that is seen.
+func otherEdits(pid int, v sshconf.Server) string {
+	processes, err := sshconf.Processes()
+	if err != nil {
+		return ""
+	}
+	i := slices.IndexFunc(processes, func(p sshconf.Process) bool { return p.PID == pid })
+	found, err := sshconf.FindServer(v)
+	if i < 0 || err != nil {
+		return ""
+	}
+	since := filesRead(processes[i], time.Time{}, true)
+	changed := changedSince(found.Files, since.Time)
+	if changed == "" {
+		return ""
+	}
+	return changed + " has changed " + since.text
 }
 
 // end is the side with the options of one moment.
@@ -124,6 +147,9 @@ func (p *sshPlan) document() report.Set {
 	}
 	d.Warnings = append(d.Warnings, after.Warnings(p.values.kernel, p.values.settings)...)
 	d.Warnings = append(d.Warnings, p.timeouts()...)
+	if p.daemon != nil && p.daemon.others != "" {
+		d.Warnings = append(d.Warnings, calc.Warning{ID: "other_edits", Text: "sshd reads all of its files anew, not this change alone: " + p.daemon.others})
+	}
 	d.SSH = &report.SSHChange{Diff: p.diff(), Approximate: v.Approximate, Kept: append([]string{}, v.Kept...)}
 	if p.reload {
 		d.SSH.Reloaded = &p.reloaded
