@@ -35,7 +35,11 @@ func TestTheKernelDocumentNamesRealTests(t *testing.T) {
 }
 
 func defines(t *testing.T, pkg, test string) bool {
-	files, err := filepath.Glob("../" + pkg + "/*_test.go")
+	dir := "../" + pkg
+	if pkg == "tcpka" {
+		dir = "../cmd/tcpka"
+	}
+	files, err := filepath.Glob(dir + "/*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
