@@ -31,6 +31,8 @@ const (
 	// FlawUserTimeoutShort: fewer probes may be lost than they say, and where they do
 	// not meet the goal, than that asks for.
 	FlawUserTimeoutShort = "user_timeout_cuts_probes"
+	// FlawOneProbe: a single lost probe ends the connection.
+	FlawOneProbe = "one_lost_probe"
 	// FlawOldTimer: they do, but the timer that runs was set by other values, and
 	// goes off too late.
 	FlawOldTimer = "old_timer"
@@ -74,6 +76,9 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 			flaws = append(flaws, Flaw{ID: FlawUserTimeoutShort, Text: fmt.Sprintf("the user timeout (%s) ends a healthy connection once %s lost; probes (%d) is not looked at",
 				inSeconds(l.UserTimeout), isLost(p.Probes), l.Probes)})
 		}
+	}
+	if l.UserTimeout == 0 && l.Probes == 1 && l.Time >= 0 {
+		flaws = append(flaws, Flaw{ID: FlawOneProbe, Text: "probes is 1: a single lost probe ends a healthy connection"})
 	}
 	if f, ok := k.late(g, l); ok {
 		flaws = append(flaws, f)

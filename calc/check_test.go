@@ -59,6 +59,10 @@ func TestExamine(t *testing.T) {
 		{"a user timeout that agrees", detect, on(with(good, sec(90))), ""},
 		{"a user timeout where no goal is", calc.Goal{}, on(with(good, sec(20))), "user_timeout_cuts_probes: "},
 
+		{"one probe", detect, on(settings(60, 10, 1)), "one_lost_probe: probes is 1: a single lost probe ends a healthy connection"},
+		{"one probe, and a user timeout that makes it more", detect, on(with(settings(60, 10, 1), sec(90))), ""},
+		{"one probe, and more asked for", calc.Goal{DetectWithin: sec(120), SurviveLoss: 1}, on(settings(60, 10, 1)), "values: "},
+
 		{"an old timer and a path", path, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s; until then the connection is silent for up to 7331.6 s, and the path forgets it after 350 s"},
 		{"an old timer and a death", detect, timer(on(good), sec(7000), sec(200)), "old_timer: the timer that runs was set by other values: the first probe comes in 7000 s, not within 60 s; a dead peer is noticed after up to 7162.3 s, wanted is within 120 s"},
 		{"an old timer that leaves room for a lost probe", calc.Goal{PathTimeout: sec(350), SurviveLoss: 1}, timer(on(good), sec(100), sec(230)), ""},
@@ -68,7 +72,7 @@ func TestExamine(t *testing.T) {
 
 		{"half of the probes unanswered", calc.Goal{}, unanswered(on(settings(60, 10, 4)), 2), "unanswered: 2 of 4 probes got no answer: the peer is gone, or the path has forgotten the connection, or drops probes; without one the connection ends in 25 s to "},
 		{"less than half of them", calc.Goal{}, unanswered(on(settings(60, 10, 5)), 2), ""},
-		{"one, which may be on its way", calc.Goal{}, unanswered(on(settings(60, 10, 1)), 1), ""},
+		{"one, which may be on its way", calc.Goal{}, unanswered(on(settings(60, 10, 2)), 1), ""},
 		{"more of them than the new values have", calc.Goal{}, unanswered(on(settings(60, 10, 3)), 7), "unanswered: 7 probes got no answer: "},
 		{"half of those that a user timeout leaves room for", calc.Goal{}, unanswered(on(with(settings(60, 10, 9), sec(90))), 2), "unanswered: 2 of 3 probes got no answer: |user_timeout_cuts_probes: "},
 		{"unanswered, and too slow", detect, unanswered(on(keepalive.Defaults()), 8), "unanswered: 8 of 9 probes got no answer: |values: "},

@@ -21,16 +21,20 @@ func (ck *checker) fix(g *group) string {
 		return "sudo tcpka set --rearm" + after(v.args)
 	}
 	change := ""
-	planned, err := ck.planned(v.kernel)
+	planned, err := ck.planned(v.kernel, g.settings)
 	switch g.id {
 	case calc.FlawOff:
 		change = "--on"
 		if (v.misses != "" || g.misses) && err == nil { // to be on would not do
-			change += " " + g.valueArgs(planned)
+			change += " " + g.with(planned, valueArgs(planned))
 		}
-	case report.FindPinned:
-		if err == nil {
-			change = g.valueArgs(planned)
+	case report.FindPinned, calc.FlawOneProbe:
+		switch {
+		case err != nil:
+		case ck.timeless(): // it is the probes that are too few
+			change = g.with(planned, fmt.Sprintf("--probes %d", planned.Probes))
+		default:
+			change = g.with(planned, valueArgs(planned))
 		}
 	case calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong:
 		if !g.alike { // each would need another one
@@ -57,13 +61,13 @@ func (ck *checker) fix(g *group) string {
 	return "sudo tcpka set sockets " + shellJoin(w.flags) + " " + change + after(v.args)
 }
 
-// valueArgs are the flags for the values, and for the user timeout where some have
-// another one, which would decide.
-func (g *group) valueArgs(s keepalive.Settings) string {
+// with adds to the flags for values that for the user timeout, where some have another
+// one, which would decide.
+func (g *group) with(s keepalive.Settings, args string) string {
 	if !g.timed {
-		return valueArgs(s)
+		return args
 	}
-	return valueArgs(s) + " --user-timeout " + userTimeoutArg(s.UserTimeout)
+	return args + " --user-timeout " + userTimeoutArg(s.UserTimeout)
 }
 
 func after(args []string) string {

@@ -294,7 +294,7 @@ func (ck *checker) bootLasts(v *view) {
 	fix := ""
 	if v.misses == "" {
 		fix = "sudo tcpka set " + valueArgs(v.settings) + " --persist"
-	} else if s, err := ck.repaired(v); err == nil {
+	} else if s, err := ck.planned(v.kernel, v.settings); err == nil {
 		fix = v.set(s, true)
 	}
 	ck.find(report.FindBootDiffers, report.SeverityWarning, "the next boot", text, fix)
@@ -310,13 +310,22 @@ func (ck *checker) answer() report.Check {
 }
 
 // planned are settings that meet the goal and survive the loss of two probes, if
-// that can be. Where no time is asked for they are the kernel's own, with as many
-// probes as the goal takes.
-func (ck *checker) planned(k calc.Kernel) (keepalive.Settings, error) {
+// that can be. Where no time is asked for those of now that do no harm stay, and the
+// kernel's own take the place of the others.
+func (ck *checker) planned(k calc.Kernel, now keepalive.Settings) (keepalive.Settings, error) {
 	g := ck.goal
-	if g.PathTimeout == 0 && g.DetectWithin == 0 {
+	if ck.timeless() {
 		s := keepalive.Defaults()
+		if now.Time > 0 {
+			s.Time = now.Time
+		}
+		if now.Intvl > 0 && now.Intvl <= keepalive.MaxSocketIntvl {
+			s.Intvl = now.Intvl
+		}
 		s.Probes = max(s.Probes, g.SurviveLoss+1)
+		if now.Probes > max(1, g.SurviveLoss) {
+			s.Probes = now.Probes
+		}
 		return s, nil
 	}
 	if g.SurviveLoss < 2 {
@@ -329,25 +338,8 @@ func (ck *checker) planned(k calc.Kernel) (keepalive.Settings, error) {
 	return planTCP(k, g)
 }
 
-// repaired is [checker.planned] for the settings of a namespace: where no time is
-// asked for, those of them that do no harm stay.
-func (ck *checker) repaired(v *view) (keepalive.Settings, error) {
-	s, err := ck.planned(v.kernel)
-	if ck.goal.PathTimeout != 0 || ck.goal.DetectWithin != 0 {
-		return s, err
-	}
-	now := v.settings
-	if now.Time > 0 {
-		s.Time = now.Time
-	}
-	if now.Intvl > 0 && now.Intvl <= keepalive.MaxSocketIntvl {
-		s.Intvl = now.Intvl
-	}
-	if now.Probes > max(1, ck.goal.SurviveLoss) {
-		s.Probes = now.Probes
-	}
-	return s, nil
-}
+// timeless reports whether no time is asked for.
+func (ck *checker) timeless() bool { return ck.goal.PathTimeout == 0 && ck.goal.DetectWithin == 0 }
 
 // valueArgs are the flags for three of the settings.
 func valueArgs(s keepalive.Settings) string {

@@ -23,7 +23,7 @@ type way struct {
 func (ck *checker) reach(v *view) error {
 	var groups []*group
 	for _, g := range ck.order {
-		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawInFlight}, g.id) {
+		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawOneProbe, calc.FlawInFlight}, g.id) {
 			g.ways = ck.waysTo(g)
 			groups = append(groups, g)
 		}
@@ -71,7 +71,7 @@ func (ck *checker) waysTo(g *group) []way {
 		f.Keepalive = sockets.Off
 	}
 	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", f.Keepalive.String())
-	if g.id == report.FindPinned { // not what follows the sysctls, which it would no longer do
+	if g.id == report.FindPinned || g.id == calc.FlawOneProbe { // not what follows the sysctls, which it would no longer do
 		f.Origin = sockets.FromSocket
 		rest = append(without(rest, "--origin"), "--origin", "socket")
 	}

@@ -23,9 +23,10 @@ type view struct {
 	misses   string // why its settings do not meet the goal; empty: they do
 
 	sockets   int
-	timers    bool  // some run that were, as far as can be seen, set by the settings
-	followers group // connections that fail because they have the settings' values
-	perhaps   int   // of them: that may have them from the program
+	followed  [3]bool // some have time, intvl, probes from the settings, as far as can be seen
+	timers    bool    // some timers run that were, as far as can be seen, set by them
+	followers group   // connections that fail because they have the settings' values
+	perhaps   int     // of them: that may have them from the program
 }
 
 // namespace checks the settings and the connections of one.
@@ -128,7 +129,12 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
-	v.timers = v.timers || s.Keepalive == sockets.On && s.State != sockets.Listen && s.TimeFrom != sockets.FromSocket
+	if s.Keepalive == sockets.On {
+		for i, from := range origins(s) {
+			v.followed[i] = v.followed[i] || from != sockets.FromSocket
+		}
+		v.timers = v.timers || s.State != sockets.Listen && s.TimeFrom != sockets.FromSocket
+	}
 	flaws := ck.flaws(v, s)
 	if len(flaws) > 0 {
 		ck.doc.Checked.Failing++
@@ -143,7 +149,7 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		}
 		severity := report.SeverityCritical
 		switch {
-		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered,
+		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered, flaw.ID == calc.FlawOneProbe,
 			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
 			severity = report.SeverityWarning
 		}
@@ -155,6 +161,9 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 // meet the goal they are another one than where it follows the sysctls.
 func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	flaws := v.kernel.Examine(ck.goal, liveOf(s))
+	if s.ProbesFrom != sockets.FromSocket { // which is said of the settings
+		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawOneProbe })
+	}
 	for i, f := range flaws {
 		if own := ownValues(s); f.ID == calc.FlawValues && own != "" {
 			flaws[i].ID, flaws[i].Text = report.FindPinned, "the program has set "+own+", which the sysctls no longer change: "+f.Text
@@ -195,30 +204,38 @@ func (ck *checker) unseen(v *view, s *sockets.Socket, what string) {
 
 // defaults judges the settings of the namespace.
 func (ck *checker) defaults(v *view) {
-	if ck.filtered && v.sockets > 0 && v.followers.count == 0 {
-		return
-	}
+	// A filter asks for the connections that it selects.
+	counts := func(some bool) bool { return !ck.filtered || v.sockets == 0 || some }
 	subject := "namespace " + v.name
 	misses := v.misses
 	for _, w := range v.kernel.Warnings(v.settings) {
-		severity := report.SeverityWarning
+		severity, key := report.SeverityWarning, 0
 		switch w.ID {
-		case "time_zero", "intvl_beyond_timer", "probes_zero", "one_lost_probe":
-		case "time_negative", "intvl_negative", "intvl_zero":
+		case "time_zero":
+		case "time_negative":
 			severity = report.SeverityCritical
+		case "intvl_beyond_timer":
+			key = 1
+		case "intvl_negative", "intvl_zero":
+			severity, key = report.SeverityCritical, 1
+		case "probes_zero", "one_lost_probe":
+			key = 2
 		default: // which no goal may mind
+			continue
+		}
+		if !counts(v.followed[key]) {
 			continue
 		}
 		if !v.kernel.IdlePeerAlive(v.settings).Never {
 			severity, misses = report.SeverityCritical, "" // which says it
 		}
 		f := report.Finding{ID: report.FindHarmful, Severity: severity, Subject: subject, Text: w.Text, Count: v.followers.count, Examples: v.followers.examples}
-		if s, err := ck.repaired(v); err == nil {
+		if s, err := ck.planned(v.kernel, v.settings); err == nil {
 			f.Fix = new(v.set(s, false))
 		}
 		ck.doc.Findings = append(ck.doc.Findings, f)
 	}
-	if misses == "" {
+	if misses == "" || !counts(v.followers.count > 0) {
 		return
 	}
 	f := report.Finding{ID: report.FindDefaults, Severity: report.SeverityCritical, Subject: subject, Text: misses, Count: v.followers.count, Examples: v.followers.examples}
@@ -227,9 +244,9 @@ func (ck *checker) defaults(v *view) {
 		f.Text = "it has settings of its own, and those of the namespace that tcpka runs in do not reach it: " + f.Text
 	}
 	if f.Count > 0 {
-		f.Text += "; " + v.followed()
+		f.Text += "; " + v.affected()
 	}
-	switch s, err := ck.repaired(v); {
+	switch s, err := ck.planned(v.kernel, v.settings); {
 	case err != nil:
 		f.Text += "; " + err.Error()
 	default:
@@ -251,8 +268,8 @@ func (v *view) set(s keepalive.Settings, persist bool) string {
 	return command + after(v.args)
 }
 
-// followed says how many connections the settings fail.
-func (v *view) followed() string {
+// affected says how many connections the settings fail.
+func (v *view) affected() string {
 	n := v.followers.count
 	switch {
 	case v.perhaps == 0:
