@@ -50,9 +50,10 @@ func (s *cookieSet) clear() {
 // recentCookies knows the last [rememberCookies] cookies at least. The zero value
 // is empty.
 //
-// A kernel before Linux 6.17 gives a socket twice when its hash bucket grows
-// between two reads of the iterator: not far apart, then. Source:
-// net/ipv4/tcp_ipv4.c, bpf_iter_tcp_resume.
+// Where the kernel goes on by cookie in a hash bucket that it left half read, and
+// the socket to go on from has become a TIME-WAIT at the head of the bucket
+// meanwhile, it gives the bucket again: not far apart, then. Source:
+// net/ipv4/tcp_ipv4.c, bpf_iter_tcp_resume_bucket.
 type recentCookies struct {
 	now, before cookieSet
 }

@@ -56,31 +56,10 @@ func dumpSockets(states States, visit func(*Socket) error) error {
 		return fmt.Errorf("sock_diag: %w", err)
 	}
 	buf := make([]byte, 64<<10) // the kernel fills 32 KiB at a time
-	return untilWhole(visit, func(sequence uint32, visit func(*Socket) error) (bool, error) {
-		return dumpOnce(fd, sequence, states, buf, visit)
+	err = untilWhole(visit, func(n int, visit func(*Socket) error) (bool, error) {
+		return dumpOnce(fd, uint32(n), states, buf, visit)
 	})
-}
-
-// maxDumps is how often a dump is begun again at most.
-const maxDumps = 100
-
-// untilWhole dumps again as long as the dump says that it missed something, and
-// calls visit once for each socket: a walk that is begun again repeats them, and
-// in one walk a bucket that changes meanwhile can come twice.
-func untilWhole(visit func(*Socket) error, dump func(sequence uint32, visit func(*Socket) error) (again bool, err error)) error {
-	var seen cookieSet
-	for sequence := uint32(1); sequence <= maxDumps; sequence++ {
-		again, err := dump(sequence, func(s *Socket) error {
-			if !seen.add(s.Cookie) {
-				return nil
-			}
-			return visit(s)
-		})
-		if err != nil || !again {
-			return err
-		}
-	}
-	return errors.New("sock_diag: the sockets change faster than they can be read")
+	return err
 }
 
 // dumpOnce reports whether the kernel says that something may have been missed.

@@ -26,14 +26,11 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 	if err != nil {
 		return report, err
 	}
-	// Opened here, because the namespace is that of the thread which opens.
-	rows, err := it.Rows()
+	first, err := beginWalk(it)
 	if err != nil {
 		return report, err
 	}
-	defer rows.Close()
-	ahead := readAhead(rows)
-	defer ahead.stop()
+	defer first.end()
 	if q.Shared.owners == nil {
 		if q.Shared.owners, err = readOwners(it); err != nil {
 			return report, err
@@ -44,16 +41,13 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 		table:   q.Shared.owners,
 		visitor: visitor{query: &q, visit: visit},
 	}
-	for batch := range ahead.full {
-		for i := range batch {
-			if err := join.row(&batch[i]); err != nil {
-				return report, err
-			}
-		}
-		ahead.free <- batch[:cap(batch)]
+	if it.Once {
+		err = first.each(join.row)
+	} else {
+		err = join.untilWhole(it, first)
 	}
-	if ahead.err != nil {
-		return report, ahead.err
+	if err != nil {
+		return report, err
 	}
 	if join.ownerless > 0 {
 		report.Incomplete = append(report.Incomplete, Gap{What: "the owners", Sockets: join.ownerless, Why: notSeen})
@@ -66,6 +60,38 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 
 // notSeen is why a socket with a file has no owner although all were looked at.
 const notSeen = "held by the kernel, by processes of another PID namespace, in transit, or just made"
+
+// walk is a walk over the rows, which are read ahead.
+type walk struct {
+	rows  *bpf.Reader[bpf.Row]
+	ahead *prefetch
+}
+
+// beginWalk begins one in the namespace of the calling thread.
+func beginWalk(it *bpf.Iterators) (*walk, error) {
+	rows, err := it.Rows()
+	if err != nil {
+		return nil, err
+	}
+	return &walk{rows, readAhead(rows)}, nil
+}
+
+func (w *walk) each(do func(*bpf.Row) error) error {
+	for batch := range w.ahead.full {
+		for i := range batch {
+			if err := do(&batch[i]); err != nil {
+				return err
+			}
+		}
+		w.ahead.free <- batch[:cap(batch)]
+	}
+	return w.ahead.err
+}
+
+func (w *walk) end() {
+	w.ahead.stop()
+	w.rows.Close()
+}
 
 // joiner puts rows and owners together.
 type joiner struct {
@@ -82,8 +108,30 @@ func (j *joiner) row(r *bpf.Row) error {
 	if !j.recent.add(r.Cookie) {
 		return nil
 	}
-	s := &j.socket
-	j.decode.row(s, r)
+	j.decode.row(&j.socket, r)
+	return j.join(&j.socket)
+}
+
+// untilWhole is for kernels whose walk may leave sockets out. The first has begun.
+func (j *joiner) untilWhole(it *bpf.Iterators, first *walk) error {
+	return untilWhole(j.join, func(n int, visit func(*Socket) error) (bool, error) {
+		w := first
+		if n > 1 {
+			var err error
+			if w, err = beginWalk(it); err != nil {
+				return false, err
+			}
+			defer w.end()
+		}
+		return false, w.each(func(r *bpf.Row) error {
+			j.decode.row(&j.socket, r)
+			return visit(&j.socket)
+		})
+	})
+}
+
+// join passes on a socket with its owners.
+func (j *joiner) join(s *Socket) error {
 	s.Owners = j.table.find(s.Owners[:0], s.Inode)
 	listed, err := j.visitor.socket(s)
 	if s.Inode != 0 && len(s.Owners) == 0 {

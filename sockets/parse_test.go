@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,27 +360,65 @@ func TestBorrowedDescriptorMustBeTheSocket(t *testing.T) {
 	}
 }
 
-// The second dump repeats what the first had.
-func TestInterruptedDumpIsBegunAgain(t *testing.T) {
-	dump := func(dumps int) (cookies []uint64, err error) {
-		err = untilWhole(func(s *Socket) error {
-			cookies = append(cookies, s.Cookie)
+// Each walk of a row is the cookies that it brings: below 100 of sockets that were
+// there all the time, from 100 on of those that have just come.
+func TestWalksAreMadeUntilNothingIsMissed(t *testing.T) {
+	const always = -1 // the walk before again
+	coming := [][]uint64{{1, 2, 100}, {1, 2, 101}, {1, 2, 102}, {1, 2, 103}}
+	for _, row := range []struct {
+		name        string
+		walks       [][]uint64
+		interrupted int // so many walks say that they are
+		listener    uint64
+		want        []uint64
+		wantWalks   int
+	}{
+		{"nothing changes", [][]uint64{{1, 2}, {1, 2}}, 0, 0, []uint64{1, 2}, 2},
+		{"nothing is there", [][]uint64{{}, {}}, 0, 0, nil, 2},
+		{"a walk repeats one", [][]uint64{{1, 2, 1}, {2, 2, 1}}, 0, 0, []uint64{1, 2}, 2},
+		{"one goes", [][]uint64{{1, 2}, {1}}, 0, 0, []uint64{1, 2}, 2},
+		{"new ones come", coming, 0, 0, []uint64{1, 2, 100, 101, 102}, 3},
+		{"one was missed", [][]uint64{{1}, {1, 2}, {1, 2}}, 0, 0, []uint64{1, 2}, 3},
+		{"one was missed twice, while new ones come", [][]uint64{{1, 100}, {1, 101}, {1, 2, 102}, {1, 2, 103}, {1, 2, 104}}, 0, 0, []uint64{1, 100, 101, 2, 102, 103, 104}, 5},
+		{"a listener was missed, while new ones come", [][]uint64{{1}, {1, 200, 101}, {1, 102}, {1, 103}}, 0, 200, []uint64{1, 200, 101, 102, 103}, 4},
+		{"the first was interrupted", [][]uint64{{1}, {1, 2}, {1, 2}}, 1, 0, []uint64{1, 2}, 3},
+		{"for ever one more is missed", [][]uint64{{1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}}, 0, 0, []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, maxWalks},
+		{"interrupted for ever", [][]uint64{{1}}, always, 0, []uint64{1}, maxInterrupts},
+	} {
+		var got []uint64
+		walks := 0
+		err := untilWhole(func(s *Socket) error {
+			got = append(got, s.Cookie)
 			return nil
-		}, func(sequence uint32, visit func(*Socket) error) (bool, error) {
-			for c := range uint64(sequence) + 2 {
-				if err := visit(&Socket{Cookie: 1000 - c}); err != nil {
-					t.Fatal(err)
+		}, func(n int, visit func(*Socket) error) (bool, error) {
+			walks++
+			if n != walks {
+				t.Fatalf("%s: walk %d is said to be %d", row.name, walks, n)
+			}
+			for _, c := range row.walks[min(n, len(row.walks))-1] {
+				s := Socket{Cookie: c, State: Established, IdleKnown: true}
+				switch {
+				case c == row.listener:
+					s.State, s.IdleKnown = Listen, false
+				case c < 100:
+					s.Idle = time.Hour
+				}
+				if err := visit(&s); err != nil {
+					return false, err
 				}
 			}
-			return int(sequence) < dumps, nil
+			return row.interrupted == always || n <= row.interrupted, nil
 		})
-		return cookies, err
+		if (err != nil) != (row.interrupted == always) || !slices.Equal(got, row.want) || walks != row.wantWalks {
+			t.Errorf("%s: %v after %d walks, %v; want %v after %d", row.name, got, walks, err, row.want, row.wantWalks)
+		}
 	}
-	if got, err := dump(2); err != nil || !reflect.DeepEqual(got, []uint64{1000, 999, 998, 997}) {
-		t.Errorf("%v, %v", got, err)
-	}
-	if got, err := dump(1 << 20); err == nil || len(got) != maxDumps+2 {
-		t.Errorf("for ever: %d sockets, %v", len(got), err)
+	enough := errors.New("enough")
+	err := untilWhole(func(*Socket) error { return enough }, func(_ int, visit func(*Socket) error) (bool, error) {
+		return false, visit(&Socket{Cookie: 1})
+	})
+	if err != enough {
+		t.Errorf("an error of visit becomes %v", err)
 	}
 }
 
