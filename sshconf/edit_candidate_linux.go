@@ -31,7 +31,7 @@ func (r Request) candidate(path string, content []byte, use func(main string) er
 	}
 	put := func(name string, content []byte) (string, error) {
 		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, content, 0o600); err != nil {
+		if err := os.WriteFile(file, r.rooted(content), 0o600); err != nil {
 			return "", err
 		}
 		if r.own() && r.As != nil {
@@ -68,6 +68,32 @@ func (r Request) candidate(path string, content []byte, use func(main string) er
 		return &refusal{err, strings.NewReplacer(main, r.main(), file, path).Replace(err.Error())}
 	}
 	return nil
+}
+
+// rooted is a file of the system's ssh, to be read from somewhere else: ssh takes a
+// relative Include for one below /etc/ssh only in the file that it reads by itself, and
+// in one that it is given for one below ~/.ssh. Source: readconf.c, oInclude.
+func (r Request) rooted(content []byte) []byte {
+	if r.Server || !r.System {
+		return content
+	}
+	d := parseDocument(content, true)
+	rev := newRevision()
+	for i, l := range d.lines {
+		relative := func(arg string) bool { return !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, "~") }
+		if l.keyword != "include" || !slices.ContainsFunc(l.args, relative) {
+			continue
+		}
+		line := "Include"
+		for _, arg := range l.args {
+			if relative(arg) {
+				arg = systemDir + "/" + arg
+			}
+			line += ` "` + arg + `"`
+		}
+		rev.replace[i] = line + d.end
+	}
+	return d.apply(rev)
 }
 
 // refusal is an error with another text.

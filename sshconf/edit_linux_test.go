@@ -549,6 +549,61 @@ func TestWithoutTheProgram(t *testing.T) {
 	})
 }
 
+// TestRelativeIncludeOfTheSystem: ssh looks below /etc/ssh for it, and below ~/.ssh where
+// it is given the same file by -F. What counts is what a user of the system gets.
+func TestRelativeIncludeOfTheSystem(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		home, p := room(t), programs(t)
+		ask := func() string {
+			t.Helper()
+			said, err := p.Client(t.Context(), nil, "web1") // without a file of his own
+			if err != nil {
+				t.Fatal(err)
+			}
+			return said["serveraliveinterval"]
+		}
+		for _, tt := range []struct {
+			name, main, dropIn string
+			before, path       string // path: empty is refused
+		}{
+			{"no value yet", "Include ssh_config.d/*.conf\nHost *\n", "", "0", "/etc/ssh/ssh_config.d/90-tcpka.conf"},
+			{"a value in a drop-in", "Include ssh_config.d/*.conf\n", "ServerAliveInterval 30\n", "30", "/etc/ssh/ssh_config.d/10-tcpka.conf"},
+			{"a value above", "ServerAliveInterval 15\nInclude nothing \"ssh_config.d/*.conf\"\n", "ServerAliveInterval 30\n", "15", "/etc/ssh/ssh_config"},
+			{"a value that comes first, and is not seen with -F", "Host *\nInclude ssh_config.d/*.conf\n", "ServerAliveInterval 30\n", "30", ""},
+		} {
+			for _, dir := range []string{home + "/.ssh/ssh_config.d", "/etc/ssh/ssh_config.d"} {
+				if err := os.RemoveAll(dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, home+"/.ssh/ssh_config.d/50-x.conf", "ServerAliveInterval 7\n") // nobody reads it
+			write(t, "/etc/ssh/ssh_config", tt.main)
+			write(t, "/etc/ssh/ssh_config.d/50-x.conf", tt.dropIn)
+			if got := ask(); got != tt.before {
+				t.Fatalf("%s: ssh has %s, want %s", tt.name, got, tt.before)
+			}
+			r := sshconf.Request{System: true, Owner: me(t), Programs: p, Values: []sshconf.Value{{Keyword: sshconf.ServerAliveInterval, Text: "60"}}}
+			v, err := r.Plan(t.Context())
+			if tt.path == "" {
+				if shadowed, ok := errors.AsType[*sshconf.ShadowedError](err); !ok || shadowed.Source != "/etc/ssh/ssh_config.d/50-x.conf:1" || shadowed.Got != tt.before {
+					t.Errorf("%s: %v", tt.name, err)
+				}
+				continue
+			}
+			if err == nil {
+				err = v.Apply(t.Context())
+			}
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+				continue
+			}
+			if got := ask(); got != "60" || v.Path != tt.path || v.Before["serveraliveinterval"] != tt.before {
+				t.Errorf("%s: %s was written, %s before: ssh has %s", tt.name, v.Path, v.Before["serveraliveinterval"], got)
+			}
+		}
+	})
+}
+
 // TestWhatTheProgramRefuses has values that sshd refuses, and an sshd that changes its
 // mind once the file is in place. Neither leaves a trace.
 func TestWhatTheProgramRefuses(t *testing.T) {

@@ -1,6 +1,7 @@
 package sshconf
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -169,6 +170,14 @@ func (r Request) ask(ctx context.Context) (Options, error) {
 	if !r.Server && r.own() && r.File == "" {
 		return r.Programs.Client(ctx, r.As, r.dest())
 	}
+	if content, _, err := readWhole(r.main()); err == nil && !bytes.Equal(r.rooted(content), content) {
+		var said Options
+		err := r.candidate(r.main(), content, func(main string) (err error) {
+			said, err = r.askAbout(ctx, main)
+			return err
+		})
+		return said, err
+	}
 	return r.askAbout(ctx, r.main())
 }
 
@@ -227,6 +236,9 @@ func (r Request) shadowed(said Options, now []Setting, values []Value) error {
 			continue
 		}
 		s := of(now, v.Keyword)
+		if s.Source() == "" && s.Unsure == "" {
+			s.Unsure = "its files do not show why"
+		}
 		return &ShadowedError{Value: v, Got: got, Source: s.Source(), Unsure: s.Unsure}
 	}
 	return nil
