@@ -31,3 +31,33 @@ func TestParseSSH(t *testing.T) {
 		t.Errorf("sshd (-want +got):\n%s", diff)
 	}
 }
+
+// TestListenerArgs has the titles of sshd that listens, and what could pass for one.
+func TestListenerArgs(t *testing.T) {
+	for _, tt := range []struct {
+		name, command string
+		want          *CommandLine // nil: it does not listen
+	}{
+		{"no options", "/usr/sbin/sshd -D", &CommandLine{}},
+		{"a file", "/usr/sbin/sshd -D -e -f /srv/config", &CommandLine{File: "/srv/config"}},
+		{"flags in one word", "/usr/sbin/sshd -Def/srv/config -p22 -oA=b -o C=d", &CommandLine{File: "/srv/config", Options: []string{"A=b", "C=d"}}},
+		{"an option of two words", "/usr/sbin/sshd -D -o ClientAliveInterval 60 -o A=b -f /f", &CommandLine{File: "/f", Options: []string{"ClientAliveInterval 60", "A=b"}}},
+		{"an option of two words behind flags", "/usr/sbin/sshd -Do ClientAliveInterval 60 -oA b", &CommandLine{Options: []string{"ClientAliveInterval 60", "A b"}}},
+		{"a value of several words", "/usr/sbin/sshd -o AllowUsers=bob ann -f /srv/a b -D", &CommandLine{File: "/srv/a b", Options: []string{"AllowUsers=bob ann"}}},
+		{"a session with a name that is a trick", "bob", nil},
+		{"nothing", "", nil},
+	} {
+		args, ok := listenerArgs(tt.command + " [listener] 0 of 10-100 startups")
+		switch {
+		case ok != (tt.want != nil):
+			t.Errorf("%s: it listens: %t", tt.name, ok)
+		case ok:
+			if diff := cmp.Diff(*tt.want, ParseSSHD(args[1:])); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+			}
+		}
+	}
+	if _, ok := listenerArgs("/usr/sbin/sshd -D"); ok {
+		t.Error("a title that is cut off")
+	}
+}

@@ -1,8 +1,10 @@
 package sshconf
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -52,11 +54,9 @@ func (p Process) pidFiles() []string {
 			return []string{strings.TrimSpace(path)}
 		}
 	}
-	file := p.File
-	if file == "" {
-		file = systemDir + "/sshd_config"
-	}
-	if content, err := readFile(file); err == nil {
+	// A relative path leads nowhere any more, and "none" never did.
+	if file := cmp.Or(p.File, whole); filepath.IsAbs(file) {
+		content, _ := readFile(file)
 		for _, v := range Statements(content) {
 			if strings.EqualFold(string(v.Keyword), "PidFile") {
 				return []string{v.Text}

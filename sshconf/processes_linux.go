@@ -21,6 +21,7 @@ type Process struct {
 	Role        Role
 	Started     time.Time
 	CommandLine
+	args []string // of an sshd that listens, without its own name
 
 	// Title is what sshd, or a master of ssh, wrote over its command line: "bob@pts/0".
 	// It may be any text.
@@ -163,56 +164,6 @@ func readProcess(pid int) (p Process, started time.Duration, err error) {
 	return p, started, nil
 }
 
-// parseCommandLine understands /proc/PID/cmdline: arguments that end with NUL, or what
-// setproctitle(3) left there. Source: sshd.c and ssh.c, their calls of setproctitle.
-func (p *Process) parseCommandLine(raw []byte) {
-	args := strings.Split(strings.TrimRight(string(raw), "\x00"), "\x00")
-	first := args[0]
-	title := ""
-	for _, name := range []string{"sshd: ", "sshd-session: ", "sshd-auth: ", "ssh: "} {
-		if rest, ok := strings.CutPrefix(first, name); ok {
-			title = strings.TrimRight(rest, " ")
-		}
-	}
-	switch {
-	case title == "" && p.Program == SSH:
-		p.Role = RoleSession
-		p.CommandLine = ParseSSH(args[1:])
-		if p.Master {
-			p.Role = RoleMaster
-		}
-	case title == "": // sshd that listens, before 8.2, or serves one connection
-		p.Role = RoleListener
-		p.CommandLine = ParseSSHD(args[1:])
-	case p.Program == SSH: // "/home/bob/.ssh/master [mux]"
-		p.Role, p.Title = RoleMaster, strings.TrimSuffix(title, " [mux]")
-	default:
-		p.Title = title
-		p.titled(title)
-	}
-}
-
-// titled reads a title of sshd: "bob@pts/0", "bob [priv]", "[accepted]", "bob [net]",
-// "/usr/sbin/sshd -D [listener] 0 of 10-100 startups".
-func (p *Process) titled(title string) {
-	command, _, listens := strings.Cut(title, " [listener]")
-	name, state, bracket := strings.Cut(title, " [")
-	switch {
-	case listens:
-		p.Role = RoleListener
-		// The words are put together with spaces. What had some itself is torn apart.
-		if words := strings.Fields(command); len(words) > 0 {
-			p.CommandLine = ParseSSHD(words[1:])
-		}
-	case bracket && strings.HasPrefix(state, "priv]"):
-		p.Role, p.Title = RoleMonitor, name
-	case strings.HasPrefix(title, "["), bracket:
-		p.Role = RoleLogin
-	default:
-		p.Role = RoleSession
-	}
-}
-
 // HasChildren reports whether the process has started others, as ssh has where it goes
 // through a proxy or a jump host.
 func (p Process) HasChildren() bool {
@@ -233,28 +184,35 @@ func readSome(path string) ([]byte, error) {
 // ListensAt is the path of the socket at which a master waits for others to go through
 // its connection, or empty. What may not be looked at is empty, too.
 func (p Process) ListensAt() string {
-	base := fmt.Sprintf("/proc/%d/", p.PID)
-	links, err := os.ReadDir(base + "fd")
-	if err != nil {
-		return ""
-	}
-	inodes := map[string]bool{}
-	for _, l := range links {
-		link, err := os.Readlink(base + "fd/" + l.Name())
-		if inode, ok := strings.CutPrefix(link, "socket:["); err == nil && ok {
-			inodes[strings.TrimSuffix(inode, "]")] = true
-		}
-	}
-	table, err := os.ReadFile(base + "net/unix")
+	mine := socketInodes(p.PID)
+	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", p.PID))
 	if err != nil {
 		return ""
 	}
 	const listening = "00010000" // __SO_ACCEPTCON
 	for line := range strings.Lines(string(table)) {
 		// Num RefCount Protocol Flags Type St Inode Path
-		if f := strings.Fields(line); len(f) > 7 && f[3] == listening && inodes[f[6]] {
+		if f := strings.Fields(line); len(f) > 7 && f[3] == listening && mine[f[6]] {
 			return f[7]
 		}
 	}
 	return ""
+}
+
+// socketInodes are the sockets that a process has open, by their inodes; none where
+// that may not be seen. See proc(5), /proc/PID/fd.
+func socketInodes(pid int) map[string]bool {
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	links, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	inodes := map[string]bool{}
+	for _, l := range links {
+		link, err := os.Readlink(dir + l.Name())
+		if inode, ok := strings.CutPrefix(link, "socket:["); err == nil && ok {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	return inodes
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // TestCommandLineOfProcesses has /proc/PID/cmdline as OpenSSH leaves it.
@@ -25,13 +26,15 @@ func TestCommandLineOfProcesses(t *testing.T) {
 		{"a session", SSHD, "sshd: bob@pts/0\x00", Process{Role: RoleSession, Title: "bob@pts/0"}},
 		{"a session from 9.8 on", SSHD, "sshd-session: bob@pts/0\x00", Process{Role: RoleSession, Title: "bob@pts/0"}},
 		{"a login", SSHD, "sshd: bob [net]\x00", Process{Role: RoleLogin, Title: "bob [net]"}},
+		{"a login with a name that is a trick", SSHD, "sshd: bob [listener] x", Process{Role: RoleLogin, Title: "bob [listener] x"}},
+		{"a title that is cut off", SSHD, "sshd: /usr/sbin/sshd -D -f /srv/conf", Process{Role: RoleSession, Title: "/usr/sbin/sshd -D -f /srv/conf"}},
 		{"a login of nobody yet", SSHD, "sshd: [accepted]\x00", Process{Role: RoleLogin, Title: "[accepted]"}},
 		{"nothing", SSHD, "", Process{Role: RoleListener}},
 	} {
 		got := Process{Program: tt.program}
 		got.parseCommandLine([]byte(tt.cmdline))
 		tt.want.Program = tt.program
-		if diff := cmp.Diff(tt.want, got); diff != "" {
+		if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(Process{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}

@@ -1,7 +1,7 @@
 package sshconf
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +100,8 @@ func (d *Daemon) check(file string) error {
 		return errOther
 	}
 	// Another user's is not the one that is meant, whatever it says of itself.
-	if p, _, err := readProcess(d.PID); err != nil || p.UID != 0 && int(p.UID) != os.Geteuid() {
+	p, _, err := readProcess(d.PID)
+	if err != nil || p.Program != SSHD || p.Role != RoleListener || p.UID != 0 && int(p.UID) != os.Geteuid() || cmp.Or(p.File, whole) != file {
 		return errOther
 	}
 	mine, err := os.Readlink("/proc/self/ns/mnt")
@@ -110,20 +111,8 @@ func (d *Daemon) check(file string) error {
 	if its, err := os.Readlink(d.proc + "/ns/mnt"); err != nil || its != mine {
 		return errOther
 	}
-	command, err := os.ReadFile(d.proc + "/cmdline")
-	if err != nil {
-		return err
-	}
-	args, ok := listenerArgs(string(command))
-	if !ok {
-		return errOther
-	}
-	used, options, again := listenerOptions(args)
-	if used != file {
-		return errOther
-	}
-	d.Options = options
-	d.again = append([]string{"-f", file}, again...)
+	d.Options = p.Options
+	d.again = append([]string{"-f", file}, rereadArgs(p.args)...)
 	d.Service = d.service()
 	if d.listening() == "" {
 		return errOther
@@ -131,58 +120,19 @@ func (d *Daemon) check(file string) error {
 	return nil
 }
 
-// listenerArgs are the arguments of an sshd that listens. From 8.2 on its title is
-// "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"; before that it is the
-// command line as it was. A session has a title of its own. Source: sshd.c, main.
-func listenerArgs(command string) (args []string, ok bool) {
-	command = strings.TrimRight(command, "\x00")
-	if title, ok := strings.CutPrefix(command, "sshd: "); ok {
-		title, _, ok := strings.Cut(title, " [listener]")
-		return strings.Fields(title), ok && strings.HasPrefix(title, "/")
-	}
-	return strings.Split(command, "\x00"), strings.HasPrefix(command, "/")
-}
-
-// listenerOptions are the file and the options that a command line of sshd names, and
-// all of it that decides what sshd does when it reads its files again.
-// Source: sshd.c, getopt.
-func listenerOptions(args []string) (file string, options, again []string) {
-	file = systemDir + "/sshd_config"
-	for i := 1; i < len(args); i++ {
-		arg := args[i]
-		if len(arg) < 2 || arg[0] != '-' {
-			continue
+// rereadArgs are those of sshd's arguments that decide what it does when it reads its
+// files again, its file apart.
+func rereadArgs(args []string) []string {
+	var all []string
+	options(args, sshdValues, func(name byte, value string) {
+		switch name {
+		case 'c', 'h', 'o', 'p':
+			all = append(all, "-"+string(name), value)
+		case '4', '6':
+			all = append(all, "-"+string(name))
 		}
-		for j := 1; j < len(arg); j++ {
-			if strings.IndexByte("CEbcfghkopu", arg[j]) < 0 {
-				if arg[j] == '4' || arg[j] == '6' {
-					again = append(again, "-"+arg[j:j+1])
-				}
-				continue // a flag without a value
-			}
-			value := arg[j+1:]
-			if value == "" && i+1 < len(args) {
-				i++
-				value = args[i]
-			}
-			// In a title the words of -o 'ClientAliveInterval 60' are apart.
-			for arg[j] == 'o' && !strings.ContainsAny(value, " =") && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
-				i++
-				value += " " + args[i]
-			}
-			switch arg[j] {
-			case 'f':
-				file = value
-			case 'o':
-				options = append(options, value)
-			}
-			if strings.IndexByte("chop", arg[j]) >= 0 {
-				again = append(again, "-"+arg[j:j+1], value)
-			}
-			break
-		}
-	}
-	return file, options, again
+	})
+	return all
 }
 
 // service is the unit of systemd that the process is in.
@@ -210,29 +160,20 @@ func serviceOf(cgroup string) string {
 	return ""
 }
 
-// listening are its sockets that wait for connections; empty is none.
+// listening are the inodes of its sockets that wait for connections; empty is none.
 func (d *Daemon) listening() string {
-	waiting := map[string]bool{}
+	mine := socketInodes(d.PID)
+	var all []string
 	for _, name := range []string{"tcp", "tcp6"} {
-		text, err := os.ReadFile(d.proc + "/net/" + name)
+		table, err := os.ReadFile(d.proc + "/net/" + name)
 		if err != nil {
 			continue
 		}
-		for line := range bytes.Lines(text) {
+		for line := range strings.Lines(string(table)) {
 			// sl local remote st tx:rx tr:when retrnsmt uid timeout inode
-			if f := strings.Fields(string(line)); len(f) > 9 && f[3] == "0A" {
-				waiting["socket:["+f[9]+"]"] = true
+			if f := strings.Fields(line); len(f) > 9 && f[3] == "0A" && mine[f[9]] {
+				all = append(all, f[9])
 			}
-		}
-	}
-	fds, err := os.ReadDir(d.proc + "/fd")
-	if err != nil {
-		return ""
-	}
-	var all []string
-	for _, fd := range fds {
-		if to, err := os.Readlink(d.proc + "/fd/" + fd.Name()); err == nil && waiting[to] {
-			all = append(all, to)
 		}
 	}
 	slices.Sort(all)

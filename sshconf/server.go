@@ -17,7 +17,7 @@ type Connection struct {
 
 // Server is a configuration of sshd.
 type Server struct {
-	File string // normally /etc/ssh/sshd_config
+	File string // normally /etc/ssh/sshd_config; empty is none, as sshd -f none
 	Dir  string // what a relative Include is below; empty is /etc/ssh
 	Connection
 
@@ -47,15 +47,22 @@ func ScanServer(v Server) ([]Setting, error) {
 	// sshd reads its files when it starts, with no connection to match, and again
 	// for every connection, then only what is in Match blocks. Source: servconf.c,
 	// parse_server_config, parse_server_match_config.
+	read := func(s *scan, sc scope) error {
+		if v.File == "" {
+			return nil
+		}
+		_, err := s.read(v.File, sc, 0)
+		return err
+	}
 	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
 	global.commandLine(v.Options)
 	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
-	if _, err := global.read(v.File, scope{active: yes}, 0); err != nil {
+	if err := read(global, scope{active: yes}); err != nil {
 		return nil, err
 	}
 	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
 	matched.block = func(_ string, args []string) truth { return v.match(args) }
-	if _, err := matched.read(v.File, scope{matchOnly: true}, 0); err != nil {
+	if err := read(matched, scope{matchOnly: true}); err != nil {
 		return nil, err
 	}
 	for k, set := range matched.found {

@@ -162,7 +162,7 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 	}
 	if p.File != "" {
 		c.UserFile, c.SystemFile = p.File, ""
-		if p.File == "none" {
+		if strings.EqualFold(p.File, "none") {
 			c.UserFile = ""
 		} else if !filepath.IsAbs(p.File) && p.Dir != "" {
 			c.UserFile = filepath.Join(p.Dir, p.File)
@@ -239,6 +239,13 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 			server.Addr, server.LocalAddr, server.LocalPort = d.Socket.Remote.Addr().Unmap().String(), d.Socket.Local.Addr().Unmap().String(), int(d.Socket.Local.Port())
 			server.Host = server.Addr
 		}
+	}
+	switch {
+	case strings.EqualFold(server.File, "none"):
+		server.File = ""
+	case !filepath.IsAbs(server.File): // sshd works in / by now; see its chdir in sshd.c, main
+		scene.unknown(d, sshconf.ServerKeywords, "its file, "+server.File+", was named by a relative path")
+		return
 	}
 	if scene.late(d, sshconf.ServerKeywords) {
 		return
