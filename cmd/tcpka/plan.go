@@ -268,7 +268,8 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 // for longer than the goal has patience, and makes do without one.
 func planTCP(k calc.Kernel, g calc.Goal) (keepalive.Settings, error) {
 	bounded := g
-	bounded.InFlight = smaller(g.PathTimeout, g.DetectWithin) < k.RetransmitBudget(k.Retries2)
+	bounded.InFlight = smaller(g.PathTimeout, g.DetectWithin) < k.RetransmitBudget(k.Retries2) ||
+		g.DetectWithin != 0 && g.DetectWithin < k.DataInFlight(0, 0).Latest
 	if bounded.InFlight {
 		if s, err := k.Plan(bounded, keepalive.Socket()); err == nil {
 			return s, nil
