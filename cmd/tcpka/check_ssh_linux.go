@@ -56,7 +56,7 @@ func (ck *checker) ssh(ctx context.Context) error {
 }
 
 // sshEnd judges one end. Its own probes must meet the goal, or else TCP keepalive
-// must, which OpenSSH leaves to the sysctls.
+// must, which OpenSSH leaves to the sysctls, where it reaches the other end.
 func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 	goal := ck.sshGoal()
 	text := calc.MissesSSH(goal, end)
@@ -73,7 +73,7 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 	}
 	byTCP := ck.kernel.Misses(ck.goal, ck.here)
 	switch {
-	case ck.noTCP:
+	case len(ck.terminating()) > 0: // TCP keepalive gets as far as that
 	case !end.TCPKeepAlive:
 		text += "; TCPKeepAlive is off"
 	case byTCP == "" && (end.Interval == 0 || end.Interval >= ck.kernel.IdleAfterAnsweredProbe(ck.here).Latest):
