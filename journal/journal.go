@@ -49,6 +49,9 @@ type Change struct {
 	// Inherited says that Old was not the socket's own but its namespace's: it
 	// can be written back only as a value of its own.
 	Inherited bool `json:"inherited,omitempty"`
+	// Unsure says that Inherited is not known to be so: Old equals what the namespace
+	// had, and no more was seen.
+	Unsure bool `json:"unsure,omitempty"`
 
 	// MadeDir says that the directory of the file was not there either.
 	MadeDir bool `json:"made_dir,omitempty"`

@@ -33,6 +33,8 @@ func TestPackedChangesComeBack(t *testing.T) {
 	otherValue[4].Old = new("300")
 	otherOrigin := tuned(3)
 	otherOrigin[4].Inherited = false
+	unsure := tuned(3)
+	unsure[4].Unsure = true
 	otherNamespace := tuned(3)
 	otherNamespace[6].Netns, otherNamespace[7].Netns, otherNamespace[8].Netns = &Netns{Name: "web", Inode: 7}, &Netns{Name: "web", Inode: 7}, &Netns{Name: "web", Inode: 7}
 	torn := tuned(2)
@@ -51,6 +53,7 @@ func TestPackedChangesComeBack(t *testing.T) {
 		{"sockets that change alike", many, 1},
 		{"another value in the middle", otherValue, 3},
 		{"a value that was inherited in one and not in the others", otherOrigin, 3},
+		{"a value of which that is not known in one", unsure, 3},
 		{"another namespace at the end", otherNamespace, 2},
 		{"options in another order", torn, 6},
 		{"another kind in between", between, 3},

@@ -73,7 +73,7 @@ func (w wire) change() Change {
 // equal compares two options of a socket.
 func (w wire) equal(o wire) bool {
 	same := func(a, b *text) bool { return a == b || a != nil && b != nil && *a == *b }
-	return w.Key == o.Key && w.Path == o.Path && w.Inherited == o.Inherited && same(w.Old, o.Old) && same(w.New, o.New)
+	return w.Key == o.Key && w.Path == o.Path && w.Inherited == o.Inherited && w.Unsure == o.Unsure && same(w.Old, o.Old) && same(w.New, o.New)
 }
 
 // MarshalJSON writes Old and New without loss.

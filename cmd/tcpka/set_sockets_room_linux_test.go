@@ -108,16 +108,19 @@ func tcpkaStatus(t *testing.T, args ...string) (status int, stdout, stderr strin
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// optionChange is one of the changes in it.
+type optionChange struct {
+	Target, Key, Option, Old, New, Cookie, Comm string
+	PID                                         int
+	Applied                                     bool
+	Inherited                                   *bool
+	Detection                                   *struct{ Old, New *float64 } `json:"detection_seconds"`
+}
+
 // answer is the part of a tcpka/set/v1 document that these tests look at.
 type answer struct {
-	Changed bool
-	Changes []struct {
-		Target, Key, Option, Old, New, Cookie, Comm string
-		PID                                         int
-		Applied                                     bool
-		Inherited                                   *bool
-		Detection                                   *struct{ Old, New *float64 } `json:"detection_seconds"`
-	}
+	Changed  bool
+	Changes  []optionChange
 	Undo     *string
 	Warnings []struct{ ID string }
 	Sockets  map[string]int

@@ -192,7 +192,7 @@ func (t *tuning) record(ns *journal.Netns) []journal.Change {
 			changes = append(changes, journal.Change{
 				Kind: journal.Socket, Netns: ns, Endpoint: &e, Key: o.name,
 				Old: new(strconv.Itoa(o.value(before))), New: new(strconv.Itoa(*want)),
-				Inherited: o.origin(before) != sockets.FromSocket,
+				Inherited: o.origin(before) != sockets.FromSocket, Unsure: o.origin(before) == sockets.FromUnknown,
 			})
 		}
 	}

@@ -31,7 +31,8 @@ type socketComeback struct {
 	tunings  []*tuning                    // what is to be written
 
 	seen, unseen int
-	pinned       int // sockets with a value that stays their own
+	pinned       int // sockets with a value that was the sysctl's and stays their own
+	perhaps      int // those of which it is not known whether it was
 	refused      tally
 }
 
@@ -41,7 +42,10 @@ func (r *socketReversal) list(c journal.Change) []report.Change {
 	d := recorded(c)
 	if e := c.Endpoint; e != nil {
 		d.SocketOption = &report.SocketOption{
-			Cookie: fmt.Sprintf("%#x", e.Cookie), Option: c.Key, Local: e.Local, Remote: e.Remote, Inherited: &c.Inherited,
+			Cookie: fmt.Sprintf("%#x", e.Cookie), Option: c.Key, Local: e.Local, Remote: e.Remote,
+		}
+		if !c.Unsure {
+			d.Inherited = &c.Inherited
 		}
 		if e.PID > 0 {
 			d.PID = &e.PID
@@ -118,7 +122,11 @@ func (r *socketReversal) add(b *socketComeback, s *sockets.Socket, changes []*jo
 	}
 	t := newTuning(s)
 	now, sysctl := t.values(), sockets.Values{Settings: b.sysctl}
-	pinned := false
+	pinned, perhaps := false, false
+	pin := func(c *journal.Change) {
+		pinned = pinned || c.Inherited && !c.Unsure
+		perhaps = perhaps || c.Unsure
+	}
 	for _, c := range changes {
 		o, old, set, err := parseOption(c)
 		if err != nil {
@@ -130,12 +138,12 @@ func (r *socketReversal) add(b *socketComeback, s *sockets.Socket, changes []*jo
 		}
 		switch value := o.value(now); {
 		case value == set:
-			if pinned = pinned || c.Inherited; back != value {
+			if pin(c); back != value {
 				o.want(&t.change, back)
 			}
 		case value == old && (!c.Inherited || o.origin(now) != sockets.FromSocket): // it was never changed, or is back
 		case value == back: // it was taken back already, and stays its own
-			pinned = true
+			pin(c)
 		default:
 			r.keep(changes...)
 			b.refused.add(t, fmt.Sprintf("%s is %d: someone has changed it since, from the %d it was set to", o.name, value, set))
@@ -147,8 +155,11 @@ func (r *socketReversal) add(b *socketComeback, s *sockets.Socket, changes []*jo
 		b.refused.add(t, fmt.Sprintf("the sysctl holds more than a socket can: %v", err))
 		return nil
 	}
-	if pinned {
+	switch {
+	case pinned:
 		b.pinned++
+	case perhaps:
+		b.perhaps++
 	}
 	if !t.change.Empty() {
 		b.tunings = append(b.tunings, t)
@@ -175,17 +186,22 @@ func parseOption(c *journal.Change) (o socketOption, old, set int, err error) {
 
 // explain says what is not taken back, and what need not be.
 func (r *socketReversal) explain() {
-	var gone, pinned, unseen int
+	var gone, pinned, perhaps, unseen int
 	for _, b := range r.rooms {
 		pinned += b.pinned
+		perhaps += b.perhaps
 		gone += len(b.recorded) - b.seen
 		unseen += b.unseen
 		for _, line := range b.refused.lines() {
 			r.leave("%s", line)
 		}
 	}
+	const stays = "%s: the sysctl's present value takes its place, and stays the socket's own, as no value can be unset"
 	if pinned > 0 {
-		r.leave("%s: the sysctl's present value takes its place, and stays the socket's own, as no value can be unset", some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
+		r.leave(stays, some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
+	}
+	if perhaps > 0 {
+		r.leave(stays, some(perhaps, "what 1 socket had, perhaps from the sysctl", "what %d sockets had, perhaps from the sysctl"))
 	}
 	if unseen > 0 {
 		r.leave("%s cannot be read: with more privilege they can (sudo)", some(unseen, "1 socket, whose values", "%d sockets, whose values"))
