@@ -48,16 +48,19 @@ func open(path string) (*os.File, id, error) {
 		return fail(err)
 	}
 	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fail(err)
+	}
+	if err := followed(&st); err != nil {
+		return fail(err)
+	}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return fail(err)
 	}
 	if fs.Type != unix.NSFS_MAGIC {
 		return fail(ErrNotNetwork)
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return fail(err)
 	}
 	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -72,7 +75,7 @@ func open(path string) (*os.File, id, error) {
 		file.Close()
 		return fail(err)
 	}
-	return file, id{uint64(st.Dev), st.Ino}, nil
+	return file, idOf(&st), nil
 }
 
 // Close releases the namespace.

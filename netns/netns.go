@@ -83,10 +83,27 @@ func Current() (Namespace, error) {
 // statID returns the namespace that the file at path stands for.
 func statID(path string) (id, error) {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
+	err := unix.Stat(path, &st)
+	if err == nil {
+		err = followed(&st)
+	}
+	if err != nil {
 		return id{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return id{uint64(st.Dev), st.Ino}, nil
+	return idOf(&st), nil
+}
+
+func idOf(st *unix.Stat_t) id { return id{uint64(st.Dev), st.Ino} }
+
+// followed refuses what is a link after links were followed. Some releases of
+// Linux, 6.12.100 is one, give the link itself for a namespace in /proc/PID/ns
+// that the caller may not see, where others refuse. Source: fs/proc/namespaces.c,
+// proc_ns_get_link.
+func followed(st *unix.Stat_t) error {
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return unix.EACCES
+	}
+	return nil
 }
 
 func procPath(pid int) string { return fmt.Sprintf("/proc/%d/ns/net", pid) }

@@ -2,9 +2,11 @@ package netns
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -20,6 +22,21 @@ func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A stand-in for the kernels that do it: any link that is not followed.
+func TestALinkThatWasNotFollowedIsNotOurs(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "net")
+	check(t, os.Symlink("net:[4026531833]", link))
+	var st unix.Stat_t
+	check(t, unix.Lstat(link, &st))
+	if err := followed(&st); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a link: %v", err)
+	}
+	check(t, unix.Stat(selfPath, &st))
+	if err := followed(&st); err != nil {
+		t.Errorf("a namespace: %v", err)
 	}
 }
 

@@ -95,8 +95,8 @@ func (s *survey) addProcesses() error {
 			continue
 		}
 		var st unix.Stat_t
-		if unix.Fstatat(int(proc.Fd()), name+"/ns/net", &st, 0) == nil {
-			s.addProcess(pid, id{uint64(st.Dev), st.Ino})
+		if unix.Fstatat(int(proc.Fd()), name+"/ns/net", &st, 0) == nil && followed(&st) == nil {
+			s.addProcess(pid, idOf(&st))
 		}
 	}
 	return nil
