@@ -2,6 +2,7 @@ package calc
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -97,33 +98,29 @@ func (k Kernel) Misses(g Goal, s keepalive.Settings) string {
 	if alive := k.IdlePeerAlive(s); !alive.Never {
 		return fmt.Sprintf("a healthy connection is dropped after %s of silence", inSeconds(alive.Exact))
 	}
-	var text string
-	if g.PathTimeout != 0 && !k.Meets(Goal{PathTimeout: g.PathTimeout, SurviveLoss: g.SurviveLoss}, s) {
-		gap, ok := k.RefreshAfterLoss(s, g.SurviveLoss)
-		gap = add(gap, planRoundTrip)
-		switch {
-		case !ok:
-			text = fmt.Sprintf("an idle connection is not probed, and the path forgets it after %s", inSeconds(g.PathTimeout))
-		case g.SurviveLoss > 0:
-			text = fmt.Sprintf("an idle connection is silent for up to %s where %s lost, and the path forgets it after %s", inSeconds(gap), isLost(g.SurviveLoss), inSeconds(g.PathTimeout))
-		default:
-			text = fmt.Sprintf("an idle connection is silent for up to %s, and the path forgets it after %s", inSeconds(gap), inSeconds(g.PathTimeout))
-		}
+	var reasons []string
+	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
+	gap, ok := k.RefreshAfterLoss(s, g.SurviveLoss)
+	switch gap = add(gap, planRoundTrip); {
+	case g.PathTimeout == 0 || ok && gap < g.PathTimeout:
+	case !ok:
+		say("an idle connection is not probed, and the path forgets it after %s", inSeconds(g.PathTimeout))
+	case g.SurviveLoss > 0:
+		say("an idle connection is silent for up to %s where %s lost, and the path forgets it after %s", inSeconds(gap), isLost(g.SurviveLoss), inSeconds(g.PathTimeout))
+	default:
+		say("an idle connection is silent for up to %s, and the path forgets it after %s", inSeconds(gap), inSeconds(g.PathTimeout))
 	}
-	if p := k.IdleAfterAnsweredProbe(s); g.DetectWithin != 0 && !k.Meets(Goal{DetectWithin: g.DetectWithin}, s) {
-		if text != "" {
-			text += "; "
-		}
-		if p.Never {
-			text += fmt.Sprintf("a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
-		} else {
-			text += fmt.Sprintf("a dead peer is noticed after up to %s, wanted is within %s", inSeconds(add(p.Latest, planRoundTrip)), inSeconds(g.DetectWithin))
-		}
+	switch p := k.IdleAfterAnsweredProbe(s); {
+	case g.DetectWithin == 0 || k.Meets(Goal{DetectWithin: g.DetectWithin}, s):
+	case p.Never:
+		say("a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
+	default:
+		say("a dead peer is noticed after up to %s, wanted is within %s", inSeconds(add(p.Latest, planRoundTrip)), inSeconds(g.DetectWithin))
 	}
-	if text == "" {
-		text = fmt.Sprintf("a healthy connection ends where %s lost", isLost(g.SurviveLoss))
+	if n := k.survives(s); n < g.SurviveLoss {
+		say("a healthy connection ends once %s lost, wanted is that it survives %d", isLost(n+1), g.SurviveLoss)
 	}
-	return text
+	return strings.Join(reasons, "; ")
 }
 
 // stuck says that what a connection has sent is not acknowledged, and that the
@@ -222,26 +219,29 @@ func MissesSSH(g Goal, s SSH) string {
 	case !ok:
 		return "it sends no probes"
 	}
-	var text string
-	if g.PathTimeout != 0 && !MeetsSSH(Goal{PathTimeout: g.PathTimeout, SurviveLoss: g.SurviveLoss}, s) {
-		text = fmt.Sprintf("it probes every %s, and the path forgets after %s", inSeconds(period), inSeconds(g.PathTimeout))
-		if g.SurviveLoss > 0 {
-			text = fmt.Sprintf("it probes every %s, and with %s lost the path, which forgets after %s, is silent for too long", inSeconds(period), count(g.SurviveLoss, "probe"), inSeconds(g.PathTimeout))
-		}
+	var reasons []string
+	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
+	bearing := s // with probes enough, the path is what is left
+	bearing.CountMax = max(s.CountMax, g.SurviveLoss+1)
+	switch {
+	case MeetsSSH(Goal{PathTimeout: g.PathTimeout, SurviveLoss: g.SurviveLoss}, bearing):
+	case g.SurviveLoss > 0:
+		say("it probes every %s, and where %s lost the path, which forgets after %s, is silent for too long", inSeconds(period), isLost(g.SurviveLoss), inSeconds(g.PathTimeout))
+	default:
+		say("it probes every %s, and the path forgets after %s", inSeconds(period), inSeconds(g.PathTimeout))
 	}
-	if end := s.Detection(); g.DetectWithin != 0 && !MeetsSSH(Goal{DetectWithin: g.DetectWithin}, s) {
-		if text != "" {
-			text += "; "
-		}
-		if end.Never {
-			return text + fmt.Sprintf("it never drops a dead peer, wanted is within %s", inSeconds(g.DetectWithin))
-		}
-		return text + fmt.Sprintf("it drops a dead peer after %s, wanted is within %s", inSeconds(noticedLatest(s)), inSeconds(g.DetectWithin))
+	end := s.Detection()
+	switch {
+	case g.DetectWithin == 0 || !end.Never && noticedLatest(s) <= g.DetectWithin:
+	case end.Never:
+		say("it never drops a dead peer, wanted is within %s", inSeconds(g.DetectWithin))
+	default:
+		say("it drops a dead peer after %s, wanted is within %s", inSeconds(noticedLatest(s)), inSeconds(g.DetectWithin))
 	}
-	if text == "" {
-		text = fmt.Sprintf("it drops a healthy session where %s lost", isLost(g.SurviveLoss))
+	if s.CountMax <= g.SurviveLoss && !end.Never {
+		say("it drops a healthy session once %s lost, wanted is that it survives %d", isLost(s.CountMax), g.SurviveLoss)
 	}
-	return text
+	return strings.Join(reasons, "; ")
 }
 
 // inSeconds is a time with as many digits as one wants to read.

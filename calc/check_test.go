@@ -48,14 +48,17 @@ func TestExamine(t *testing.T) {
 		{"both", both, on(keepalive.Defaults()), "values: an idle connection is silent for up to 7331.6 s, and the path forgets it after 350 s; a dead peer is noticed after up to 8025 s, wanted is within 120 s"},
 		{"intvl above time", path, on(settings(60, 400, 1)), "values: an idle connection is silent for up to"},
 		{"a loss that the path does not bear", calc.Goal{PathTimeout: sec(80), SurviveLoss: 2}, on(good), "values: an idle connection is silent for up to 83.1 s where 2 probes in a row are lost, and"},
-		{"a loss that the connection does not bear", calc.Goal{SurviveLoss: 3}, on(good), "values: a healthy connection ends where 3 probes in a row are lost"},
+		{"a loss that the connection does not bear", calc.Goal{SurviveLoss: 3}, on(good), "values: a healthy connection ends once 3 probes in a row are lost, wanted is that it survives 3"},
+		{"a loss that the path bears and the connection does not", calc.Goal{PathTimeout: sec(350), SurviveLoss: 4}, on(good), "values: a healthy connection ends once 3 probes in a row are lost, wanted is that it survives 4"},
+		{"a loss that neither bears", calc.Goal{PathTimeout: sec(80), SurviveLoss: 4}, on(good),
+			"values: an idle connection is silent for up to 103.6 s where 4 probes in a row are lost, and the path forgets it after 80 s; a healthy connection ends once 3 probes in a row are lost, wanted is that it survives 4"},
 		{"a time that is never", both, on(settings(-1, 10, 3)), "values: an idle connection is not probed, and the path forgets it after 350 s; a dead peer is never noticed, wanted is within 120 s"},
 		{"probes 0, whatever the goal", calc.Goal{}, on(settings(60, 10, 0)), "values: a healthy connection is dropped after 60 s of silence"},
 
 		{"a user timeout that waits too long", detect, on(with(good, sec(600))), "user_timeout_outlasts_probes: the user timeout (600 s) takes the place of probes (3), and a dead peer is noticed"},
 		{"a user timeout of one probe", detect, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) ends a healthy connection once 1 probe is lost"},
 		{"a user timeout of two probes", detect, on(with(good, sec(80))), "user_timeout_cuts_probes: the user timeout (80 s) ends a healthy connection once 2 probes in a row are lost"},
-		{"a user timeout of fewer probes than may be lost", calc.Goal{DetectWithin: sec(120), SurviveLoss: 2}, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) takes the place of probes (3), and a healthy connection ends where 2 probes in a row are lost"},
+		{"a user timeout of fewer probes than may be lost", calc.Goal{DetectWithin: sec(120), SurviveLoss: 2}, on(with(good, sec(20))), "user_timeout_cuts_probes: the user timeout (20 s) takes the place of probes (3), and a healthy connection ends once 1 probe is lost, wanted is that it survives 2"},
 		{"a user timeout that agrees", detect, on(with(good, sec(90))), ""},
 		{"a user timeout where no goal is", calc.Goal{}, on(with(good, sec(20))), "user_timeout_cuts_probes: "},
 
@@ -109,6 +112,35 @@ func TestExamine(t *testing.T) {
 		}
 		if !same {
 			t.Errorf("%s (-want +got):\n%s", c.what, cmp.Diff(want, got))
+		}
+	}
+}
+
+// What is said of SSH is what is wrong, and no more.
+func TestMissesSSH(t *testing.T) {
+	ssh := func(side calc.SSHSide, interval, count int) calc.SSH {
+		return calc.SSH{Side: side, Interval: sec(interval), CountMax: count, TCPKeepAlive: true}
+	}
+	for _, c := range []struct {
+		what string
+		goal calc.Goal
+		ssh  calc.SSH
+		want string
+	}{
+		{"all is well", calc.Goal{PathTimeout: sec(60), DetectWithin: sec(120), SurviveLoss: 2}, ssh(calc.SSHClient, 19, 3), ""},
+		{"off", calc.Goal{PathTimeout: sec(60)}, ssh(calc.SSHClient, 0, 3), "it sends no probes"},
+		{"too seldom", calc.Goal{PathTimeout: sec(60)}, ssh(calc.SSHClient, 60, 3), "it probes every 60 s, and the path forgets after 60 s"},
+		{"too seldom where one is lost", calc.Goal{PathTimeout: sec(60), SurviveLoss: 1}, ssh(calc.SSHClient, 30, 3),
+			"it probes every 30 s, and where 1 probe is lost the path, which forgets after 60 s, is silent for too long"},
+		{"too few, often enough", calc.Goal{PathTimeout: sec(60), SurviveLoss: 2}, ssh(calc.SSHServer, 10, 2),
+			"it drops a healthy session once 2 probes in a row are lost, wanted is that it survives 2"},
+		{"too slow", calc.Goal{DetectWithin: sec(60)}, ssh(calc.SSHServer, 20, 3), "it drops a dead peer after 80.6 s, wanted is within 60 s"},
+		{"sshd that never drops anything loses nothing", calc.Goal{PathTimeout: sec(60), SurviveLoss: 2}, ssh(calc.SSHServer, 10, 0), ""},
+		{"and notices nothing", calc.Goal{DetectWithin: sec(60), SurviveLoss: 2}, ssh(calc.SSHServer, 10, 0), "it never drops a dead peer, wanted is within 60 s"},
+		{"ssh that gives up at once", calc.Goal{PathTimeout: sec(60)}, ssh(calc.SSHClient, 10, 0), "a healthy session is dropped after 10 s of silence"},
+	} {
+		if got := calc.MissesSSH(c.goal, c.ssh); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
 		}
 	}
 }

@@ -310,7 +310,7 @@ func MeetsSSH(g Goal, s SSH) bool {
 	if g.DetectWithin != 0 && (end.Never || noticedLatest(s) > g.DetectWithin) {
 		return false
 	}
-	return ok && s.CountMax > g.SurviveLoss
+	return ok && (end.Never || s.CountMax > g.SurviveLoss)
 }
 
 // noticedLatest is when a session whose peer is gone ends, with late wake-ups and
