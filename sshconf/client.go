@@ -66,19 +66,16 @@ const (
 // here, could decide, the setting is unsure.
 func ScanClient(c Client) ([]Setting, error) {
 	s := &scan{
-		aliases: map[string]Keyword{
-			"serveraliveinterval": ServerAliveInterval, "serveralivecountmax": ServerAliveCountMax,
-			"tcpkeepalive": TCPKeepAlive, "keepalive": TCPKeepAlive,
-			// Debian's names of old.
-			"protocolkeepalives": ServerAliveInterval, "setuptimeout": ServerAliveInterval,
-			"hostname": keyHostName, "user": keyUser, "batchmode": keyBatchMode, "canonicalizehostname": keyCanonicalizeHostname,
-		},
+		names:   namesOf(false),
 		found:   map[Keyword]Setting{},
 		host:    "host",
 		instead: c.instead,
 
 		findings: c.findings,
 		settled:  map[Keyword]bool{},
+	}
+	for _, k := range []Keyword{keyHostName, keyUser, keyBatchMode, keyCanonicalizeHostname} {
+		s.names[strings.ToLower(string(k))] = k
 	}
 	s.commandLine(c.Options)
 	final, again := no, false
@@ -113,7 +110,7 @@ func ScanClient(c Client) ([]Setting, error) {
 	if err := pass(); err != nil {
 		return nil, err
 	}
-	if set := s.found[keyCanonicalizeHostname]; set.Line != 0 && set.Value != "no" || set.Unsure != "" {
+	if set := s.found[keyCanonicalizeHostname]; set.isOn() || set.Unsure != "" {
 		s.doubt("CanonicalizeHostname may change the name of the host")
 	}
 	if again { // ssh reads all files again, by the name it found, and adds what is not set yet
@@ -128,7 +125,7 @@ func ScanClient(c Client) ([]Setting, error) {
 		}
 	}
 	// Debian's ssh probes every 300 s in batch mode, unless a file says otherwise.
-	if batch := s.found[keyBatchMode]; s.found[ServerAliveInterval].Line == 0 && (batch.Unsure != "" || batch.Line != 0 && batch.Value != "no") {
+	if batch := s.found[keyBatchMode]; s.found[ServerAliveInterval].Line == 0 && (batch.isOn() || batch.Unsure != "") {
 		if interval := s.found[ServerAliveInterval]; interval.Unsure == "" {
 			interval.Unsure = "BatchMode sets it on Debian and its kin"
 			s.found[ServerAliveInterval] = interval
@@ -196,6 +193,12 @@ func (c Client) match(s *scan, args []string, final truth) truth {
 		result = both(result, holds)
 	}
 	return result
+}
+
+// isOn reports whether a line sets it to anything but no.
+func (s Setting) isOn() bool {
+	on, ok := parseSwitch(s.Value)
+	return s.Line != 0 && (on || !ok)
 }
 
 // known is what a keyword is set to so far, or its default; ok is false where that

@@ -1,42 +1,6 @@
 package sshconf
 
-import (
-	"strconv"
-	"strings"
-)
-
-// A Value is what a keyword is to have, as it is written in a file.
-type Value struct {
-	Keyword Keyword
-	Text    string
-}
-
-// holds reports whether a file's text, or a program's, means the value.
-func (v Value) holds(text string) bool {
-	switch v.Keyword {
-	case ServerAliveInterval, ClientAliveInterval:
-		a, err := ParseTime(v.Text)
-		b, err2 := ParseTime(text)
-		return err == nil && err2 == nil && a == b
-	case TCPKeepAlive:
-		truth := map[string]string{"true": "yes", "false": "no", "yes": "yes", "no": "no"}
-		return truth[v.Text] != "" && truth[v.Text] == truth[text]
-	}
-	a, err := strconv.Atoi(v.Text)
-	b, err2 := strconv.Atoi(text)
-	return err == nil && err2 == nil && a == b
-}
-
-// preset is what a keyword has where no file sets it.
-func preset(k Keyword) string {
-	switch k {
-	case ServerAliveCountMax, ClientAliveCountMax:
-		return "3"
-	case TCPKeepAlive:
-		return "yes"
-	}
-	return "0"
-}
+import "strings"
 
 // document is a file of ssh or sshd as its lines. Nothing is lost: the lines put
 // together are the file.
@@ -209,9 +173,6 @@ func (d document) above(i int) int {
 	}
 	return i
 }
-
-// option is a line that sets a value.
-func (v Value) option(indent string) string { return indent + string(v.Keyword) + " " + v.Text }
 
 // Statements are the lines of a file that set something, or include, by their
 // keyword, as it is spelt there, and their first argument. Of other programs' files they are what

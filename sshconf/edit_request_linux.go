@@ -231,7 +231,7 @@ func (e *ShadowedError) Error() string {
 // decides is one of the files as they are before: ours does not.
 func (r Request) shadowed(said Options, now []Setting, values []Value) error {
 	for _, v := range values {
-		got := said[strings.ToLower(string(v.Keyword))]
+		got := said.Of(v.Keyword)
 		if v.holds(got) {
 			continue
 		}
@@ -242,13 +242,4 @@ func (r Request) shadowed(said Options, now []Setting, values []Value) error {
 		return &ShadowedError{Value: v, Got: got, Source: s.Source(), Unsure: s.Unsure}
 	}
 	return nil
-}
-
-// optionsOf is what the files say, as the program would print it.
-func optionsOf(settings []Setting) Options {
-	said := Options{}
-	for _, s := range settings {
-		said[strings.ToLower(string(s.Keyword))] = s.effective()
-	}
-	return said
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,7 +82,7 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 		return nil, err
 	}
 	if v.Approximate {
-		v.Before = optionsOf(v.now)
+		v.Before = OptionsOf(v.now)
 	}
 	for _, s := range v.now {
 		v.Sources[s.Keyword] = s.Source()
@@ -106,7 +107,7 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 // choose finds the file to change and what becomes of it.
 func (v *Revision) choose(main *original) error {
 	r := v.request
-	if !slices.ContainsFunc(r.Values, func(w Value) bool { return !w.holds(v.Before[strings.ToLower(string(w.Keyword))]) }) {
+	if !slices.ContainsFunc(r.Values, func(w Value) bool { return !w.holds(v.Before.Of(w.Keyword)) }) {
 		v.Path, v.file, v.Old, v.New = r.main(), main, main.content, main.content
 		return nil
 	}
@@ -165,7 +166,7 @@ func (v *Revision) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.After = optionsOf(after)
+	v.After = OptionsOf(after)
 	if v.Approximate {
 		for _, w := range r.Values {
 			if s := of(after, w.Keyword); s.Unsure != "" || !w.holds(s.effective()) {
@@ -176,7 +177,7 @@ func (v *Revision) check(ctx context.Context) error {
 	}
 	// What holds already may do so by a file that is not looked at here.
 	missing := slices.DeleteFunc(slices.Clone(r.Values), func(w Value) bool {
-		return w.holds(v.Before[strings.ToLower(string(w.Keyword))])
+		return w.holds(v.Before.Of(w.Keyword))
 	})
 	return r.candidate(v.Path, v.New, func(main string) error {
 		said, err := r.askAbout(ctx, main)
@@ -184,12 +185,10 @@ func (v *Revision) check(ctx context.Context) error {
 			return err
 		}
 		for _, w := range r.Values {
-			key := strings.ToLower(string(w.Keyword))
-			v.After[key] = v.Before[key]
+			v.After.put(w.Keyword, v.Before.Of(w.Keyword))
 		}
 		for _, w := range missing {
-			key := strings.ToLower(string(w.Keyword))
-			v.After[key] = said[key]
+			v.After.put(w.Keyword, said.Of(w.Keyword))
 		}
 		return r.shadowed(said, v.now, missing)
 	})
@@ -290,10 +289,10 @@ func (v *Revision) kept() []string {
 		return nil
 	}
 	ours := func(name string) bool { return pattern == "" || matchPattern(name, pattern) }
-	wanted := map[string]Keyword{}
-	for _, w := range r.Values {
-		wanted[strings.ToLower(string(w.Keyword))] = w.Keyword
-	}
+	wanted := namesOf(r.Server)
+	maps.DeleteFunc(wanted, func(_ string, k Keyword) bool {
+		return !slices.ContainsFunc(r.Values, func(w Value) bool { return w.Keyword == k })
+	})
 	after, err := r.scan(&overlay{v.Path, v.New})
 	if err != nil {
 		return nil
@@ -315,7 +314,7 @@ func (v *Revision) kept() []string {
 		for i, l := range d.lines {
 			k := wanted[l.keyword]
 			if k != "" && deciding[position{path, i + 1}] && !r.Server {
-				delete(wanted, l.keyword) // what is below has no effect
+				maps.DeleteFunc(wanted, func(_ string, other Keyword) bool { return other == k }) // what is below has no effect
 				continue
 			}
 			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) || !slices.ContainsFunc(d.lines[l.block].args, ours) {

@@ -9,21 +9,11 @@ import (
 // parseSSH and parseSSHD read one file of OpenSSH, block by block: what each says by
 // itself. What is in force for a connection is for [ScanClient] and [ScanServer] to
 // say, and for the programs.
-func parseSSH(t text) ([]Session, error) {
-	return parseBlocks(t, SSH, ServerAliveInterval, ServerAliveCountMax, map[string]string{
-		"keepalive": "tcpkeepalive", "protocolkeepalives": "serveraliveinterval", "setuptimeout": "serveraliveinterval",
-	})
-}
+func parseSSH(t text) ([]Session, error)  { return parseBlocks(t, SSH) }
+func parseSSHD(t text) ([]Session, error) { return parseBlocks(t, SSHD) }
 
-func parseSSHD(t text) ([]Session, error) {
-	return parseBlocks(t, SSHD, ClientAliveInterval, ClientAliveCountMax, map[string]string{"keepalive": "tcpkeepalive"})
-}
-
-func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]string) ([]Session, error) {
-	wanted := map[string]Keyword{}
-	for _, k := range []Keyword{interval, count, TCPKeepAlive} {
-		wanted[strings.ToLower(string(k))] = k
-	}
+func parseBlocks(t text, p Program) ([]Session, error) {
+	names := namesOf(p == SSHD)
 	var sessions []Session
 	block := Session{Program: p, Lines: map[string]int{}}
 	closeBlock := func() {
@@ -45,10 +35,7 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", l.number, err)
 		}
-		if other, ok := aliases[keyword]; ok {
-			keyword = other
-		}
-		switch k := wanted[keyword]; {
+		switch k := names[keyword]; {
 		case keyword == "match", keyword == "host" && p == SSH:
 			if closeBlock(); len(sessions) > maxSessions {
 				return nil, errSessions
@@ -91,7 +78,7 @@ func parseBlocks(t text, p Program, interval, count Keyword, aliases map[string]
 func (s *Session) setKeyword(k Keyword, value string) error {
 	switch k {
 	case TCPKeepAlive:
-		on, ok := map[string]bool{"yes": true, "true": true, "no": false, "false": false}[strings.ToLower(value)]
+		on, ok := parseSwitch(value)
 		if !ok {
 			return fmt.Errorf("%s is yes or no, not %q", k, value)
 		}

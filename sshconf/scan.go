@@ -66,8 +66,8 @@ func (t truth) String() string { return [...]string{"no", "unsure", "yes"}[t] }
 
 // scan is one walk through the files, or several with the same findings.
 type scan struct {
-	aliases map[string]Keyword // keywords by their lower-case names
-	found   map[Keyword]Setting
+	names map[string]Keyword // keywords by their names in lower case
+	found map[Keyword]Setting
 
 	// block evaluates a line that begins a block: "match", or host.
 	block func(keyword string, args []string) truth
@@ -157,7 +157,7 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 
 // set takes the value of a keyword, if it is the first.
 func (s *scan) set(keyword string, args []string, at position, sc scope) {
-	k, wanted := s.aliases[keyword]
+	k, wanted := s.names[keyword]
 	if !wanted || len(args) == 0 {
 		return
 	}
@@ -194,7 +194,7 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 
 // doubt makes everything unsure that is not decided yet.
 func (s *scan) doubt(why string) {
-	for _, k := range s.aliases {
+	for _, k := range s.names {
 		if now := s.found[k]; now.Line == 0 && now.Unsure == "" {
 			now.Keyword, now.Unsure = k, why
 			s.found[k] = now

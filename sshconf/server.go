@@ -40,10 +40,6 @@ func ScanServer(v Server) ([]Setting, error) {
 	if dir == "" {
 		dir = systemDir
 	}
-	aliases := map[string]Keyword{
-		"clientaliveinterval": ClientAliveInterval, "clientalivecountmax": ClientAliveCountMax,
-		"tcpkeepalive": TCPKeepAlive, "keepalive": TCPKeepAlive,
-	}
 	// sshd reads its files when it starts, with no connection to match, and again
 	// for every connection, then only what is in Match blocks. Source: servconf.c,
 	// parse_server_config, parse_server_match_config.
@@ -54,13 +50,13 @@ func ScanServer(v Server) ([]Setting, error) {
 		_, err := s.read(v.File, sc, 0)
 		return err
 	}
-	global := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
+	global := &scan{names: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
 	global.commandLine(v.Options)
 	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
 	if err := read(global, scope{active: yes}); err != nil {
 		return nil, err
 	}
-	matched := &scan{aliases: aliases, found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
+	matched := &scan{names: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
 	matched.block = func(_ string, args []string) truth { return v.match(args) }
 	if err := read(matched, scope{matchOnly: true}); err != nil {
 		return nil, err

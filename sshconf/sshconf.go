@@ -39,6 +39,23 @@ var (
 	ServerKeywords = []Keyword{ClientAliveInterval, ClientAliveCountMax, TCPKeepAlive}
 )
 
+// namesOf are the keywords by the names, in lower case, that they have in files of ssh
+// or of sshd. KeepAlive is a name of old, and ProtocolKeepAlives and SetupTimeOut are
+// Debian's. Source: readconf.c and servconf.c, keywords; Debian's keepalive-extensions.patch.
+func namesOf(server bool) map[string]Keyword {
+	if server {
+		return map[string]Keyword{
+			"clientaliveinterval": ClientAliveInterval, "clientalivecountmax": ClientAliveCountMax,
+			"tcpkeepalive": TCPKeepAlive, "keepalive": TCPKeepAlive,
+		}
+	}
+	return map[string]Keyword{
+		"serveraliveinterval": ServerAliveInterval, "serveralivecountmax": ServerAliveCountMax,
+		"protocolkeepalives": ServerAliveInterval, "setuptimeout": ServerAliveInterval,
+		"tcpkeepalive": TCPKeepAlive, "keepalive": TCPKeepAlive,
+	}
+}
+
 // ParseTime reads a time as OpenSSH writes it: a number of seconds, or numbers
 // with the units s, m, h, d and w, in either case, one after the other. "1h30m" is
 // 5400 s, "1M" a minute. The largest is 2147483647 s. See sshd_config(5), TIME

@@ -215,7 +215,7 @@ type sshFacts struct {
 func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 	approximate := errors.Is(f.err, sshconf.ErrNotInstalled) && f.scanErr == nil
 	if approximate {
-		f.said, f.err = optionsOf(f.found.Settings), nil
+		f.said, f.err = sshconf.OptionsOf(f.found.Settings), nil
 	}
 	if f.err != nil {
 		d := report.UnknownSSHSide(strings.ReplaceAll(f.err.Error(), "\n", "; ")) // joined errors
@@ -237,7 +237,7 @@ func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 	d.Warnings = append(d.Warnings, end.Warnings(v.kernel, v.settings)...)
 	for _, set := range f.found.Settings {
 		keyword := string(set.Keyword)
-		same := set.Line == 0 || sameValue(set, f.said[strings.ToLower(keyword)])
+		same := set.Line == 0 || set.Keyword.Same(set.Value, f.said.Of(set.Keyword))
 		switch {
 		case set.Unsure != "":
 			d.Unsure[keyword] = set.Unsure
@@ -265,32 +265,6 @@ func (f sshFacts) release() *string {
 		return nil
 	}
 	return &release
-}
-
-// sameValue reports whether a line is what the program has, too.
-func sameValue(set sshconf.Setting, said string) bool {
-	a, err := sshconf.ParseTime(set.Value)
-	b, err2 := sshconf.ParseTime(said)
-	if err == nil && err2 == nil {
-		return a == b
-	}
-	truth := map[string]string{"true": "yes", "false": "no"}
-	value := set.Value
-	if t, ok := truth[value]; ok {
-		value = t
-	}
-	return value == said
-}
-
-// optionsOf is what the files say, as a program would print it.
-func optionsOf(settings []sshconf.Setting) sshconf.Options {
-	said := sshconf.Options{}
-	for _, set := range settings {
-		if set.Line != 0 {
-			said[strings.ToLower(string(set.Keyword))] = set.Value
-		}
-	}
-	return said
 }
 
 // readEnd reads the options that decide.

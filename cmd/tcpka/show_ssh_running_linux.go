@@ -327,7 +327,7 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 	case changed != "":
 		why = changed + " has changed " + since.text
 	}
-	said := sshconf.Options{}
+	var counts []sshconf.Setting
 	for _, set := range found.Settings {
 		keyword := string(set.Keyword)
 		certain := set.File == sshconf.FromCommandLine
@@ -342,7 +342,7 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 			continue
 		}
 		if set.Line != 0 {
-			said[strings.ToLower(keyword)] = set.Value
+			counts = append(counts, set)
 			d.Sources[keyword] = set.Source()
 		}
 	}
@@ -351,7 +351,7 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 	}
 	side := d.Side
 	end := calc.SSH{Side: side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	if err := readEnd(&end, said); err != nil {
+	if err := readEnd(&end, sshconf.OptionsOf(counts)); err != nil {
 		scene.unknown(d, keywords, err.Error())
 		return
 	}

@@ -90,7 +90,7 @@ const maxShadowed = 10
 // as what counts do no harm.
 func warnShadowed(side *report.SSHSide, lines []sshconf.Shadowed) {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(s sshconf.Shadowed) bool {
-		return !s.Always || sameValue(s.Setting, s.By.Value) || s.File == sshconf.FromCommandLine
+		return !s.Always || s.Keyword.Same(s.Value, s.By.Value) || s.File == sshconf.FromCommandLine
 	})
 	for i, s := range lines {
 		if i == maxShadowed {
