@@ -489,7 +489,7 @@ func TestIPv6Zone(t *testing.T) {
 // IPVS is a box of its own kind: a load balancer in the kernel.
 func TestTheBoundsBracketTheLimitOfIPVS(t *testing.T) {
 	t.Parallel()
-	nstest.Run(t, func(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
 		if _, err := os.Stat(ipvsTable); err != nil {
 			t.Skip("this kernel has no IPVS")
 		}

@@ -84,7 +84,7 @@ func prepare() error {
 	}
 	os.Stdout, os.Stderr = out, out
 	for key, value := range map[string]string{
-		"PATH": "/bin", "HOME": "/root", "USER": "root", "TMPDIR": "/tmp",
+		"PATH": searchPath, "HOME": "/root", "USER": "root", "TMPDIR": "/tmp",
 	} {
 		if err := os.Setenv(key, value); err != nil {
 			return err

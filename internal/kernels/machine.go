@@ -169,30 +169,6 @@ func (r *run) pack(file, kernel string, tests []test) error {
 	return f.Close()
 }
 
-// programs adds the few that tests start, from a static busybox. Tests that want
-// others are skipped in the guest.
-func (r *run) programs(a *archive) error {
-	found, err := versions([]string{"busybox-static"})
-	if err != nil {
-		return err
-	}
-	dir, err := r.unpacked(found[0].name, found[0].version)
-	if err != nil {
-		return err
-	}
-	busybox, err := one(dir, "bin/busybox")
-	if err != nil {
-		return err
-	}
-	a.copy("bin/busybox", busybox, 0o755)
-	for _, name := range strings.Fields("[ basename cat chmod chown cp cut date dirname echo env expr false find grep head id kill " +
-		"ln ls mkdir mkfifo mknod mount mv od printf ps pwd readlink realpath rm rmdir sed seq sh sleep sort stat " +
-		"stty tail tee test timeout touch tr true truncate umount uname uniq wc yes") {
-		a.link("bin/"+name, "busybox")
-	}
-	return nil
-}
-
 // follow reads what the guest prints, and reports whether it came to its end.
 func (r *result) follow(out io.Reader) (done bool) {
 	var name string

@@ -134,7 +134,14 @@ func (r *Router) IPVS(server netip.AddrPort, seconds int) netip.AddrPort {
 		{"-a", "-t", virtual.String(), "-r", server.String(), "-m"},
 		{"--set", fmt.Sprint(seconds), "0", "0"},
 	} {
-		if err := within(r.router, exec.Command(ipvsadm, args...).Run); err != nil {
+		err := within(r.router, func() error {
+			out, err := exec.Command(ipvsadm, args...).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			return err
+		})
+		if err != nil {
 			r.t.Fatalf("ipvsadm %q: %v", args, err)
 		}
 	}
