@@ -278,9 +278,13 @@ func lookAgain(sysctl keepalive.Settings, listen bool, list []*tuning) error {
 		}
 		now := newTuning(s)
 		for _, o := range socketOptions {
-			if want := o.wanted(t.change); want != nil && o.value(now.values()) != *want {
+			if want, value := o.wanted(t.change), o.value(now.values()); want != nil && value != *want {
 				t.back = true
-				t.err = fmt.Errorf("%s is %d again: someone else set it", o.name, o.value(now.values()))
+				again := ""
+				if value == o.value(t.values()) {
+					again = " again"
+				}
+				t.err = fmt.Errorf("%s is %d%s: someone else set it", o.name, value, again)
 			}
 		}
 		if t.back {

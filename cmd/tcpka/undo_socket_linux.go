@@ -31,6 +31,7 @@ type socketComeback struct {
 	tunings  []*tuning                    // what is to be written
 
 	seen, unseen int
+	ending       int // sockets in a state in which they are not changed
 	pinned       int // sockets with a value that was the sysctl's and stays their own
 	perhaps      int // those of which it is not known whether it was
 	refused      tally
@@ -100,10 +101,15 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Ch
 			return err
 		}
 		b.sysctl = snap.settings
-		q := sockets.Query{Sysctl: b.sysctl, Filter: sockets.Filter{States: tunable(true)}}
+		q := sockets.Query{Sysctl: b.sysctl, Filter: sockets.Filter{States: sockets.AllStates}}
 		var broken error
 		_, err = sockets.List(q, func(s *sockets.Socket) error {
-			if changes, ok := recorded[s.Cookie]; ok {
+			changes, ok := recorded[s.Cookie]
+			switch {
+			case !ok || s.Inode == 0: // another one, or what the kernel still has of one that was closed
+			case !tunable(true).Has(s.State):
+				b.ending++
+			default:
 				broken = errors.Join(broken, r.add(b, s, changes))
 			}
 			return nil
@@ -137,6 +143,7 @@ func (r *socketReversal) add(b *socketComeback, s *sockets.Socket, changes []*jo
 			back = o.value(sysctl)
 		}
 		switch value := o.value(now); {
+		case c.Inherited && o.origin(now) == sockets.FromSysctl: // it was never changed, whatever that says now
 		case value == set:
 			if pin(c); back != value {
 				o.want(&t.change, back)
@@ -186,11 +193,12 @@ func parseOption(c *journal.Change) (o socketOption, old, set int, err error) {
 
 // explain says what is not taken back, and what need not be.
 func (r *socketReversal) explain() {
-	var gone, pinned, perhaps, unseen int
+	var gone, ending, pinned, perhaps, unseen int
 	for _, b := range r.rooms {
 		pinned += b.pinned
 		perhaps += b.perhaps
-		gone += len(b.recorded) - b.seen
+		ending += b.ending
+		gone += len(b.recorded) - b.seen - b.ending
 		unseen += b.unseen
 		for _, line := range b.refused.lines() {
 			r.leave("%s", line)
@@ -205,6 +213,9 @@ func (r *socketReversal) explain() {
 	}
 	if unseen > 0 {
 		r.leave("%s cannot be read: with more privilege they can (sudo)", some(unseen, "1 socket, whose values", "%d sockets, whose values"))
+	}
+	if ending > 0 {
+		r.leave("%s: such a connection is not changed any more, and keeps the values until it ends", some(ending, "1 socket, which was closed on this side", "%d sockets, which were closed on this side"))
 	}
 	if gone > 0 {
 		r.note("%s closed since", some(gone, "1 socket was", "%d sockets were"))
