@@ -278,7 +278,8 @@ func (l listing) compare(t *testing.T, all []held) {
 			continue
 		}
 		if bad++; bad > 5 {
-			t.Fatalf("and so on; %d listed", len(l.sockets))
+			t.Errorf("and so on; %d listed", len(l.sockets))
+			return
 		}
 	}
 }
