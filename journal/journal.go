@@ -9,10 +9,12 @@
 //	{"op":"undone","id":"1mnedd50"}
 //
 // (each on one line). Sockets that were changed alike share an element of
-// changes. An undo that leaves some of the changes says which, by
-// {"op":"partly","id":"1mnedd50","left":[0]}. What a crash leaves behind is a command that is not done, or a line
-// that breaks off. A reader passes over what it cannot read or does not know, and
-// lets a newer version's lines and fields stand.
+// changes. "applied" of a line done lists the changes that were made, by their
+// places; without it all were. An undo that leaves some of the changes says which,
+// by {"op":"partly","id":"1mnedd50","left":[0]}. What a crash leaves behind is a
+// command that is not done, or a line that breaks off. A reader passes over what
+// it cannot read or does not know, and lets a newer version's lines and fields
+// stand.
 //
 // Whoever can write the journal says what undo writes. So its directory and its
 // file must belong to the effective user, be closed to everyone else (modes 0700
