@@ -129,7 +129,8 @@ func (g Gap) String() string {
 // Owners are looked for in all processes that the caller sees, in whatever
 // namespace. A socket that comes or goes meanwhile may be listed or not; one that
 // stays is listed once. Nothing is kept of the sockets but 20 bytes for each
-// descriptor, and by Diag another 11 to 21 for the cookie.
+// descriptor, and another 11 to 21 for the cookie by Diag, and by BPF before Linux
+// 6.17: there the walk is made at least twice.
 func List(q Query, visit func(*Socket) error) (Report, error) {
 	if q.Shared == nil {
 		q.Shared = new(Shared)
