@@ -38,7 +38,8 @@ is reloaded, which --reload does as set ssh --reload does: only where it will co
 }
 
 func (s *session) undo(c *cli.Context) error {
-	if _, err := outputFormat(c); err != nil {
+	format, err := outputFormat(c)
+	if err != nil {
 		return err
 	}
 	list, dryRun, forget, id := givenBool(c, "list"), givenBool(c, "dry-run"), givenBool(c, "forget"), c.Args().First()
@@ -85,7 +86,7 @@ func (s *session) undo(c *cli.Context) error {
 		s.notice("%d lines of %s cannot be read and were passed over", log.Skipped, dir)
 	}
 	if list {
-		return s.render(c, listed(log, boot))
+		return s.render(c, listed(log, boot, format == "json"))
 	}
 	if _, err := choose(log, id, boot); err != nil {
 		return err

@@ -8,7 +8,9 @@ import (
 	"github.com/tcpka/tcpka/journal"
 )
 
-func listed(log journal.Log, boot string) report.Journal {
+// listed is the journal as an answer. Only JSON has the changes, which may be those of
+// many thousand sockets.
+func listed(log journal.Log, boot string, changes bool) report.Journal {
 	d := report.Journal{Schema: "tcpka/undo-list/v1", Entries: []report.JournalEntry{}}
 	for _, e := range log.Entries {
 		r := report.JournalEntry{ID: e.ID, Time: e.Time, Command: e.Command, State: "done", Changes: []report.Change{}}
@@ -22,16 +24,25 @@ func listed(log journal.Log, boot string) report.Journal {
 		case !e.Done:
 			r.State = "interrupted"
 		}
-		for _, c := range e.Changes {
-			if k := reversalOf(c.Kind, nil); k != nil {
-				r.Changes = append(r.Changes, k.list(c)...)
-				continue
-			}
-			r.Changes = append(r.Changes, recorded(c))
+		if changes {
+			r.Changes = changesOf(e)
 		}
 		d.Entries = append(d.Entries, r)
 	}
 	return d
+}
+
+// changesOf are those of one command.
+func changesOf(e journal.Entry) []report.Change {
+	all := []report.Change{}
+	for _, c := range e.Changes {
+		if k := reversalOf(c.Kind, nil); k != nil {
+			all = append(all, k.list(c)...)
+			continue
+		}
+		all = append(all, recorded(c))
+	}
+	return all
 }
 
 // recorded is a change as the journal has it.
