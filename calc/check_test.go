@@ -52,6 +52,8 @@ func TestExamine(t *testing.T) {
 		{"a loss that the path bears and the connection does not", calc.Goal{PathTimeout: sec(350), SurviveLoss: 4}, on(good), "values: a healthy connection ends once 3 probes in a row are lost, wanted is that it survives 4"},
 		{"a loss that neither bears", calc.Goal{PathTimeout: sec(80), SurviveLoss: 4}, on(good),
 			"values: an idle connection is silent for up to 103.6 s where 4 probes in a row are lost, and the path forgets it after 80 s; a healthy connection ends once 3 probes in a row are lost, wanted is that it survives 4"},
+		{"a time that is never, which loses nothing", calc.Goal{SurviveLoss: 4}, on(settings(-1, 10, 0)), ""},
+		{"an intvl that is never, likewise", calc.Goal{DetectWithin: sec(120), SurviveLoss: 4}, on(settings(60, -1, 3)), "values: a dead peer is never noticed, wanted is within 120 s"},
 		{"a time that is never", both, on(settings(-1, 10, 3)), "values: an idle connection is not probed, and the path forgets it after 350 s; a dead peer is never noticed, wanted is within 120 s"},
 		{"probes 0, whatever the goal", calc.Goal{}, on(settings(60, 10, 0)), "values: a healthy connection is dropped after 60 s of silence"},
 

@@ -2,6 +2,7 @@ package calc
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -90,8 +91,11 @@ func (k Kernel) RefreshAfterLoss(s keepalive.Settings, n int) (latest time.Durat
 }
 
 // survives is how many probes in a row can be lost while the connection lives
-// on, however late the timers are.
+// on, however late the timers are: any number where keepalive never ends it.
 func (k Kernel) survives(s keepalive.Settings) int {
+	if k.IdlePeerGone(s).Never {
+		return math.MaxInt
+	}
 	if s.UserTimeout == 0 {
 		return s.Probes - 1
 	}
