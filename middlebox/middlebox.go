@@ -1,7 +1,8 @@
 // Package middlebox is a catalogue of what lies between two ends of a TCP
 // connection: NATs, load balancers, firewalls and proxies, and how long each
-// remembers a connection on which nothing is said. It is data and a lookup; on
-// Linux it also reads what this host itself remembers.
+// remembers a connection on which nothing is said. That is data and a lookup. On
+// Linux it also reads what this host itself remembers, and measures what a path
+// does: [Prober] from the near end, [Responder] from the far one.
 //
 // The values are defaults, collected in the month that [Checked] names. Vendors
 // change them and administrators set others: each carries its source and how
