@@ -22,10 +22,14 @@ func (s *session) lookElsewhere(f sockets.Filter, w where) {
 	}
 }
 
-// elsewhere says of a filter that wants no socket here that the processes it names are
-// in other network namespaces, and how to look there. It is "" where they are not,
-// where that cannot be seen, and where the filter names none.
+// elsewhere says of a filter that wants no socket here that no process has such a name,
+// or that the processes it names are in other network namespaces, and how to look there.
+// It is "" where they are not, where that cannot be seen, and where the filter names
+// none.
 func elsewhere(f sockets.Filter, w where) string {
+	if len(f.Comms) > 0 && len(named(sockets.Filter{Comms: f.Comms}, "/proc")) == 0 {
+		return fmt.Sprintf("no process that is seen is called %s", strings.Join(f.Comms, " or "))
+	}
 	if w.all {
 		return ""
 	}
