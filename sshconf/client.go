@@ -66,16 +66,16 @@ const (
 // here, could decide, the setting is unsure.
 func ScanClient(c Client) ([]Setting, error) {
 	s := &scan{
-		names:   namesOf(false),
-		found:   map[Keyword]Setting{},
-		host:    "host",
-		instead: c.instead,
+		keywords: namesOf(false),
+		found:    map[Keyword]Setting{},
+		host:     "host",
+		instead:  c.instead,
 
 		findings: c.findings,
 		settled:  map[Keyword]bool{},
 	}
 	for _, k := range []Keyword{keyHostName, keyUser, keyBatchMode, keyCanonicalizeHostname} {
-		s.names[strings.ToLower(string(k))] = k
+		s.keywords[strings.ToLower(string(k))] = k
 	}
 	s.commandLine(c.Options)
 	final, again := no, false

@@ -52,7 +52,7 @@ func (r Request) candidate(path string, content []byte, use func(main string) er
 	}
 	main := file
 	if path != r.main() {
-		old, _, err := readWhole(r.main())
+		old, err := readConfig(r.main())
 		if err != nil {
 			return err
 		}
@@ -110,12 +110,8 @@ func (e *refusal) Unwrap() error { return e.err }
 func (r Request) including(main []byte, file string) []byte {
 	d := parseDocument(main, !r.Server)
 	rev := newRevision()
-	for i, l := range d.lines {
-		if l.keyword == "include" {
-			rev.put(i, `Include "`+file+`"`)
-			break
-		}
-	}
+	_, i := d.dropInDir(systemDir)
+	rev.put(i, `Include "`+file+`"`)
 	return d.apply(rev)
 }
 
@@ -125,7 +121,7 @@ func (r Request) dropIns(main []byte) []string {
 	if r.File != "" || r.own() {
 		return nil
 	}
-	dir := dropInDir(main, !r.Server, systemDir)
+	dir, _ := parseDocument(main, !r.Server).dropInDir(systemDir)
 	if info, err := os.Stat(dir); dir == "" || err != nil || !info.IsDir() {
 		return nil
 	}

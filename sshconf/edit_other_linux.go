@@ -34,7 +34,7 @@ func (r Request) Owns(path string) bool {
 	if path == r.main() {
 		return true
 	}
-	main, err := readFile(r.main())
+	main, err := readConfig(r.main())
 	return err == nil && slices.Contains(r.dropIns(main), path)
 }
 

@@ -170,7 +170,7 @@ func (r Request) ask(ctx context.Context) (Options, error) {
 	if !r.Server && r.own() && r.File == "" {
 		return r.Programs.Client(ctx, r.As, r.dest())
 	}
-	if content, _, err := readWhole(r.main()); err == nil && !bytes.Equal(r.rooted(content), content) {
+	if content, err := readConfig(r.main()); err == nil && !bytes.Equal(r.rooted(content), content) {
 		var said Options
 		err := r.candidate(r.main(), content, func(main string) (err error) {
 			said, err = r.askAbout(ctx, main)

@@ -306,7 +306,7 @@ func (v *Revision) kept() []string {
 	for _, path := range v.files() {
 		content := v.New
 		if path != v.Path {
-			if content, err = readFile(path); err != nil {
+			if content, err = readConfig(path); err != nil {
 				continue
 			}
 		}

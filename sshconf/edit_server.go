@@ -114,12 +114,11 @@ func (d document) commentedOut(k Keyword, before int) int {
 // lowest name wins.
 var dropInNames = []string{"10-tcpka.conf", "01-tcpka.conf", "00-tcpka.conf", "00-00-tcpka.conf"}
 
-// dropInDir is the directory from which the main file reads drop-ins, as it says
-// itself before any block; empty is none. Of the Includes it is the first whose
-// pattern takes our names. preset is what a relative one is below.
-func dropInDir(main []byte, client bool, preset string) string {
-	d := parseDocument(main, client)
-	for _, l := range d.lines {
+// dropInDir is the directory from which a main file reads drop-ins, as it says itself
+// before any block, and the line, from 0, that says so; empty is none. Of the Includes it
+// is the first whose pattern takes our names. preset is what a relative one is below.
+func (d document) dropInDir(preset string) (dir string, include int) {
+	for i, l := range d.lines {
 		if l.block >= 0 {
 			break
 		}
@@ -135,11 +134,11 @@ func dropInDir(main []byte, client bool, preset string) string {
 				continue
 			}
 			if !slices.ContainsFunc(dropInNames, func(n string) bool { return !matchPattern(n, base) }) {
-				return path.Clean(dir)
+				return path.Clean(dir), i
 			}
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // dropInHeader is the first line of a drop-in that is new.

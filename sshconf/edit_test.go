@@ -207,18 +207,22 @@ func TestSetValue(t *testing.T) {
 }
 
 func TestDropInDir(t *testing.T) {
-	for _, tt := range []struct{ main, want string }{
-		{"Include /etc/ssh/sshd_config.d/*.conf\n", "/etc/ssh/sshd_config.d"},
-		{"# x\ninclude=sshd_config.d/*\n", "/etc/ssh/sshd_config.d"},
-		{"Port 22\nInclude /a/b.conf /c/*.conf\n", "/c"},
-		{"Match all\nInclude /etc/ssh/sshd_config.d/*.conf\n", ""},
-		{"Include /etc/ssh/*/x.conf\n", ""},
-		{"Include /etc/ssh/sshd_config.d/50-*.conf\n", ""},
-		{"Include /etc/ssh/sshd_config.d/[0-9]*.conf\n", ""},
-		{"", ""},
+	for _, tt := range []struct {
+		main, want string
+		line       int
+	}{
+		{"Include /etc/ssh/sshd_config.d/*.conf\n", "/etc/ssh/sshd_config.d", 0},
+		{"# x\ninclude=sshd_config.d/*\n", "/etc/ssh/sshd_config.d", 1},
+		{"Port 22\nInclude /a/b.conf /c/*.conf\n", "/c", 1},
+		{"Include /a/b.conf\nInclude /c/*.conf\n", "/c", 1},
+		{"Match all\nInclude /etc/ssh/sshd_config.d/*.conf\n", "", 0},
+		{"Include /etc/ssh/*/x.conf\n", "", 0},
+		{"Include /etc/ssh/sshd_config.d/50-*.conf\n", "", 0},
+		{"Include /etc/ssh/sshd_config.d/[0-9]*.conf\n", "", 0},
+		{"", "", 0},
 	} {
-		if got := dropInDir([]byte(tt.main), false, "/etc/ssh"); got != tt.want {
-			t.Errorf("%q: %q, want %q", tt.main, got, tt.want)
+		if got, line := parseDocument([]byte(tt.main), false).dropInDir("/etc/ssh"); got != tt.want || line != tt.line {
+			t.Errorf("%q: %q in line %d, want %q in line %d", tt.main, got, line, tt.want, tt.line)
 		}
 	}
 }

@@ -96,7 +96,7 @@ var ErrFormat = errors.New("not a file of an SSH program that tcpka knows")
 // not matter, except that a file with nothing but what ssh and sshd have in common is
 // sshd's where its name has "sshd" in it. Include is not followed.
 func ReadFile(path string) (File, error) {
-	content, _, err := readBounded(path, maxSessionFile)
+	content, _, err := readFile(path, maxSessionFile)
 	return parseRead(path, content, err)
 }
 
@@ -106,7 +106,7 @@ var ErrOwner = errors.New("it is somebody else's")
 // ReadFileOf is [ReadFile] for root that reads for a user: a file that is not the
 // user's own is [ErrOwner], wherever a link led to.
 func ReadFileOf(uid uint32, path string) (File, error) {
-	content, info, err := readBounded(path, maxSessionFile)
+	content, info, err := readFile(path, maxSessionFile)
 	if err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != uid {
 			err = fmt.Errorf("%s: %w", path, ErrOwner)

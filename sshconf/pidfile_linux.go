@@ -27,7 +27,7 @@ func (p Process) LastRead() time.Time {
 		if err != nil || !info.Mode().IsRegular() || info.Size() > 32 {
 			continue
 		}
-		if text, err := readFile(path); err == nil && own != "" && strings.TrimSpace(string(text)) == own {
+		if text, err := readConfig(path); err == nil && own != "" && strings.TrimSpace(string(text)) == own {
 			return info.ModTime()
 		}
 	}
@@ -56,7 +56,7 @@ func (p Process) pidFiles() []string {
 	}
 	// A relative path leads nowhere any more, and "none" never did.
 	if file := cmp.Or(p.File, whole); filepath.IsAbs(file) {
-		content, _ := readFile(file)
+		content, _ := readConfig(file)
 		for _, v := range Statements(content) {
 			if strings.EqualFold(string(v.Keyword), "PidFile") {
 				return []string{v.Text}

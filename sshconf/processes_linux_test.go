@@ -50,7 +50,7 @@ func FuzzCommandLine(f *testing.F) {
 		if p.Role == "" {
 			t.Errorf("%q has no role", cmdline)
 		}
-		s := &scan{names: map[string]Keyword{"serveraliveinterval": ServerAliveInterval}, found: map[Keyword]Setting{}}
+		s := &scan{keywords: map[string]Keyword{"serveraliveinterval": ServerAliveInterval}, found: map[Keyword]Setting{}}
 		s.commandLine(p.Options)
 	})
 }

@@ -2,15 +2,7 @@ package sshconf
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"syscall"
 )
 
 // A Setting is what the files say about one keyword.
@@ -37,13 +29,6 @@ func (s Setting) Source() string {
 	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
-// The most that is read. Nobody has such files by intention.
-const (
-	maxFile     = 1 << 20 // bytes
-	maxFiles    = 500
-	maxIncludes = 16 // levels below the main file, as in OpenSSH
-)
-
 // truth is whether something holds; that it does not is the zero value.
 type truth int
 
@@ -66,8 +51,8 @@ func (t truth) String() string { return [...]string{"no", "unsure", "yes"}[t] }
 
 // scan is one walk through the files, or several with the same findings.
 type scan struct {
-	names map[string]Keyword // keywords by their names in lower case
-	found map[Keyword]Setting
+	keywords map[string]Keyword // by their names in lower case
+	found    map[Keyword]Setting
 
 	// block evaluates a line that begins a block: "match", or host.
 	block func(keyword string, args []string) truth
@@ -78,7 +63,7 @@ type scan struct {
 	// home is what ~ stands for in an Include; empty refuses.
 	home string
 
-	files int // read so far
+	files, names int // read so far, and looked through for patterns
 
 	findings  *Findings        // nil: nobody wants more than the settings
 	settled   map[Keyword]bool // set outside any condition: no later line can
@@ -157,7 +142,7 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 
 // set takes the value of a keyword, if it is the first.
 func (s *scan) set(keyword string, args []string, at position, sc scope) {
-	k, wanted := s.names[keyword]
+	k, wanted := s.keywords[keyword]
 	if !wanted || len(args) == 0 {
 		return
 	}
@@ -194,7 +179,7 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 
 // doubt makes everything unsure that is not decided yet.
 func (s *scan) doubt(why string) {
-	for _, k := range s.names {
+	for _, k := range s.keywords {
 		if now := s.found[k]; now.Line == 0 && now.Unsure == "" {
 			now.Keyword, now.Unsure = k, why
 			s.found[k] = now
@@ -202,109 +187,11 @@ func (s *scan) doubt(why string) {
 	}
 }
 
-// includeAll reads what an Include names, each file as if it stood there. A block
-// that begins in one ends with it.
-func (s *scan) includeAll(at position, args []string, sc scope, depth int) error {
-	inner := sc
-	if !sc.matchOnly {
-		inner.never = max(sc.never, sc.active.not())
-	}
-	for _, arg := range args {
-		pattern := arg
-		switch {
-		case strings.ContainsAny(arg, `[\%$`):
-			s.doubt(fmt.Sprintf("Include %s in %s line %d is not followed", arg, at.file, at.line))
-			continue
-		case strings.HasPrefix(arg, "~/") && s.home != "":
-			pattern = s.home + arg[1:]
-		case strings.HasPrefix(arg, "~"):
-			s.doubt(fmt.Sprintf("Include %s in %s line %d is not followed", arg, at.file, at.line))
-			continue
-		case !strings.HasPrefix(arg, "/"):
-			pattern = s.include + "/" + arg
-		}
-		for _, path := range s.glob(pattern) {
-			_, err := s.read(path, inner, depth+1)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// glob is glob(3) in the order of bytes: unlike Go's, * and ? do not match the dot
-// that a name begins with.
-func glob(pattern string) []string {
-	if !strings.ContainsAny(pattern, "*?") {
-		return []string{pattern}
-	}
-	all, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil
-	}
-	var visible []string
-	want := strings.Split(filepath.Clean(pattern), "/")
-	for _, path := range all {
-		parts := strings.Split(path, "/")
-		hidden := false
-		for i, part := range parts {
-			hidden = hidden || strings.HasPrefix(part, ".") && i < len(want) && !strings.HasPrefix(want[i], ".")
-		}
-		if !hidden {
-			visible = append(visible, path)
-		}
-	}
-	return visible
-}
-
-// glob is the function glob with the overlay.
-func (s *scan) glob(pattern string) []string {
-	all := glob(pattern)
-	if o := s.instead; o != nil && filepath.Dir(o.path) == filepath.Dir(pattern) && !slices.Contains(all, o.path) &&
-		matchPattern(filepath.Base(o.path), filepath.Base(pattern)) {
-		all = append(all, o.path)
-		slices.Sort(all)
-	}
-	return all
-}
-
 func (s *scan) content(path string) ([]byte, error) {
 	if o := s.instead; o != nil && o.path == path {
 		return o.content, nil
 	}
-	return readFile(path)
-}
-
-// readFile reads a configuration file within bounds.
-func readFile(path string) ([]byte, error) {
-	// To open a device may be to start it, and a FIFO must not block; what is read must
-	// be what was looked at.
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(content) > maxFile:
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxFile)
-	case bytes.IndexByte(content, 0) >= 0:
-		return nil, fmt.Errorf("%s: has NUL bytes", path)
-	}
-	return content, nil
+	return readConfig(path)
 }
 
 // settings lists the findings in the order of keywords.

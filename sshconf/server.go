@@ -50,13 +50,13 @@ func ScanServer(v Server) ([]Setting, error) {
 		_, err := s.read(v.File, sc, 0)
 		return err
 	}
-	global := &scan{names: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
+	global := &scan{keywords: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
 	global.commandLine(v.Options)
 	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
 	if err := read(global, scope{active: yes}); err != nil {
 		return nil, err
 	}
-	matched := &scan{names: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
+	matched := &scan{keywords: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
 	matched.block = func(_ string, args []string) truth { return v.match(args) }
 	if err := read(matched, scope{matchOnly: true}); err != nil {
 		return nil, err

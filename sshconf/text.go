@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
-	"os"
 	"strings"
-	"syscall"
 	"unicode/utf16"
 )
 
@@ -162,30 +158,4 @@ func (t text) insert(at int, preset string, lines ...string) text {
 	}
 	t.content = bytes.Join([][]byte{t.content[:at], t.encode(s), t.content[at:]}, nil)
 	return t
-}
-
-// readBounded reads a regular file of at most max bytes. A FIFO does not block it,
-// and what was looked at is what is read.
-func readBounded(path string, most int64) ([]byte, os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, info, fmt.Errorf("%s: not a regular file", path)
-	}
-	tooLarge := fmt.Errorf("%s: larger than %d bytes", path, most)
-	if info.Size() > most {
-		return nil, info, tooLarge
-	}
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(content)) > most {
-		err = tooLarge
-	}
-	return content, info, err
 }

@@ -136,7 +136,7 @@ func (d directory) same(name string, o *original) error {
 		return err
 	}
 	defer f.Close()
-	content, info, err := readOpen(f)
+	content, info, err := readOpen(f, maxFile)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package sshconf
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,7 +69,7 @@ func openOriginal(path, within string, owner int) (*original, error) {
 	if err := o.inside(within); err != nil {
 		return nil, err
 	}
-	if o.content, o.info, err = readWhole(o.real); err != nil {
+	if o.content, o.info, err = openAndRead(o.real, syscall.O_NOFOLLOW, maxFile); err != nil {
 		return nil, err
 	}
 	stat := o.info.Sys().(*syscall.Stat_t)
@@ -110,37 +109,6 @@ func (o *original) inside(within string) error {
 		return fmt.Errorf("%s: it %w: to %s, which is not below %s", o.path, ErrOutside, o.real, within)
 	}
 	return nil
-}
-
-// readWhole reads a file within the bounds of [readFile], and describes it.
-func readWhole(path string) ([]byte, os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	return readOpen(f)
-}
-
-func readOpen(f *os.File) ([]byte, os.FileInfo, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file", f.Name())
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case len(content) > maxFile:
-		return nil, nil, fmt.Errorf("%s: larger than %d bytes", f.Name(), maxFile)
-	}
-	if content == nil {
-		content = []byte{}
-	}
-	return content, info, nil
 }
 
 // replace puts updated in the place of the file as it was read; nil is no file. A
