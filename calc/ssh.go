@@ -272,9 +272,10 @@ const (
 // kernel's together: the one that ends it first decides. Set are the keepalive
 // settings of the namespace, which count where TCPKeepAlive is on.
 func (s SSH) Situations(k Kernel, set keepalive.Settings) []Situation {
-	alive := never()
+	drop := s.healthyDrop(k, set)
+	alive := drop
 	if s.idleKill() {
-		alive = s.Detection()
+		alive = first(s.Detection(), drop)
 	}
 	sendingStopped := s.Detection()
 	if s.starves() {
@@ -283,7 +284,7 @@ func (s SSH) Situations(k Kernel, set keepalive.Settings) []Situation {
 	retransmitting := k.DataInFlight(set.UserTimeout, 0)
 	return []Situation{
 		{SSHPeerAlive, alive},
-		{SSHPeerStopped, s.Detection()},
+		{SSHPeerStopped, first(s.Detection(), drop)},
 		{SSHPeerGone, first(s.Detection(), s.kernelDetection(k, set))},
 		{SSHSendingStopped, sendingStopped},
 		{SSHSendingGone, first(sendingStopped, retransmitting)},
@@ -308,6 +309,17 @@ func (s SSH) tcpKeepalive(k Kernel, set keepalive.Settings) Prediction {
 		return never()
 	}
 	return k.IdlePeerGone(set)
+}
+
+// healthyDrop is when keepalive ends an idle session though the peer's kernel
+// answers, as it does by [Kernel.IdlePeerAlive], unless an SSH probe breaks the
+// silence before.
+func (s SSH) healthyDrop(k Kernel, set keepalive.Settings) Prediction {
+	drop := k.IdlePeerAlive(set)
+	if wait, probes := s.Refresh(); !s.TCPKeepAlive || probes && !drop.Never && drop.Exact >= wait {
+		return never()
+	}
+	return drop
 }
 
 // kernelDetection is when TCP itself gives up an idle session whose peer is gone.
@@ -364,6 +376,10 @@ func (s SSH) Warnings(k Kernel, set keepalive.Settings) []Warning {
 	program, peer, option := "ssh", "server", "ServerAlive"
 	if s.Side == SSHServer {
 		program, peer, option = "sshd", "client", "ClientAlive"
+	}
+	if drop := s.healthyDrop(k, set); !drop.Never && !(s.idleKill() && s.Interval <= drop.Exact) {
+		warn("tcp_drops_healthy", "TCPKeepAlive is on, and the sysctls (time %s, intvl %s, probes %d) drop a healthy session after %s of silence",
+			text(set.Time), text(set.Intvl), set.Probes, inSeconds(drop.Exact))
 	}
 	if s.Interval <= 0 {
 		if s.CountMax != DefaultSSHCountMax {

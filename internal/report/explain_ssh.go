@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"fmt"
+	"slices"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/keepalive"
@@ -104,7 +105,7 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 		wrap(w, s, "  ", fmt.Sprintf("measured: %s, and at most %s s of late wake-ups more", between(*p.Earliest, *p.Latest), d.Lateness.brief()))
 	}
 	fmt.Fprintln(w)
-	if d.Refresh != nil {
+	if d.Refresh != nil && d.lives() {
 		wrap(w, s, "", fmt.Sprintf("While the %s answers nothing is closed, however long the session is idle; a probe\nand its answer every %s keep a NAT or firewall from forgetting it, and a proxy\nthat counts data, too.", n.peer, d.Refresh.Both()))
 		fmt.Fprintln(w)
 	}
@@ -121,6 +122,11 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	}
 	writeTable(w, s, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY"}, rows)
 	writeWarnings(w, s, d.Warnings)
+}
+
+// lives reports whether an idle session does while its peer does.
+func (d ExplainSSH) lives() bool {
+	return !slices.ContainsFunc(d.Situations, func(x Situation) bool { return x.ID == calc.SSHPeerAlive && !x.Never })
 }
 
 // formula is the rule that decides the detection, with its numbers filled in.
