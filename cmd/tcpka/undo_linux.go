@@ -17,7 +17,7 @@ func (s *session) undoCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "undo",
 		Usage:     "take back a change",
-		UsageText: "tcpka undo [-n] [--reload] [ID]\ntcpka undo --list",
+		UsageText: "tcpka undo [-n] [--reload] [--file FILE] [ID]\ntcpka undo --forget ID\ntcpka undo --list",
 		ArgsUsage: "[ID]",
 		Description: `Takes back the newest command that was not taken back yet, whole; again goes
 further back; ID takes back that one. It refuses a command whose values someone
