@@ -439,3 +439,34 @@ func TestRootSetSocketsTellsWhatNoProcessHolds(t *testing.T) {
 		}
 	})
 }
+
+// A connection whose peer has closed its window ends by a user timeout that is set on it,
+// although the peer answers. That is said before.
+func TestSetSocketsTellsWhomAUserTimeoutEnds(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		fd, _ := p.connect(t, options{})
+		if err := unix.SetNonblock(fd, true); err != nil {
+			t.Fatal(err)
+		}
+		for err := error(nil); err == nil; { // until neither end has room
+			_, err = unix.Write(fd, make([]byte, 1<<16))
+		}
+		const id = "ends_waiting"
+		warned := false
+		for until := time.Now().Add(20 * time.Second); !warned && time.Now().Before(until); {
+			text, _ := tcpkaProcess(t, 0, "set", "sockets", "--remote", ":"+p.number, "--user-timeout", "1", "-n", "--json")
+			warned = slices.ContainsFunc(decode(t, text).Warnings, func(w struct{ ID string }) bool { return w.ID == id })
+		}
+		if !warned {
+			t.Fatal("it is not said")
+		}
+		tcpkaProcess(t, 0, "set", "sockets", "--remote", ":"+p.number, "--user-timeout", "1", "--yes")
+		fds := []unix.PollFd{{Fd: int32(fd)}}
+		for until := time.Now().Add(60 * time.Second); fds[0].Revents&unix.POLLERR == 0; {
+			if _, err := unix.Poll(fds, 1000); err != nil && err != unix.EINTR || time.Now().After(until) {
+				t.Fatalf("it does not end: %v", err)
+			}
+		}
+	})
+}

@@ -207,6 +207,15 @@ func (t *tuning) overdue() bool {
 	return staysOn && t.change.Time != nil && t.Timer == sockets.TimerKeepalive && t.IdleKnown && t.Idle >= *t.change.Time
 }
 
+// waits reports whether a new user timeout has begun to run already: the kernel counts
+// it from the first retransmission, or from the first probe of a closed window.
+// Source: net/ipv4/tcp_timer.c, tcp_write_timeout, tcp_probe_timer.
+func (t *tuning) waits() bool {
+	uto := t.change.UserTimeout
+	shorter := uto != nil && *uto > 0 && (t.UserTimeout == 0 || *uto < t.UserTimeout)
+	return shorter && (t.Timer == sockets.TimerProbe0 || t.Timer == sockets.TimerRetransmit && t.Unanswered > 0)
+}
+
 // staysOff reports whether values are stored that have no effect.
 func (t *tuning) staysOff() bool { return t.Keepalive == sockets.Off && t.change.Enabled == nil }
 
@@ -355,11 +364,14 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	warn := func(id, format string, args ...any) {
 		ws = append(ws, calc.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
 	}
-	follows, may := 0, 0
+	follows, may, waiting := 0, 0, 0
 	over := p.carriedOut()
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
 		if over && !slices.ContainsFunc(socketOptions, t.applied) {
 			return
+		}
+		if t.waits() {
+			waiting++
 		}
 		known, unknown := false, false
 		for _, o := range socketOptions {
@@ -382,6 +394,9 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	}
 	if n.Overdue > 0 && p.jitter == 0 {
 		warn("probed_at_once", "%s silent for longer than the new time: probed at once; --jitter 1m spreads that over a minute", some(n.Overdue, "1 socket was", "%d sockets were"))
+	}
+	if waiting > 0 {
+		warn("ends_waiting", "%s: the user timeout counts from when that began, and may end it at once, also where the peer answers", some(waiting, "1 connection waits for its peer, to acknowledge data or to open its window", "%d connections wait for their peers, to acknowledge data or to open their windows"))
 	}
 	if n.KeepaliveOff > 0 {
 		warn("keepalive_stays_off", "%s keepalive off, which stays so: the values have no effect until it is on (--on)", some(n.KeepaliveOff, "1 socket has", "%d sockets have"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,5 +33,30 @@ func TestWarningsAreTrueAfterwards(t *testing.T) {
 	changed.after.Time, changed.after.TimeFrom = 600*time.Second, sockets.FromSocket
 	if text := first(); !strings.HasPrefix(text, "1 socket ") {
 		t.Errorf("after: %s", text)
+	}
+}
+
+// A user timeout counts from when the waiting began: also where the peer answers and its
+// window is closed.
+func TestAUserTimeoutThatRunsAlready(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		t    tuning
+		want bool
+	}{
+		{"a closed window", tuning{Socket: sockets.Socket{Timer: sockets.TimerProbe0}, change: keepalive.Change{UserTimeout: new(time.Second)}}, true},
+		{"data that was sent again", tuning{Socket: sockets.Socket{Timer: sockets.TimerRetransmit, Unanswered: 1}, change: keepalive.Change{UserTimeout: new(time.Second)}}, true},
+		{"data that was just sent", tuning{Socket: sockets.Socket{Timer: sockets.TimerRetransmit}, change: keepalive.Change{UserTimeout: new(time.Second)}}, false},
+		{"an idle connection", tuning{Socket: sockets.Socket{Timer: sockets.TimerKeepalive}, change: keepalive.Change{UserTimeout: new(time.Second)}}, false},
+		{"another option", tuning{Socket: sockets.Socket{Timer: sockets.TimerProbe0}, change: keepalive.Change{Time: new(time.Second)}}, false},
+		{"it is switched off", tuning{Socket: sockets.Socket{Timer: sockets.TimerProbe0, Settings: keepalive.Settings{UserTimeout: time.Second}}, change: keepalive.Change{UserTimeout: new(time.Duration(0))}}, false},
+		{"it becomes longer", tuning{Socket: sockets.Socket{Timer: sockets.TimerProbe0, Settings: keepalive.Settings{UserTimeout: time.Second}}, change: keepalive.Change{UserTimeout: new(time.Minute)}}, false},
+		{"it becomes shorter", tuning{Socket: sockets.Socket{Timer: sockets.TimerProbe0, Settings: keepalive.Settings{UserTimeout: time.Minute}}, change: keepalive.Change{UserTimeout: new(time.Second)}}, true},
+	} {
+		p := &socketPlan{rooms: []*socketRoom{{kernel: calc.Kernel{HZ: 250}, changing: []*tuning{&tt.t}}}}
+		warned := slices.ContainsFunc(p.warnings(p.numbers()), func(w calc.Warning) bool { return w.ID == "ends_waiting" })
+		if warned != tt.want {
+			t.Errorf("%s: warned %t", tt.name, warned)
+		}
 	}
 }
