@@ -126,6 +126,7 @@ type answer struct {
 	Sockets  map[string]int
 	Rearmed  struct{ Sockets, Done, Gone, Left, Failed int }
 	Left     []string
+	Partly   bool
 	Notes    []string
 }
 

@@ -163,7 +163,7 @@ func (u *undoing) rest(done bool, again, forget string) error {
 func (u *undoing) document(dryRun bool) report.Undo {
 	d := report.Undo{
 		Schema: "tcpka/undo/v1", ID: u.entry.ID, Command: u.entry.Command, DryRun: dryRun,
-		Changes: []report.Change{}, Left: append([]string{}, u.left...), Notes: append([]string{}, u.notes...),
+		Changes: []report.Change{}, Left: append([]string{}, u.left...), Partly: len(u.open) > 0, Notes: append([]string{}, u.notes...),
 	}
 	if u.reload {
 		d.Reloaded = &u.reloaded

@@ -215,8 +215,9 @@ type Undo struct {
 	Command string   `json:"command"` // what is taken back
 	DryRun  bool     `json:"dry_run"`
 	Changes []Change `json:"changes"`
-	Left    []string `json:"left"`  // what could not be taken back, and why
-	Notes   []string `json:"notes"` // what need not be taken back
+	Left    []string `json:"left"`   // what could not be taken back, and why
+	Partly  bool     `json:"partly"` // some of that stays to be undone
+	Notes   []string `json:"notes"`  // what need not be taken back
 
 	PerSocket iter.Seq[[]Change] `json:"-"` // as in Set
 
@@ -249,7 +250,11 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 	if len(d.Changes) == 0 && d.PerSocket == nil && len(d.Left) > 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nTaken back: %s (%s).\n", d.ID, Escape(d.Command))
+	what := "Taken back"
+	if d.Partly {
+		what += " in part"
+	}
+	fmt.Fprintf(w, "\n%s: %s (%s).\n", what, d.ID, Escape(d.Command))
 }
 
 // Journal is the answer of tcpka undo --list.

@@ -196,6 +196,9 @@ func TestSetAndUndo(t *testing.T) {
 		"undo": Undo{
 			Schema: "tcpka/undo/v1", ID: "1ng1a6t0", Command: "set --time 600", Changes: changes, Left: []string{"namespace web is gone"}, Notes: []string{"2 sockets\x1b were closed since"},
 		},
+		"undo_partly": Undo{
+			Schema: "tcpka/undo/v1", ID: "1ng1a6t0", Command: "set --time 600", Changes: changes[:1], Left: []string{"namespace web is not found from here"}, Partly: true, Notes: []string{},
+		},
 		"journal": Journal{Schema: "tcpka/undo-list/v1", Entries: []JournalEntry{
 			{ID: "1ng1a6t0", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Command: "set --time '6\x1b'", State: "done", Changes: changes},
 		}},
