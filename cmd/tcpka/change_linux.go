@@ -93,6 +93,9 @@ func (s *session) change(c *cli.Context, j job) error {
 			if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
 				return s.permission(err)
 			}
+			if errors.Is(err, journal.ErrLocked) {
+				return failed(err).withHint("wait for it: set sockets --jitter may take as long as it was told to")
+			}
 			return failed(err).withHint("--no-journal changes it all the same")
 		}
 		defer log.Close()

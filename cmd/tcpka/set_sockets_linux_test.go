@@ -470,3 +470,21 @@ func TestSetSocketsTellsWhomAUserTimeoutEnds(t *testing.T) {
 		}
 	})
 }
+
+// Where another tcpka makes changes, a way around the record is no way out.
+func TestWhileAnotherMakesChanges(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		furnish(t)
+		s := scene{t: t, home: room(t) + "/home"}
+		t.Setenv("HOME", s.home)
+		tcpkaProcess(t, 0, "set", "--time", "600")
+		f, err := os.OpenFile(s.home+"/.local/state/tcpka/journal.jsonl", os.O_RDWR, 0)
+		s.must(err)
+		defer f.Close()
+		s.must(unix.Flock(int(f.Fd()), unix.LOCK_EX))
+		_, stderr := tcpkaProcess(t, 1, "set", "--time", "700")
+		if !strings.Contains(stderr, "another tcpka is making changes\n") || !strings.Contains(stderr, "hint: wait for it: ") {
+			t.Errorf("stderr: %s", stderr)
+		}
+	})
+}
