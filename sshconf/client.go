@@ -3,6 +3,7 @@ package sshconf
 import (
 	"errors"
 	"io/fs"
+	"os/user"
 	"slices"
 	"strings"
 )
@@ -23,28 +24,20 @@ type Client struct {
 	// "ServerAliveInterval=60".
 	Options []string
 
-	findings *Findings
+	// As is with whose rights the files are read, for root that goes by what a user
+	// or his process says of them; nil is the caller's own.
+	As *user.User
 
 	instead *overlay
 }
 
 // NewClient is what ssh [user@]host does without further options.
 func NewClient(dest, localUser, home string) Client {
-	user, host, ok := cutLast(dest, "@")
-	if !ok {
-		user, host = "", dest
+	c := Client{Host: dest, LocalUser: localUser, Home: home, UserFile: home + "/.ssh/config", SystemFile: systemDir + "/ssh_config"}
+	if i := strings.LastIndexByte(dest, '@'); i >= 0 {
+		c.User, c.Host = dest[:i], dest[i+1:]
 	}
-	return Client{
-		Host: host, User: user, LocalUser: localUser, Home: home,
-		UserFile: home + "/.ssh/config", SystemFile: systemDir + "/ssh_config",
-	}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
+	return c
 }
 
 const systemDir = "/etc/ssh"
@@ -57,26 +50,13 @@ const (
 	keyCanonicalizeHostname Keyword = "CanonicalizeHostname"
 )
 
-// ScanClient looks up [ClientKeywords] in the files of ssh. The first line that
-// applies decides. Files that are not there, or may not be read, are no error, as
-// for ssh; a file that ssh would refuse is not always one either, because only [Programs.Client] knows every
-// keyword.
-//
-// No command is run: where a Match exec, or another criterion that is not known
-// here, could decide, the setting is unsure.
-func ScanClient(c Client) ([]Setting, error) {
-	s := &scan{
-		keywords: namesOf(false),
-		found:    map[Keyword]Setting{},
-		host:     "host",
-		instead:  c.instead,
-
-		findings: c.findings,
-		settled:  map[Keyword]bool{},
-	}
+// find does as ssh does. Source: ssh.c, main and process_config_files.
+func (c Client) find() (Findings, error) {
+	s := newScan(namesOf(false), new(Findings), c.instead)
 	for _, k := range []Keyword{keyHostName, keyUser, keyBatchMode, keyCanonicalizeHostname} {
 		s.keywords[strings.ToLower(string(k))] = k
 	}
+	s.host, s.settled = "host", map[Keyword]bool{}
 	s.commandLine(c.Options)
 	final, again := no, false
 	host, hostKnown := c.Host, true
@@ -90,48 +70,46 @@ func ScanClient(c Client) ([]Setting, error) {
 		again = again || slices.ContainsFunc(args, func(a string) bool { return strings.EqualFold(strings.TrimPrefix(a, "!"), "final") })
 		return c.match(s, args, final)
 	}
-	pass := func() error {
-		for _, f := range []struct{ path, include, home string }{
-			{c.UserFile, c.Home + "/.ssh", c.Home},
-			{c.SystemFile, systemDir, ""},
-		} {
-			if f.path == "" {
-				continue
-			}
-			s.include, s.home = f.include, f.home
-			_, err := s.read(f.path, scope{active: yes}, 0)
-			// ssh says nothing, either, of a file that it cannot open.
-			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-				return err
-			}
-		}
-		return nil
+	if err := c.read(s); err != nil {
+		return *s.findings, err
 	}
-	if err := pass(); err != nil {
-		return nil, err
-	}
-	if set := s.found[keyCanonicalizeHostname]; set.isOn() || set.Unsure != "" {
+	if s.found[keyCanonicalizeHostname].maybeOn() {
 		s.doubt("CanonicalizeHostname may change the name of the host")
 	}
 	if again { // ssh reads all files again, by the name it found, and adds what is not set yet
 		final = yes
 		s.settled = nil // lines come by that were there before what decided
-		if host, hostKnown = s.known(keyHostName, c.Host); strings.Contains(host, "%") {
-			hostKnown = false
-		}
+		host, hostKnown = s.hostName(c.Host)
 		host = strings.ToLower(host)
-		if err := pass(); err != nil {
-			return nil, err
+		if err := c.read(s); err != nil {
+			return *s.findings, err
 		}
 	}
 	// Debian's ssh probes every 300 s in batch mode, unless a file says otherwise.
-	if batch := s.found[keyBatchMode]; s.found[ServerAliveInterval].Line == 0 && (batch.isOn() || batch.Unsure != "") {
-		if interval := s.found[ServerAliveInterval]; interval.Unsure == "" {
-			interval.Unsure = "BatchMode sets it on Debian and its kin"
-			s.found[ServerAliveInterval] = interval
+	if now := s.found[ServerAliveInterval]; now.Line == 0 && now.Unsure == "" && s.found[keyBatchMode].maybeOn() {
+		now.Unsure = "BatchMode sets it on Debian and its kin"
+		s.found[ServerAliveInterval] = now
+	}
+	return s.results(ClientKeywords), nil
+}
+
+// read walks through the files of ssh once.
+func (c Client) read(s *scan) error {
+	for _, f := range []struct{ path, include, home string }{
+		{c.UserFile, c.Home + "/.ssh", c.Home},
+		{c.SystemFile, systemDir, ""},
+	} {
+		if f.path == "" {
+			continue
+		}
+		s.include, s.home = f.include, f.home
+		_, err := s.read(f.path, scope{active: yes}, 0)
+		// ssh says nothing, either, of a file that it cannot open.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return err
 		}
 	}
-	return s.settings(ClientKeywords), nil
+	return nil
 }
 
 // matchHost is a line Host. Source: readconf.c, oHost.
@@ -165,27 +143,8 @@ func (c Client) match(s *scan, args []string, final truth) truth {
 			if len(args) == 0 || strings.Contains(criterion, "=") {
 				return unsure
 			}
-			arg := args[0]
+			holds = c.criterion(s, criterion, args[0])
 			args = args[1:]
-			holds = unsure
-			switch criterion {
-			case "originalhost":
-				holds = truthOf(matchHostname(c.Host, arg))
-			case "localuser":
-				holds = truthOf(matchList(c.LocalUser, arg))
-			case "host":
-				if name, ok := s.known(keyHostName, c.Host); ok && !strings.Contains(name, "%") {
-					holds = truthOf(matchHostname(name, arg))
-				}
-			case "user":
-				name, ok := c.User, true
-				if name == "" {
-					name, ok = s.known(keyUser, c.LocalUser)
-				}
-				if ok && !strings.ContainsAny(name, "%$") {
-					holds = truthOf(matchList(name, arg))
-				}
-			}
 		}
 		if negated {
 			holds = holds.not()
@@ -195,10 +154,35 @@ func (c Client) match(s *scan, args []string, final truth) truth {
 	return result
 }
 
-// isOn reports whether a line sets it to anything but no.
-func (s Setting) isOn() bool {
-	on, ok := parseSwitch(s.Value)
-	return s.Line != 0 && (on || !ok)
+// criterion is one of a line Match that has an argument. What is not known here, or
+// would run a command, is unsure.
+func (c Client) criterion(s *scan, criterion, arg string) truth {
+	switch criterion {
+	case "originalhost":
+		return truthOf(matchHostname(c.Host, arg))
+	case "localuser":
+		return truthOf(matchList(c.LocalUser, arg))
+	case "host":
+		if name, ok := s.hostName(c.Host); ok {
+			return truthOf(matchHostname(name, arg))
+		}
+	case "user":
+		name, ok := c.User, true
+		if name == "" {
+			name, ok = s.known(keyUser, c.LocalUser)
+		}
+		if ok && !strings.ContainsAny(name, "%$") {
+			return truthOf(matchList(name, arg))
+		}
+	}
+	return unsure
+}
+
+// hostName is the name that ssh connects to, as far as the lines so far say; ok is
+// false where that is not sure, or has tokens.
+func (s *scan) hostName(typed string) (name string, ok bool) {
+	name, ok = s.known(keyHostName, typed)
+	return name, ok && !strings.Contains(name, "%")
 }
 
 // known is what a keyword is set to so far, or its default; ok is false where that

@@ -70,24 +70,6 @@ func reviseClient(content []byte, path, pattern string, values []Value, scan sca
 	return d.apply(d.addBlock(base, places[max(n-1, 0)], pattern, rest)), nil
 }
 
-// of is the finding about a keyword.
-func of(settings []Setting, k Keyword) Setting {
-	for _, s := range settings {
-		if s.Keyword == k {
-			return s
-		}
-	}
-	return Setting{Keyword: k}
-}
-
-// effective is the value, or the default where no file sets it.
-func (s Setting) effective() string {
-	if s.Line == 0 {
-		return preset(s.Keyword)
-	}
-	return s.Value
-}
-
 // change gives line i another value. It reports whether that can be done.
 func (r revision) change(d document, i int, v Value) bool {
 	changed, ok := setValue(d.lines[i].raw, v.Text)

@@ -42,12 +42,12 @@ func (v *Revision) checkAround(ctx context.Context) error {
 		return nil
 	}
 	v.around = true
-	after, err := ScanServer(Server{File: whole, Connection: Any, instead: &overlay{path, v.New}})
+	after, err := FindServer(Server{File: whole, Connection: Any, instead: &overlay{path, v.New}})
 	if err != nil {
 		return err
 	}
 	for _, w := range r.Values {
-		s := of(after, w.Keyword)
+		s := of(after.Settings, w.Keyword)
 		switch {
 		case s.Line > 0 && s.File != path && !w.holds(s.Value):
 			return &ShadowedError{Value: w, Got: s.Value, Source: s.Source()}

@@ -134,9 +134,10 @@ func (r Request) mode() fs.FileMode {
 
 // scan looks up what would be in force with another content of a file; nil is the
 // files as they are.
-func (r Request) scan(instead *overlay) (all []Setting, err error) {
+func (r Request) scan(instead *overlay) ([]Setting, error) {
 	if r.Server {
-		return ScanServer(Server{File: r.main(), Connection: Any, instead: instead})
+		f, err := FindServer(Server{File: r.main(), Connection: Any, instead: instead})
+		return f.Settings, err
 	}
 	c := NewClient(r.dest(), r.Owner.Username, r.Owner.HomeDir)
 	switch {
@@ -145,12 +146,9 @@ func (r Request) scan(instead *overlay) (all []Setting, err error) {
 	case r.System:
 		c.UserFile = ""
 	}
-	c.instead = instead
-	err = asUser(r.As, func() (err error) {
-		all, err = ScanClient(c)
-		return err
-	})
-	return all, err
+	c.As, c.instead = r.As, instead
+	f, err := FindClient(c)
+	return f.Settings, err
 }
 
 // askable refuses a file that ssh must not be asked about: it would run the commands of

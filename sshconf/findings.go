@@ -1,9 +1,6 @@
 package sshconf
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Findings are more than the settings in force.
 type Findings struct {
@@ -27,34 +24,6 @@ type Shadowed struct {
 	// Always is whether it has none for anybody. Else it is there for others, as a
 	// Host * is behind the block of one host.
 	Always bool
-}
-
-// FromCommandLine is the File of a setting that an option -o made.
-const FromCommandLine = "command line"
-
-// FindClient is [ScanClient] with all that it came by.
-func FindClient(c Client) (Findings, error) {
-	var f Findings
-	c.findings = &f
-	var err error
-	f.Settings, err = ScanClient(c)
-	f.keep(ClientKeywords)
-	return f, err
-}
-
-// FindServer is [ScanServer] with all that it came by.
-func FindServer(v Server) (Findings, error) {
-	var f Findings
-	v.findings = &f
-	var err error
-	f.Settings, err = ScanServer(v)
-	f.keep(ServerKeywords)
-	return f, err
-}
-
-// keep leaves only what concerns the keywords.
-func (f *Findings) keep(keywords []Keyword) {
-	f.Shadowed = slices.DeleteFunc(f.Shadowed, func(s Shadowed) bool { return !slices.Contains(keywords, s.Keyword) })
 }
 
 func (f *Findings) visit(path string) {
@@ -84,22 +53,4 @@ func (f *Findings) decided(k Keyword, block position) {
 		f.blocks = map[Keyword]position{}
 	}
 	f.blocks[k] = block
-}
-
-// unconditional reports whether what is below a Host or a Match holds always.
-func unconditional(keyword string, args []string) bool {
-	if keyword == "match" {
-		return isAll(args)
-	}
-	negated := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "!") })
-	return slices.Contains(args, "*") && !negated
-}
-
-// commandLine sets what the options -o say, before any file does.
-func (s *scan) commandLine(options []string) {
-	for i, o := range options {
-		if keyword, args, err := splitLine(o); err == nil && keyword != "" {
-			s.set(keyword, args, position{FromCommandLine, i + 1}, scope{active: yes})
-		}
-	}
 }

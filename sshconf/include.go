@@ -123,7 +123,7 @@ func (s *scan) matches(dir, pattern string) (names []string, err error) {
 		return nil, nil
 	}
 	if s.names += len(all); s.names > maxNames {
-		return nil, fmt.Errorf("Include goes through more than %d names", maxNames)
+		return nil, fmt.Errorf("more than %d names to look through for Include", maxNames)
 	}
 	for _, name := range all {
 		if matchPattern(name, pattern) && (name[0] != '.' || pattern[0] == '.') {

@@ -58,8 +58,8 @@ func TestIncludeIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	_, err = ScanClient(Client{Host: "web1", UserFile: config})
-	if err == nil || !strings.Contains(err.Error(), config+" line 1: Include goes through more than 100000 names") {
+	_, err = scanClient(Client{Host: "web1", UserFile: config})
+	if err == nil || !strings.Contains(err.Error(), config+" line 1: more than 100000 names to look through for Include") {
 		t.Error(err)
 	}
 	if took := time.Since(start); took > 20*time.Second {
@@ -89,7 +89,7 @@ func TestIncludeThatMayNotBeRead(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(content), "@", dir)), 0o600); err != nil {
 			return nil, err
 		}
-		if err := powerless(func() { all, err = ScanClient(Client{Host: "web1", UserFile: file}) }); err != nil {
+		if err := powerless(func() { all, err = scanClient(Client{Host: "web1", UserFile: file}) }); err != nil {
 			t.Fatal(err)
 		}
 		return all, err

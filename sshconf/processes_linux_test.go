@@ -50,7 +50,6 @@ func FuzzCommandLine(f *testing.F) {
 		if p.Role == "" {
 			t.Errorf("%q has no role", cmdline)
 		}
-		s := &scan{keywords: map[string]Keyword{"serveraliveinterval": ServerAliveInterval}, found: map[Keyword]Setting{}}
-		s.commandLine(p.Options)
+		newScan(namesOf(!client), new(Findings), nil).commandLine(p.Options)
 	})
 }

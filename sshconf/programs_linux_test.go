@@ -209,7 +209,7 @@ func (c tally) enough(t *testing.T) {
 	}
 }
 
-func TestScanClientSaysWhatSSHDoes(t *testing.T) {
+func TestFindClientSaysWhatSSHDoes(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
 		home, p := room(t), programs(t)
 		w := &writer{Rand: rand.New(rand.NewPCG(1, 2)), client: true}
@@ -236,12 +236,12 @@ func TestScanClientSaysWhatSSHDoes(t *testing.T) {
 					c.refused++
 					break
 				}
-				scanned, err := sshconf.ScanClient(sshconf.NewClient(dest, "root", home))
+				found, err := sshconf.FindClient(sshconf.NewClient(dest, "root", home))
 				if err != nil {
 					t.Errorf("tree %d: %v", n, err)
 					break
 				}
-				c.compare(t, fmt.Sprintf("tree %d, %s", n, dest), scanned, said)
+				c.compare(t, fmt.Sprintf("tree %d, %s", n, dest), found.Settings, said)
 			}
 			if t.Failed() {
 				show(t, home+"/.ssh", "/etc/ssh")
@@ -265,7 +265,7 @@ func show(t *testing.T, dirs ...string) {
 	}
 }
 
-func TestScanServerSaysWhatSSHDDoes(t *testing.T) {
+func TestFindServerSaysWhatSSHDDoes(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
 		room(t)
 		p := programs(t)
@@ -290,12 +290,12 @@ func TestScanServerSaysWhatSSHDDoes(t *testing.T) {
 					c.refused++
 					break
 				}
-				scanned, err := sshconf.ScanServer(sshconf.Server{File: "/etc/ssh/sshd_config", Connection: from})
+				found, err := sshconf.FindServer(sshconf.Server{File: "/etc/ssh/sshd_config", Connection: from})
 				if err != nil {
 					t.Errorf("tree %d: %v", n, err)
 					break
 				}
-				c.compare(t, fmt.Sprintf("tree %d, %+v", n, from), scanned, said)
+				c.compare(t, fmt.Sprintf("tree %d, %+v", n, from), found.Settings, said)
 			}
 			if t.Failed() {
 				show(t, "/etc/ssh")

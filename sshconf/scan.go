@@ -3,31 +3,9 @@ package sshconf
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 )
-
-// A Setting is what the files say about one keyword.
-type Setting struct {
-	Keyword Keyword
-	Value   string // as written, without quotes; empty where no file sets it
-	File    string // the file and line that decide; 0 is none
-	Line    int
-
-	// Unsure says why another line may decide, "Match exec in /etc/ssh/ssh_config
-	// line 3". Empty is sure.
-	Unsure string
-}
-
-// Source is the place that decides, "/etc/ssh/sshd_config:12", and empty where
-// none does.
-func (s Setting) Source() string {
-	switch {
-	case s.Line == 0:
-		return ""
-	case s.File == FromCommandLine:
-		return s.File
-	}
-	return fmt.Sprintf("%s:%d", s.File, s.Line)
-}
 
 // truth is whether something holds; that it does not is the zero value.
 type truth int
@@ -53,23 +31,27 @@ func (t truth) String() string { return [...]string{"no", "unsure", "yes"}[t] }
 type scan struct {
 	keywords map[string]Keyword // by their names in lower case
 	found    map[Keyword]Setting
+	findings *Findings // all else
 
 	// block evaluates a line that begins a block: "match", or host.
 	block func(keyword string, args []string) truth
 	// host is "host", the keyword that begins a block too; sshd has none.
 	host string
-	// include is the directory that a relative Include is below; empty refuses.
+	// include is the directory that a relative Include is below.
 	include string
 	// home is what ~ stands for in an Include; empty refuses.
 	home string
 
 	files, names int // read so far, and looked through for patterns
 
-	findings  *Findings        // nil: nobody wants more than the settings
-	settled   map[Keyword]bool // set outside any condition: no later line can
+	settled   map[Keyword]bool // set outside any condition: no later line can; nil is not looked at
 	overruled bool             // what is in blocks is not decided by this walk
 
 	instead *overlay // nil is none
+}
+
+func newScan(keywords map[string]Keyword, findings *Findings, instead *overlay) *scan {
+	return &scan{keywords: keywords, found: map[Keyword]Setting{}, findings: findings, instead: instead}
 }
 
 // overlay is a file read with another content than it has, whether it is there or
@@ -108,9 +90,7 @@ func (s *scan) read(path string, sc scope, depth int) (scope, error) {
 		return sc, fmt.Errorf("%s: more than %d files", path, maxFiles)
 	}
 	content, err := s.content(path)
-	if s.findings != nil {
-		s.findings.visit(path)
-	}
+	s.findings.visit(path)
 	if err != nil {
 		return sc, err
 	}
@@ -151,7 +131,7 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 	}
 	active, now := sc.active, s.found[k]
 	if now.Line != 0 {
-		if s.findings != nil && (active == yes && !(s.overruled && sc.below) || s.settled[k]) {
+		if active == yes && !(s.overruled && sc.below) || s.settled[k] {
 			s.findings.shadow(k, args[0], at, now, s.settled[k] || s.findings.blocks[k] == sc.block)
 		}
 		return
@@ -169,9 +149,7 @@ func (s *scan) set(keyword string, args []string, at position, sc scope) {
 	}
 	now.Keyword, now.Value, now.File, now.Line = k, args[0], at.file, at.line
 	s.found[k] = now
-	if s.findings != nil {
-		s.findings.decided(k, sc.block)
-	}
+	s.findings.decided(k, sc.block)
 	if s.settled != nil && !sc.sometimes {
 		s.settled[k] = true
 	}
@@ -194,13 +172,32 @@ func (s *scan) content(path string) ([]byte, error) {
 	return readConfig(path)
 }
 
-// settings lists the findings in the order of keywords.
-func (s *scan) settings(keywords []Keyword) []Setting {
-	var all []Setting
+// results are all findings about the keywords, in their order.
+func (s *scan) results(keywords []Keyword) Findings {
+	f := *s.findings
 	for _, k := range keywords {
 		found := s.found[k]
 		found.Keyword = k
-		all = append(all, found)
+		f.Settings = append(f.Settings, found)
 	}
-	return all
+	f.Shadowed = slices.DeleteFunc(f.Shadowed, func(s Shadowed) bool { return !slices.Contains(keywords, s.Keyword) })
+	return f
+}
+
+// commandLine sets what the options -o say, before any file does.
+func (s *scan) commandLine(options []string) {
+	for i, o := range options {
+		if keyword, args, err := splitLine(o); err == nil && keyword != "" {
+			s.set(keyword, args, position{FromCommandLine, i + 1}, scope{active: yes})
+		}
+	}
+}
+
+// unconditional reports whether what is below a Host or a Match holds always.
+func unconditional(keyword string, args []string) bool {
+	if keyword == "match" {
+		return isAll(args)
+	}
+	negated := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "!") })
+	return slices.Contains(args, "*") && !negated
 }

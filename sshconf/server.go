@@ -1,6 +1,8 @@
 package sshconf
 
 import (
+	"cmp"
+	"os/user"
 	"strconv"
 	"strings"
 )
@@ -25,41 +27,35 @@ type Server struct {
 	// blocks: "ClientAliveInterval=60".
 	Options []string
 
-	findings *Findings
-	instead  *overlay
+	// As is with whose rights the files are read, as in [Client].
+	As *user.User
+
+	instead *overlay
 }
 
-// ScanServer looks up [ServerKeywords] in the files of sshd. The first line
-// outside every Match block decides, unless a Match block that applies has the
-// keyword: then the first of those does, wherever it stands.
-//
-// Where a criterion is not known here, or the connection is not, the setting is
-// unsure.
-func ScanServer(v Server) ([]Setting, error) {
-	dir := v.Dir
-	if dir == "" {
-		dir = systemDir
-	}
-	// sshd reads its files when it starts, with no connection to match, and again
-	// for every connection, then only what is in Match blocks. Source: servconf.c,
-	// parse_server_config, parse_server_match_config.
-	read := func(s *scan, sc scope) error {
+// find does as sshd does: it reads its files when it starts, with no connection to
+// match, and again for every connection, then only what is in Match blocks. Source:
+// servconf.c, parse_server_config and parse_server_match_config.
+func (v Server) find() (Findings, error) {
+	findings := new(Findings)
+	walk := func(options []string, overruled bool, block func(args []string) truth, sc scope) (*scan, error) {
+		s := newScan(namesOf(true), findings, v.instead)
+		s.include, s.overruled = cmp.Or(v.Dir, systemDir), overruled
+		s.block = func(_ string, args []string) truth { return block(args) }
+		s.commandLine(options)
 		if v.File == "" {
-			return nil
+			return s, nil
 		}
 		_, err := s.read(v.File, sc, 0)
-		return err
+		return s, err
 	}
-	global := &scan{keywords: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings, overruled: true}
-	global.commandLine(v.Options)
-	global.block = func(_ string, args []string) truth { return truthOf(isAll(args)) }
-	if err := read(global, scope{active: yes}); err != nil {
-		return nil, err
+	global, err := walk(v.Options, true, func(args []string) truth { return truthOf(isAll(args)) }, scope{active: yes})
+	if err != nil {
+		return *findings, err
 	}
-	matched := &scan{keywords: namesOf(true), found: map[Keyword]Setting{}, include: dir, instead: v.instead, findings: v.findings}
-	matched.block = func(_ string, args []string) truth { return v.match(args) }
-	if err := read(matched, scope{matchOnly: true}); err != nil {
-		return nil, err
+	matched, err := walk(nil, false, v.match, scope{matchOnly: true})
+	if err != nil {
+		return *findings, err
 	}
 	for k, set := range matched.found {
 		before := global.found[k]
@@ -72,7 +68,7 @@ func ScanServer(v Server) ([]Setting, error) {
 			global.found[k] = before
 		}
 	}
-	return global.settings(ServerKeywords), nil
+	return global.results(ServerKeywords), nil
 }
 
 func isAll(args []string) bool { return len(args) == 1 && strings.EqualFold(args[0], "all") }

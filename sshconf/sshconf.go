@@ -3,7 +3,7 @@
 //
 // What is in force is for the programs themselves to say: [Programs] runs ssh -G
 // and sshd -T, which know their defaults and what a distribution changed. Which
-// file and line decided is for [ScanClient] and [ScanServer] to say, which follow
+// file and line decided is for [FindClient] and [FindServer] to say, which follow
 // Include, Host and Match as the programs do, and say so where they cannot be
 // sure.
 //

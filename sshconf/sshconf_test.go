@@ -11,6 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func scanClient(c Client) ([]Setting, error) {
+	f, err := FindClient(c)
+	return f.Settings, err
+}
+
+func scanServer(v Server) ([]Setting, error) {
+	f, err := FindServer(v)
+	return f.Settings, err
+}
+
 func TestParseTime(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"0": 0, "30": 30, "030": 30, "5m": 300, "1h30m": 5400, "1w": 604800, "1M": 60, "10s5m": 310, "2D": 172800,
@@ -110,7 +120,7 @@ func TestUnsure(t *testing.T) {
 		}
 		write("config", strings.ReplaceAll(tt.content, "Include sub", "Include "+dir+"/sub"))
 		write("sub", "ServerAliveInterval 9\n")
-		all, err := ScanClient(Client{Host: "web1", LocalUser: "alice", Home: dir, UserFile: filepath.Join(dir, "config")})
+		all, err := scanClient(Client{Host: "web1", LocalUser: "alice", Home: dir, UserFile: filepath.Join(dir, "config")})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -155,7 +165,7 @@ func TestBounds(t *testing.T) {
 		"huge": "larger than", ".": "not a regular file", "levela": "more than 16 levels of Include",
 	} {
 		start := time.Now()
-		_, err := ScanClient(Client{Host: "web1", Home: dir, UserFile: path(name)})
+		_, err := scanClient(Client{Host: "web1", Home: dir, UserFile: path(name)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
@@ -164,14 +174,14 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	// One level less is what OpenSSH reads, too.
-	all, err := ScanClient(Client{Host: "web1", Home: dir, UserFile: path("levelb")})
+	all, err := scanClient(Client{Host: "web1", Home: dir, UserFile: path("levelb")})
 	if err != nil || all[0].Value != "7" {
 		t.Errorf("16 levels: %+v, %v", all, err)
 	}
-	if _, err := ScanClient(Client{Host: "web1", Home: dir, UserFile: path("missing")}); err != nil {
+	if _, err := scanClient(Client{Host: "web1", Home: dir, UserFile: path("missing")}); err != nil {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := ScanServer(Server{File: path("missing")}); err == nil {
+	if _, err := scanServer(Server{File: path("missing")}); err == nil {
 		t.Error("sshd without its file is accepted")
 	}
 }
@@ -198,7 +208,7 @@ func FuzzScan(f *testing.F) {
 				t.Errorf("settings beside an error: %v", err)
 			}
 		}
-		check(ScanClient(Client{Host: "web1", User: "bob", LocalUser: "alice", Home: filepath.Dir(file), UserFile: file}))
-		check(ScanServer(Server{File: file, Dir: filepath.Dir(file), Connection: Connection{User: "bob", Addr: "10.0.0.9"}}))
+		check(scanClient(Client{Host: "web1", User: "bob", LocalUser: "alice", Home: filepath.Dir(file), UserFile: file}))
+		check(scanServer(Server{File: file, Dir: filepath.Dir(file), Connection: Connection{User: "bob", Addr: "10.0.0.9"}}))
 	})
 }

@@ -44,25 +44,6 @@ func asUser(who *user.User, f func() error) error {
 	return <-result
 }
 
-// FindClientAs is [FindClient] with a user's rights to files; nil is the caller. It is for
-// root that goes by what a process of somebody else says of its files.
-func FindClientAs(who *user.User, c Client) (f Findings, err error) {
-	err = asUser(who, func() (err error) {
-		f, err = FindClient(c)
-		return err
-	})
-	return f, err
-}
-
-// FindServerAs is [FindServer], likewise.
-func FindServerAs(who *user.User, v Server) (f Findings, err error) {
-	err = asUser(who, func() (err error) {
-		f, err = FindServer(v)
-		return err
-	})
-	return f, err
-}
-
 func numbers(who *user.User) (uid, gid int, groups []int, err error) {
 	if uid, err = strconv.Atoi(who.Uid); err == nil {
 		gid, err = strconv.Atoi(who.Gid)

@@ -176,7 +176,8 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 		scene.unknown(d, sshconf.ClientKeywords, "its files are not read, as its user is not known here")
 		return
 	}
-	found, err := sshconf.FindClientAs(as, c)
+	c.As = as
+	found, err := sshconf.FindClient(c)
 	scene.settle(d, p, found, err, sshconf.ClientKeywords, moment{p.Started.Add(clockError), "since it began"})
 	if d.Role == string(sshconf.RoleMaster) && len(d.Unsure) > 0 {
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "master_keeps_values", Text: "new sessions go through this master, with the values it began with, until ssh -O stop ends it: " + cmp.Or(listensAt, string(*d.Destination))})
@@ -259,7 +260,8 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 		scene.unknown(d, sshconf.ServerKeywords, "its files are not read, as its user is not known here")
 		return
 	}
-	found, err := sshconf.FindServerAs(as, server)
+	server.As = as
+	found, err := sshconf.FindServer(server)
 	scene.settle(d, p, found, err, sshconf.ServerKeywords, since)
 	if listener == nil {
 		for _, k := range sshconf.ServerKeywords {
