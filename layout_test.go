@@ -18,11 +18,12 @@ var plan = map[string][]string{
 	"keepalive":         {},
 	"calc":              {"keepalive"},
 	"internal/rootfs":   {},
+	"internal/account":  {},
 	"procfs":            {"keepalive", "internal/rootfs"},
 	"sockopt":           {"keepalive"},
 	"netns":             {},
 	"sysctld":           {"internal/rootfs"},
-	"sshconf":           {},
+	"sshconf":           {"internal/account"},
 	"middlebox":         {"internal/rootfs", "internal/nearest"},
 	"launch":            {"keepalive", "launch/bpf"},
 	"launch/bpf":        {},
@@ -40,7 +41,7 @@ var plan = map[string][]string{
 	"internal/kernels":  {"internal/room"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
-		"internal/rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
+		"internal/account", "internal/rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
 	},
 }
 

@@ -279,6 +279,11 @@ func condition(name string) (bool, error) {
 		return initialUserNamespace(), nil
 	case "crowded":
 		return crowded()
+	case "userdb":
+		if nstest.HasUserDB() || os.Getenv(nstest.RequireEnv) != "1" {
+			return nstest.HasUserDB(), nil
+		}
+		return false, fmt.Errorf("%s=1 and libnss_systemd.so.2 is not installed", nstest.RequireEnv)
 	case "late":
 		return nstest.Late() > 0, nil
 	case "host":

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"os/user"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/tcpka/tcpka/internal/account"
 )
 
 // sudoCaller is the user who called sudo.
@@ -15,58 +16,38 @@ type sudoCaller struct {
 	credential *syscall.Credential
 }
 
-// findSudoCaller looks in the environment that sudo leaves for who called it,
-// and in the password database for who that is: his groups, and whether he
-// exists. It returns nil where there is no sudo, or root called it.
-//
-// A binary without cgo, such as make build's, reads /etc/passwd and /etc/group
-// and does not ask LDAP or SSSD.
+// findSudoCaller looks in the environment that sudo leaves for who called it, and asks
+// this machine who that is: his groups, and whether he exists. It returns nil where there
+// is no sudo, or root called it.
 func findSudoCaller(getenv func(string) string) (*sudoCaller, error) {
 	uid := getenv("SUDO_UID")
 	if uid == "" {
 		return nil, nil
 	}
-	id, err := parseID(uid)
+	id, err := account.ParseID(uid)
 	if err != nil {
 		return nil, fmt.Errorf("SUDO_UID: %w", err)
 	}
 	if id == 0 {
 		return nil, nil
 	}
-	u, err := user.LookupId(strconv.FormatUint(uint64(id), 10))
+	u, err := account.ByID(id)
 	if err != nil {
 		return nil, fmt.Errorf("SUDO_UID: %w", err)
 	}
-	gid, err := parseID(getenv("SUDO_GID"))
+	gid, err := account.ParseID(getenv("SUDO_GID"))
 	if err != nil {
 		return nil, fmt.Errorf("SUDO_GID: %w", err)
 	}
-	names, err := u.GroupIds()
+	credential, err := account.Credential(u)
 	if err != nil {
-		return nil, fmt.Errorf("groups of %s: %w", u.Username, err)
+		return nil, err
 	}
-	var groups []uint32
-	for _, name := range names {
-		g, err := parseID(name)
-		if err != nil {
-			return nil, fmt.Errorf("groups of %s: %w", u.Username, err)
-		}
-		groups = append(groups, g)
-	}
-	if !slices.Contains(groups, gid) {
+	if !slices.Contains(credential.Groups, gid) {
 		return nil, fmt.Errorf("SUDO_GID: %s is not in group %d", u.Username, gid)
 	}
-	return &sudoCaller{u, &syscall.Credential{Uid: id, Gid: gid, Groups: groups}}, nil
-}
-
-// parseID reads a user or group number. 4294967295 is no number but "leave it",
-// to setuid(2).
-func parseID(text string) (uint32, error) {
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n == 1<<32-1 {
-		return 0, fmt.Errorf("%q is no user or group number", text)
-	}
-	return uint32(n), nil
+	credential.Gid = gid // another of his groups, as after newgrp(1)
+	return &sudoCaller{u, credential}, nil
 }
 
 // environ is env with what sudo has made root's given back to the caller. His
