@@ -262,3 +262,45 @@ func TestCheckOffLeavesOthers(t *testing.T) {
 		}
 	})
 }
+
+// Connections are said to follow the settings where that is known; and the command
+// starts timers anew where some run.
+func TestCheckOfTheSettings(t *testing.T) {
+	socket := func(state sockets.State, from sockets.Origin) *sockets.Socket {
+		return &sockets.Socket{
+			State: state, Keepalive: sockets.On, ValuesKnown: true, Settings: keepalive.Defaults(),
+			TimeFrom: from, IntvlFrom: from, ProbesFrom: from,
+			Local: netip.MustParseAddrPort("10.0.0.1:22"), Remote: netip.MustParseAddrPort("10.0.0.2:99"),
+		}
+	}
+	follows, perhaps := socket(sockets.Established, sockets.FromSysctl), socket(sockets.Established, sockets.FromUnknown)
+	listens := socket(sockets.Listen, sockets.FromSysctl)
+	const (
+		misses = "a dead peer is noticed after up to 8025 s, wanted is within 120 s"
+		fix    = "sudo tcpka set --time 86 --intvl 10 --probes 3"
+	)
+	for _, c := range []struct {
+		name      string
+		sockets   []*sockets.Socket
+		text, fix string
+	}{
+		{"no connection", nil, "", fix},
+		{"one follows", []*sockets.Socket{follows}, "; 1 connection follows them here now", fix + " --rearm"},
+		{"two follow", []*sockets.Socket{follows, follows}, "; 2 connections follow them here now", fix + " --rearm"},
+		{"a listener, which has no timer", []*sockets.Socket{listens}, "; 1 connection follows them here now", fix},
+		{"one may", []*sockets.Socket{perhaps}, "; 1 connection has these values here now; without BPF it cannot be told whether its program has set them", fix + " --rearm"},
+		{"two may", []*sockets.Socket{perhaps, perhaps}, "; 2 connections have these values here now; without BPF it cannot be told whether their programs have set them", fix + " --rearm"},
+		{"one of two may", []*sockets.Socket{follows, perhaps}, "; 2 connections have these values here now, of which 1 may have them from the program", fix + " --rearm"},
+	} {
+		ck := &checker{session: &session{}, groups: map[groupKey]*group{}, goal: calc.Goal{DetectWithin: 2 * time.Minute}}
+		v := &view{name: "current", kernel: calc.DefaultKernel(), settings: keepalive.Defaults(), misses: misses}
+		for _, s := range c.sockets {
+			v.sockets++
+			ck.connection(v, s)
+		}
+		ck.defaults(v)
+		if f := ck.doc.Findings; len(f) != 1 || f[0].Text != misses+c.text || f[0].Fix == nil || *f[0].Fix != c.fix {
+			t.Errorf("%s: got %+v, want %q, %q", c.name, f, misses+c.text, c.fix)
+		}
+	}
+}

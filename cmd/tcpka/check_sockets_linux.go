@@ -279,7 +279,7 @@ func (v *view) affected() string {
 	case v.perhaps == n:
 		return fmt.Sprintf("%d connections have these values here now; without BPF it cannot be told whether their programs have set them", n)
 	}
-	return fmt.Sprintf("%d connections have these values here now; of %d of them it cannot be told whether their programs have set them", n, v.perhaps)
+	return fmt.Sprintf("%d connections have these values here now, of which %d may have them from the program", n, v.perhaps)
 }
 
 // A group is connections of one program that fail for one reason.
