@@ -9,8 +9,9 @@ import (
 // on by position there. Where a socket before that position is gone meanwhile, the
 // next one is left out; where one has come, one comes twice. Nothing tells. So the
 // walk is made again, until it brings nothing that was there during the one
-// before. Source: net/ipv4/inet_diag.c, inet_diag_dump_icsk; before Linux 6.17
-// also net/ipv4/tcp_ipv4.c, bpf_iter_tcp_resume.
+// before. Source: net/ipv4/tcp_diag.c, tcp_diag_dump (before Linux 6.18
+// net/ipv4/inet_diag.c, inet_diag_dump_icsk); before Linux 6.17 also
+// net/ipv4/tcp_ipv4.c, bpf_iter_tcp_resume.
 const (
 	maxWalks      = 10  // at most, where sockets come and go all the time
 	maxInterrupts = 100 // how often one may say itself that it is not whole
