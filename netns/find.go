@@ -69,6 +69,9 @@ func findPID(spec string) (*Handle, error) {
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return nil, &NotFoundError{Spec: spec}
 	}
+	if errors.Is(err, ErrNotNetwork) { // see followed
+		err = &os.PathError{Op: "open", Path: procPath(pid), Err: unix.EACCES}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,9 +52,6 @@ func open(path string) (*os.File, id, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fail(err)
 	}
-	if err := followed(&st); err != nil {
-		return fail(err)
-	}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return fail(err)

@@ -95,12 +95,12 @@ func statID(path string) (id, error) {
 
 func idOf(st *unix.Stat_t) id { return id{uint64(st.Dev), st.Ino} }
 
-// followed refuses what is a link after links were followed. Some releases of
-// Linux, 6.12.100 is one, give the link itself for a namespace in /proc/PID/ns
-// that the caller may not see, where others refuse. Source: fs/proc/namespaces.c,
-// proc_ns_get_link.
+// followed refuses what is no namespace at the end of a link in /proc/PID/ns.
+// Some releases of Linux, 6.12.100 is one, lead to the directory of the link where
+// the caller may not see the namespace, and others refuse. Source:
+// fs/proc/namespaces.c, proc_ns_get_link; fs/namei.c, pick_link.
 func followed(st *unix.Stat_t) error {
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return unix.EACCES
 	}
 	return nil
