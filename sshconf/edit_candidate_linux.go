@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tcpka/tcpka/internal/account"
 )
 
 // candidate has a main file that leads to another content of the file at path.
@@ -35,11 +37,11 @@ func (r Request) candidate(path string, content []byte, use func(main string) er
 			return "", err
 		}
 		if r.own() && r.As != nil {
-			uid, gid, _, err := numbers(r.As)
+			uid, gid, err := account.IDs(r.As)
 			if err != nil {
 				return "", err
 			}
-			if err := os.Chown(file, uid, gid); err != nil {
+			if err := os.Chown(file, int(uid), int(gid)); err != nil {
 				return "", err
 			}
 		}

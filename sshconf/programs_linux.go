@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +18,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/account"
 )
 
 // Programs are OpenSSH as it is installed, which knows best what is in force.
@@ -137,10 +138,17 @@ func (p Programs) client(ctx context.Context, who *user.User, args ...string) (O
 // Caller is the user behind sudo, or nil without sudo.
 func Caller() (*user.User, error) {
 	id := os.Getenv("SUDO_UID")
-	if os.Geteuid() != 0 || id == "" || id == "0" {
+	if os.Geteuid() != 0 || id == "" {
 		return nil, nil
 	}
-	who, err := user.LookupId(id)
+	uid, err := account.ParseID(id)
+	if err == nil && uid == 0 {
+		return nil, nil
+	}
+	var who *user.User
+	if err == nil {
+		who, err = account.ByID(uid)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the user behind sudo: %w", err)
 	}
@@ -195,12 +203,15 @@ func (p Programs) withoutKeys(ctx context.Context, args []string, first error) (
 	}
 	var who *user.User
 	if os.Geteuid() == 0 {
-		if who, err = user.Lookup("nobody"); err != nil {
+		who, err = account.ByName("nobody")
+		if err != nil {
 			return output{}, errors.Join(first, err)
 		}
-		uid, _ := strconv.Atoi(who.Uid)
-		gid, _ := strconv.Atoi(who.Gid)
-		if err := errors.Join(os.Chmod(dir, 0o711), os.Chown(key, uid, gid)); err != nil {
+		uid, gid, err := account.IDs(who)
+		if err != nil {
+			return output{}, errors.Join(first, err)
+		}
+		if err := errors.Join(os.Chmod(dir, 0o711), os.Chown(key, int(uid), int(gid))); err != nil {
 			return output{}, errors.Join(first, err)
 		}
 	}
@@ -291,7 +302,7 @@ func dress(cmd *exec.Cmd, who *user.User) error {
 	as := who
 	if as == nil {
 		var err error
-		if as, err = user.LookupId("0"); err != nil {
+		if as, err = account.ByID(0); err != nil {
 			return err
 		}
 	}
@@ -302,25 +313,9 @@ func dress(cmd *exec.Cmd, who *user.User) error {
 	if who == nil {
 		return nil
 	}
-	uid, err := strconv.ParseUint(who.Uid, 10, 32)
+	credential, err := account.Credential(who)
 	if err != nil {
 		return err
-	}
-	gid, err := strconv.ParseUint(who.Gid, 10, 32)
-	if err != nil {
-		return err
-	}
-	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	groups, err := who.GroupIds()
-	if err != nil {
-		return fmt.Errorf("groups of %s: %w", who.Username, err)
-	}
-	for _, g := range groups {
-		n, err := strconv.ParseUint(g, 10, 32)
-		if err != nil {
-			return err
-		}
-		credential.Groups = append(credential.Groups, uint32(n))
 	}
 	cmd.SysProcAttr.Credential = credential
 	return nil

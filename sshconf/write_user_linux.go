@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"os/user"
 	"runtime"
-	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/account"
 )
 
 // asUser runs f with a user's rights to files, and nobody else's: new files are his,
@@ -18,9 +19,13 @@ func asUser(who *user.User, f func() error) error {
 	if who == nil {
 		return f()
 	}
-	uid, gid, groups, err := numbers(who)
+	as, err := account.Credential(who)
 	if err != nil {
 		return err
+	}
+	var groups []int
+	for _, g := range as.Groups {
+		groups = append(groups, int(g))
 	}
 	result := make(chan error)
 	go func() {
@@ -31,10 +36,10 @@ func asUser(who *user.User, f func() error) error {
 			}
 			for _, set := range []struct {
 				call func(int) (int, error)
-				id   int
-			}{{unix.SetfsgidRetGid, gid}, {unix.SetfsuidRetUid, uid}} {
-				set.call(set.id) // returns the one before, and no error
-				if now, _ := set.call(-1); now != set.id {
+				id   uint32
+			}{{unix.SetfsgidRetGid, as.Gid}, {unix.SetfsuidRetUid, as.Uid}} {
+				set.call(int(set.id)) // returns the one before, and no error
+				if now, _ := set.call(-1); uint32(now) != set.id {
 					return fmt.Errorf("act as %s: %w", who.Username, unix.EPERM)
 				}
 			}
@@ -42,25 +47,4 @@ func asUser(who *user.User, f func() error) error {
 		}()
 	}()
 	return <-result
-}
-
-func numbers(who *user.User) (uid, gid int, groups []int, err error) {
-	if uid, err = strconv.Atoi(who.Uid); err == nil {
-		gid, err = strconv.Atoi(who.Gid)
-	}
-	if err != nil {
-		return 0, 0, nil, fmt.Errorf("user %s: %w", who.Username, err)
-	}
-	names, err := who.GroupIds()
-	if err != nil {
-		return 0, 0, nil, fmt.Errorf("groups of %s: %w", who.Username, err)
-	}
-	for _, name := range names {
-		g, err := strconv.Atoi(name)
-		if err != nil {
-			return 0, 0, nil, fmt.Errorf("groups of %s: %w", who.Username, err)
-		}
-		groups = append(groups, g)
-	}
-	return uid, gid, groups, nil
 }
