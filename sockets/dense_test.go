@@ -104,7 +104,7 @@ func inOneBucket(t *testing.T, readers ...sockets.Query) {
 		defer stop()
 		for _, q := range readers {
 			q.Filter.States = sockets.AllStates
-			for range 8 {
+			for range 5 {
 				list(t, q).compare(t, all)
 			}
 		}
