@@ -494,7 +494,7 @@ func (p *socketPlan) applied() []int {
 	indices, i := []int{}, 0
 	p.eachTuning(func(_ *socketRoom, t *tuning) {
 		for _, o := range socketOptions {
-			if o.wanted(t.change) == nil {
+			if o.wanted(t.recorded) == nil {
 				continue
 			}
 			if t.applied(o) {

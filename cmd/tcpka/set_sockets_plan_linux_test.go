@@ -60,3 +60,39 @@ func TestAUserTimeoutThatRunsAlready(t *testing.T) {
 		}
 	}
 }
+
+// The journal is told which of the changes that it has were made, by their places: also
+// where one turned out to be of an option that the socket does not have.
+func TestWhichRecordedChangesWereMade(t *testing.T) {
+	one := func() *tuning {
+		return &tuning{
+			Socket: sockets.Socket{Keepalive: sockets.Off, ValuesKnown: true, UserTimeoutKnown: true},
+			change: keepalive.Change{Enabled: new(true), Time: new(600 * time.Second), UserTimeout: new(time.Second)},
+		}
+	}
+	lacking, failed, done := one(), one(), one()
+	p := &socketPlan{rooms: []*socketRoom{{changing: []*tuning{lacking, failed, done}}}}
+	changes, applied := p.record()
+	var keys []string
+	for c := range changes {
+		keys = append(keys, c.Key)
+	}
+	if want := []string{"SO_KEEPALIVE", "TCP_KEEPIDLE", "TCP_USER_TIMEOUT"}; !slices.Equal(keys, slices.Concat(want, want, want)) {
+		t.Fatalf("recorded %q", keys)
+	}
+	after := sockets.Values{Keepalive: sockets.On, Settings: keepalive.Settings{Time: 600 * time.Second}}
+	lacking.change.UserTimeout = nil
+	lacking.result, lacking.after = sockets.Done, after
+	failed.result, failed.after = sockets.Failed, failed.values()
+	done.result, done.after = sockets.Done, after
+	done.after.UserTimeout = time.Second
+	if got := applied(); !slices.Equal(got, []int{0, 1, 6, 7, 8}) {
+		t.Errorf("made are %v", got)
+	}
+	for _, other := range []*tuning{lacking, failed} {
+		other.change, other.result, other.after = done.change, done.result, done.after
+	}
+	if got := applied(); got != nil {
+		t.Errorf("all were made, and it says %v", got)
+	}
+}

@@ -17,6 +17,7 @@ import (
 type tuning struct {
 	sockets.Socket                  // as it was found
 	change         keepalive.Change // what of it is to be another
+	recorded       keepalive.Change // the same as the journal has it: an option may turn out not to be there
 	late           bool             // its timer is to start anew, once it has its values
 
 	result  sockets.Result // 0 is not tried
@@ -181,6 +182,7 @@ func (t *tuning) report(ns string, d *report.OldNew) []report.Change {
 // record lists the same for the journal. A value of which it is not known whether
 // it is the sysctl's, because it equals it, is recorded as if it were.
 func (t *tuning) record(ns *journal.Netns) []journal.Change {
+	t.recorded = t.change
 	before := t.values()
 	e := journal.Endpoint{Cookie: t.Cookie, Local: t.Local.String(), Remote: t.Remote.String()}
 	if len(t.Owners) > 0 {
