@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/account"
 	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/sshconf"
 )
@@ -238,7 +238,7 @@ func (w sshWanted) request(c *cli.Context) (sshconf.Request, error) {
 		return r, err
 	}
 	if r.Owner = r.As; r.Owner == nil && !r.Server {
-		r.Owner, err = user.Current()
+		r.Owner, err = account.Current()
 	}
 	return r, err
 }

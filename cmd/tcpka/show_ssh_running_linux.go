@@ -9,7 +9,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/account"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
@@ -32,9 +32,10 @@ type sshScene struct {
 
 	v        values
 	versions map[sshconf.Program]string
+	users    map[uint32]*user.User // those that were looked up; nil is unknown
 
-	// Until then the files of processes are read: anybody can start as many as they
-	// like, with files of any size.
+	// Until then the files of processes are read, and their users looked up: anybody
+	// can start as many as they like, with files of any size.
 	until time.Time
 }
 
@@ -43,7 +44,7 @@ const patience = 5 * time.Second
 
 // lookAtSSH finds processes and sockets. What may not be seen is not there.
 func lookAtSSH(v values, versions map[sshconf.Program]string, session sshconf.Connection, peer sockets.Endpoint) (sshScene, error) {
-	scene := sshScene{v: v, versions: versions, until: time.Now().Add(patience), byPID: map[int]*sshconf.Process{}, connections: map[int]report.Socket{}}
+	scene := sshScene{v: v, versions: versions, until: time.Now().Add(patience), byPID: map[int]*sshconf.Process{}, users: map[uint32]*user.User{}, connections: map[int]report.Socket{}}
 	var err error
 	if scene.processes, err = sshconf.Processes(); err != nil {
 		return scene, err
@@ -122,8 +123,8 @@ func (scene *sshScene) describe(p sshconf.Process) report.SSHProcess {
 	if p.Role == sshconf.RoleMonitor {
 		d.Role = string(sshconf.RoleSession)
 	}
-	who, err := user.LookupId(strconv.FormatUint(uint64(p.UID), 10))
-	if err == nil {
+	who := scene.user(p.UID)
+	if who != nil {
 		d.User = &who.Username
 	}
 	if socket, ok := scene.connections[p.PID]; ok && p.Role != sshconf.RoleListener {
@@ -171,7 +172,7 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 	if scene.late(d, sshconf.ClientKeywords) {
 		return
 	}
-	as, known := ownerOf(p.UID)
+	as, known := scene.ownerOf(p.UID)
 	if !known {
 		scene.unknown(d, sshconf.ClientKeywords, "its files are not read, as its user is not known here")
 		return
@@ -186,12 +187,22 @@ func (scene *sshScene) describeClient(d *report.SSHProcess, p sshconf.Process, w
 
 // ownerOf is whose rights the files of a process are read with: root does not open, for
 // what calls itself ssh, a file that its user could not. nil is the caller's own.
-func ownerOf(uid uint32) (as *user.User, known bool) {
+func (scene *sshScene) ownerOf(uid uint32) (as *user.User, known bool) {
 	if os.Geteuid() != 0 || uid == 0 {
 		return nil, true
 	}
-	as, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
-	return as, err == nil
+	as = scene.user(uid)
+	return as, as != nil
+}
+
+// user is the user with a number, or nil.
+func (scene *sshScene) user(uid uint32) *user.User {
+	who, known := scene.users[uid]
+	if !known && time.Now().Before(scene.until) {
+		who, _ = account.ByID(uid)
+		scene.users[uid] = who
+	}
+	return who
 }
 
 // hostOf is a destination without what a URI has around it.
@@ -255,7 +266,7 @@ func (scene *sshScene) describeServer(d *report.SSHProcess, p sshconf.Process) {
 	if listener != nil {
 		reader = listener.UID
 	}
-	as, known := ownerOf(reader)
+	as, known := scene.ownerOf(reader)
 	if !known {
 		scene.unknown(d, sshconf.ServerKeywords, "its files are not read, as its user is not known here")
 		return

@@ -3,12 +3,12 @@ package main
 import (
 	"net/netip"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/account"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
@@ -26,7 +26,7 @@ func thisConnection() (connection sshconf.Connection, peer sockets.Endpoint) {
 		return connection, peer
 	}
 	connection = sshconf.Connection{Host: fields[0], Addr: fields[0], LocalAddr: fields[2], LocalPort: int(port)}
-	if me, err := user.Current(); err == nil {
+	if me, err := account.Current(); err == nil {
 		connection.User = me.Username
 	}
 	addr, err1 := netip.ParseAddr(fields[0])

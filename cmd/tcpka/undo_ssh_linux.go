@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/account"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/sshconf"
@@ -37,7 +38,7 @@ func (r *sshReversal) gather(changes []*journal.Change) error {
 	}
 	owner := as
 	if owner == nil {
-		if owner, err = user.Current(); err != nil { // not in the password database: he has no file
+		if owner, err = account.Current(); err != nil { // not in the password database: he has no file
 			owner = &user.User{HomeDir: "/nonexistent"}
 		}
 	}
