@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -97,25 +96,6 @@ var ErrFormat = errors.New("not a file of an SSH program that tcpka knows")
 // sshd's where its name has "sshd" in it. Include is not followed.
 func ReadFile(path string) (File, error) {
 	content, _, err := readFile(path, maxSessionFile)
-	return parseRead(path, content, err)
-}
-
-// ErrOwner is a file of somebody else.
-var ErrOwner = errors.New("it is somebody else's")
-
-// ReadFileOf is [ReadFile] for root that reads for a user: a file that is not the
-// user's own is [ErrOwner], wherever a link led to.
-func ReadFileOf(uid uint32, path string) (File, error) {
-	content, info, err := readFile(path, maxSessionFile)
-	if err == nil {
-		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != uid {
-			err = fmt.Errorf("%s: %w", path, ErrOwner)
-		}
-	}
-	return parseRead(path, content, err)
-}
-
-func parseRead(path string, content []byte, err error) (File, error) {
 	if err != nil {
 		return File{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,13 +112,8 @@ func (s *scan) glob(pattern string) ([]string, error) {
 // matches are the names in a directory that match a pattern, whose * and ? do not stand
 // for the dot that a name begins with. A directory that cannot be read has none.
 func (s *scan) matches(dir, pattern string) (names []string, err error) {
-	f, err := os.Open(cmp.Or(dir, "."))
+	all, err := readNames(cmp.Or(dir, "."), maxNames-s.names+1)
 	if err != nil {
-		return nil, nil
-	}
-	defer f.Close()
-	all, err := f.Readdirnames(maxNames - s.names + 1)
-	if err != nil && err != io.EOF {
 		return nil, nil
 	}
 	if s.names += len(all); s.names > maxNames {

@@ -106,18 +106,8 @@ func editPuTTY(t text, w Wanted) (text, error) {
 	return t, nil
 }
 
-// PuTTYSessionFile is the name of the file of a session, below the directory
-// sessions. An empty name is "Default Settings", from which new sessions begin.
-// Source: unix/storage.c, make_session_filename.
-func PuTTYSessionFile(session string) string {
-	if session == "" {
-		session = puttyPreset
-	}
-	const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-.@_"
-	return escapePercent(session, func(_ int, c byte) bool { return strings.IndexByte(plain, c) < 0 })
-}
-
-// PuTTYSessionName is the session that a file of that name has.
+// PuTTYSessionName is the session that a file of that name has. Source: unix/storage.c,
+// make_session_filename.
 func PuTTYSessionName(file string) string { return unescapePercent(file) }
 
 func escapePercent(s string, must func(i int, c byte) bool) string {

@@ -36,7 +36,7 @@ func TestPlinkReadsWhatWasWritten(t *testing.T) {
 			{"one of the two", "TCPKeepalives=1", sshconf.Wanted{Interval: new(time.Second)}, time.Second, true},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				home := puttyHome(t, "my box/1", "HostName=127.0.0.1\nPortNumber=2222\nProtocol=ssh\nUserName=tcpka-test\n"+tt.before, tt.wanted)
+				home := puttyHome(t, "my%20box%2F1", "HostName=127.0.0.1\nPortNumber=2222\nProtocol=ssh\nUserName=tcpka-test\n"+tt.before, tt.wanted)
 				fd := lab.connect(t, plink, home, "my box/1")
 				if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil || n != 0 != tt.tcp {
 					t.Errorf("SO_KEEPALIVE is %d, %v", n, err)
@@ -138,10 +138,10 @@ func (lab puttyLab) connect(t *testing.T, plink, home, session string) (fd int) 
 }
 
 // puttyHome is a home with one session of PuTTY, to which w was written.
-func puttyHome(t *testing.T, session, content string, w sshconf.Wanted) string {
+func puttyHome(t *testing.T, name, content string, w sshconf.Wanted) string {
 	t.Helper()
 	home := t.TempDir()
-	path := filepath.Join(home, ".putty/sessions", sshconf.PuTTYSessionFile(session))
+	path := filepath.Join(home, ".putty/sessions", name)
 	f, err := sshconf.ParseFile(path, []byte(content))
 	if err != nil {
 		t.Fatal(err)

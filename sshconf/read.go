@@ -2,9 +2,11 @@ package sshconf
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -56,4 +58,19 @@ func readOpen(f *os.File, most int64) ([]byte, os.FileInfo, error) {
 		return nil, nil, err
 	}
 	return content, info, nil
+}
+
+// readNames are the names in a directory, at most so many, in the order of bytes.
+func readNames(dir string, most int) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(most)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	slices.Sort(names)
+	return names, err
 }

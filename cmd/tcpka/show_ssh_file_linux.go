@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -118,75 +117,15 @@ func seconds(d *time.Duration) *report.Seconds {
 	return new(report.Seconds(*d))
 }
 
-// The most sessions of PuTTY that are read. Nobody has as many.
-const maxPuTTYSessions = 1000
-
-// puttySessions reads the sessions that PuTTY has stored for a user. The environment
-// counts only where it is the user's own: sudo leaves that of root.
-//
-// Source: PuTTY, unix/storage.c, make_filename.
+// puttySessions are those that PuTTY has stored for a user.
 func puttySessions(who *user.User, own bool, v values) (files []report.SSHFile, unread []report.SSHFileError) {
 	files, unread = []report.SSHFile{}, []report.SSHFileError{}
-	getenv := func(name string) string {
-		if !own {
-			return ""
-		}
-		return os.Getenv(name)
-	}
-	home := who.HomeDir
-	if h := getenv("HOME"); h != "" {
-		home = h
-	}
-	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
-	dir := getenv("PUTTYSESSIONS")
-	if dir == "" {
-		config := getenv("XDG_CONFIG_HOME")
-		if config == "" {
-			config = home + "/.config"
-		}
-		switch base := getenv("PUTTYDIR"); {
-		case base != "":
-			dir = base + "/sessions"
-		case exists(config + "/putty"):
-			dir = config + "/putty/sessions"
-		default:
-			dir = home + "/.putty/sessions"
-		}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		if !errors.Is(err, os.ErrNotExist) {
-			unread = append(unread, unreadFile(dir, err))
-		}
-		return files, unread
-	}
-	for i, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if i == maxPuTTYSessions {
-			return files, append(unread, unreadFile(dir, fmt.Errorf("%s: more than %d sessions", dir, maxPuTTYSessions)))
-		}
-		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		var f sshconf.File
-		if own {
-			f, err = sshconf.ReadFile(path)
-		} else { // root does not show a user what the user may not read
-			uid, _ := strconv.ParseUint(who.Uid, 10, 32)
-			f, err = sshconf.ReadFileOf(uint32(uid), path)
-		}
-		if errors.Is(err, sshconf.ErrFormat) {
-			continue
-		}
-		if err != nil {
-			unread = append(unread, unreadFile(path, err))
-			continue
-		}
+	stored, failed := sshconf.PuTTYSessions(who, own)
+	for _, f := range stored {
 		files = append(files, sshFiles(f, v)...)
 	}
+	for _, e := range failed {
+		unread = append(unread, report.SSHFileError{Path: report.Foreign(e.Path), Error: report.Foreign(e.Error())})
+	}
 	return files, unread
-}
-
-func unreadFile(path string, err error) report.SSHFileError {
-	return report.SSHFileError{Path: report.Foreign(path), Error: report.Foreign(err.Error())}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/account"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/sshconf"
 )
@@ -96,22 +97,26 @@ func (s *session) showSSH(c *cli.Context) error {
 		return err
 	}
 	programs := sshconf.FindPrograms()
-	client, err := sshClient(c.Context, programs, dest, v)
-	if err != nil {
-		return err
+	as := who
+	if own {
+		as = nil
 	}
+	client := sshClient(c.Context, programs, who, as, dest, v)
 	d.Client = &client
 	if d.Destination == nil {
 		server := sshServer(c.Context, programs, v)
 		d.Server = &server
 	}
-	for name, side := range map[string]*report.SSHSide{"ssh": d.Client, "sshd": d.Server} {
-		if side == nil {
+	for _, one := range []struct {
+		name string
+		side *report.SSHSide
+	}{{"ssh", d.Client}, {"sshd", d.Server}} {
+		if one.side == nil {
 			continue
 		}
-		judgePaths(side, boxes, v)
-		if side.Error != nil && os.Geteuid() != 0 {
-			s.notice("%s is not known; %s", name, s.sudo())
+		judgePaths(one.side, boxes, v)
+		if one.side.Error != nil && os.Geteuid() != 0 {
+			s.notice("%s is not known; %s", one.name, s.sudo())
 		}
 	}
 	d.Files, d.Unread = puttySessions(who, own, v)
@@ -130,7 +135,7 @@ func caller() (who *user.User, own bool, err error) {
 	if who, err = sshconf.Caller(); err != nil || who != nil {
 		return who, false, err
 	}
-	who, err = user.Current()
+	who, err = account.Current()
 	return who, true, err
 }
 
@@ -169,24 +174,18 @@ func (s *session) addRunning(d *report.SSH, v values, about func(host string) bo
 	return err
 }
 
-func sshClient(ctx context.Context, p sshconf.Programs, dest string, v values) (report.SSHSide, error) {
-	who, err := sshconf.Caller()
-	if err != nil {
-		return report.SSHSide{}, err
-	}
-	me := who
-	if me == nil {
-		if me, err = user.Current(); err != nil {
-			return report.SSHSide{}, err
-		}
-	}
+// sshClient is what ssh does for a destination where who runs it. Under sudo as is the
+// same, and nil else.
+func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, v values) report.SSHSide {
+	connection := sshconf.NewClient(dest, who.Username, who.HomeDir)
+	connection.As = as
 	var facts sshFacts
-	facts.found, facts.scanErr = sshconf.FindClient(sshconf.NewClient(dest, me.Username, me.HomeDir))
-	facts.said, facts.err = p.Client(ctx, who, dest)
+	facts.found, facts.scanErr = sshconf.FindClient(connection)
+	facts.said, facts.err = p.Client(ctx, as, dest)
 	facts.version, _ = p.ClientVersion(ctx)
 	side := facts.side(calc.SSHClient, v)
-	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, who, jump) })
-	return side, nil
+	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
+	return side
 }
 
 const sshdConfig = "/etc/ssh/sshd_config"
