@@ -43,19 +43,6 @@ var Any = Connection{User: "tcpka-nobody", Host: "host.invalid", Addr: "192.0.2.
 // anyHost is a name that no Host line is for, but those that are for every one.
 const anyHost = "tcpka.invalid"
 
-// ErrPattern is a pattern of hosts that is not written.
-var ErrPattern = errors.New("not a pattern for one line Host")
-
-// CheckPattern refuses what is not a single pattern of ssh_config(5) without
-// negation, or could be taken for something else.
-func CheckPattern(pattern string) error {
-	name := strings.NewReplacer("*", "", "?", "").Replace(pattern)
-	if strings.ContainsAny(pattern, "@/,=%") || pattern == "" || name != "" && CheckDestination(name) != nil || pattern[0] == '-' {
-		return fmt.Errorf("%w: %q", ErrPattern, pattern)
-	}
-	return nil
-}
-
 // dest is a host that the request is about.
 func (r Request) dest() string {
 	if r.pattern() == "" {
@@ -192,18 +179,6 @@ func (r Request) askAbout(ctx context.Context, file string) (Options, error) {
 		file = os.DevNull // the system's is none, too
 	}
 	return r.Programs.ClientFile(ctx, r.As, file, r.dest())
-}
-
-// CheckServer has sshd check a configuration and the keys that it names. Where it
-// only lacks keys or its run directory, it is asked again without, see
-// [Programs.Server]. Equivalent to: sshd -t -f FILE.
-func (p Programs) CheckServer(ctx context.Context, file string) error {
-	args := []string{"-t", "-f", file}
-	out, err := p.run(ctx, nil, p.SSHD, args...)
-	if err != nil && (strings.Contains(out.stderr, "no hostkeys available") || strings.Contains(out.stderr, "Missing privilege separation directory")) {
-		_, err = p.withoutKeys(ctx, args, err)
-	}
-	return err
 }
 
 // A ShadowedError is a value that would not take effect, or did not.

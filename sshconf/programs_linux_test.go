@@ -350,6 +350,27 @@ func TestServerWithoutItsKeys(t *testing.T) {
 	}
 }
 
+// TestServerWithoutAKeyOrSSHKeygen: sshd cannot be asked, which is not to say that it is
+// not installed.
+func TestServerWithoutAKeyOrSSHKeygen(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		p := programs(t)
+		dir := filepath.Dir(nstest.Program(t, "ssh-keygen"))
+		if dir == filepath.Dir(p.SSHD) {
+			nstest.Missing(t, "sshd and ssh-keygen are in one directory")
+		}
+		t.Setenv("PATH", dir)
+		file := filepath.Join(t.TempDir(), "sshd_config")
+		write(t, file, "HostKey /nowhere\n")
+		if err := unix.Mount("none", dir, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.CheckServer(t.Context(), file); err == nil || errors.Is(err, sshconf.ErrNotInstalled) || !strings.Contains(err.Error(), "sshd: ") {
+			t.Error(err)
+		}
+	})
+}
+
 func TestCheckDestination(t *testing.T) {
 	for _, dest := range []string{"web1", "bob@web1", "ssh://bob@web1:22", "::1", "fe80::1%eth0", "10.0.0.1", "a_b-c.d", "büro", "user+tag@host"} {
 		if err := sshconf.CheckDestination(dest); err != nil {

@@ -189,14 +189,7 @@ func (d *Daemon) listening() string {
 func (d *Daemon) Reload(ctx context.Context, p Programs) error {
 	before := d.listening()
 	if d.Service != "" {
-		systemctl := ""
-		for _, path := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
-			if _, err := os.Stat(path); err == nil {
-				systemctl = path
-				break
-			}
-		}
-		if _, err := p.run(ctx, nil, systemctl, "reload", d.Service); err != nil {
+		if _, err := p.run(ctx, nil, findProgram("systemctl"), "reload", d.Service); err != nil {
 			return fmt.Errorf("reload %s: %w", d.Service, err)
 		}
 	} else if err := unix.PidfdSendSignal(d.pidfd, unix.SIGHUP, nil, 0); err != nil {

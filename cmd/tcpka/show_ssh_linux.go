@@ -217,7 +217,7 @@ func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 		f.said, f.err = sshconf.OptionsOf(f.found.Settings), nil
 	}
 	if f.err != nil {
-		d := report.UnknownSSHSide(strings.ReplaceAll(f.err.Error(), "\n", "; ")) // joined errors
+		d := report.UnknownSSHSide(f.err.Error())
 		d.Version = f.release()
 		return d
 	}

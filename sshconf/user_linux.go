@@ -2,6 +2,7 @@ package sshconf
 
 import (
 	"fmt"
+	"os"
 	"os/user"
 	"runtime"
 
@@ -9,6 +10,26 @@ import (
 
 	"github.com/tcpka/tcpka/internal/account"
 )
+
+// Caller is the user behind sudo, or nil without sudo.
+func Caller() (*user.User, error) {
+	id := os.Getenv("SUDO_UID")
+	if os.Geteuid() != 0 || id == "" {
+		return nil, nil
+	}
+	uid, err := account.ParseID(id)
+	if err == nil && uid == 0 {
+		return nil, nil
+	}
+	var who *user.User
+	if err == nil {
+		who, err = account.ByID(uid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the user behind sudo: %w", err)
+	}
+	return who, nil
+}
 
 // asUser runs f with a user's rights to files, and nobody else's: new files are his,
 // and what he may not reach, f may not. nil is the caller. See setfsuid(2); with it
