@@ -138,7 +138,11 @@ func (p Programs) server(ctx context.Context, args ...string) (output, error) {
 func (p Programs) withoutKeys(ctx context.Context, args []string, first error) (output, error) {
 	// Only first is wrapped: if ssh-keygen is not installed, sshd is.
 	failed := func(err error) (output, error) { return output{}, fmt.Errorf("%w; %v", first, err) }
-	dir, err := os.MkdirTemp("", "tcpka-")
+	tmp := ""
+	if os.Geteuid() == 0 { // $TMPDIR may be for root alone, and nobody has to read the key
+		tmp = "/tmp"
+	}
+	dir, err := os.MkdirTemp(tmp, "tcpka-")
 	if err != nil {
 		return failed(err)
 	}
