@@ -1,6 +1,9 @@
 package sshconf
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // document is a file of ssh or sshd as its lines. Nothing is lost: the lines put
 // together are the file.
@@ -54,15 +57,18 @@ func newRevision() revision { return revision{map[int]string{}, map[int][]string
 // put adds lines before line i, behind those that are to go there already.
 func (r revision) put(i int, lines ...string) { r.insert[i] = append(r.insert[i], lines...) }
 
-// with returns a copy that can be added to.
+// clone returns a copy that can be added to.
+func (r revision) clone() revision {
+	all := revision{maps.Clone(r.replace), map[int][]string{}}
+	for at, lines := range r.insert {
+		all.put(at, lines...)
+	}
+	return all
+}
+
+// with returns a copy with more lines.
 func (r revision) with(i int, lines ...string) revision {
-	all := newRevision()
-	for at, s := range r.replace {
-		all.replace[at] = s
-	}
-	for at, s := range r.insert {
-		all.put(at, s...)
-	}
+	all := r.clone()
 	all.put(i, lines...)
 	return all
 }
@@ -93,34 +99,13 @@ func (d document) apply(r revision) []byte {
 // valueSpan is where the first argument of a line lies, with its quotes. ok is
 // false where there is none.
 func valueSpan(raw string) (from, to int, ok bool) {
-	body := strings.TrimRight(raw, whitespace+"\f")
-	keyword, rest, ok := cutToken(body)
-	if ok && keyword == "" {
-		keyword, rest, ok = cutToken(rest)
-	}
-	if !ok || keyword == "" || keyword[0] == '#' {
+	_, rest, ok := cutKeyword(raw)
+	if !ok || rest == "" || rest[0] == '#' {
 		return 0, 0, false
 	}
-	rest = strings.TrimLeft(rest, whitespace)
-	if rest == "" || rest[0] == '#' {
-		return 0, 0, false
-	}
-	from = len(body) - len(rest)
-	quote := byte(0)
-	for to = from; to < len(body); to++ {
-		c := body[to]
-		switch {
-		case c == '\\' && to+1 < len(body) && (strings.IndexByte(`'"\`, body[to+1]) >= 0 || quote == 0 && body[to+1] == ' '):
-			to++
-		case quote == 0 && (c == ' ' || c == '\t'):
-			return from, to, true
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case c == quote:
-			quote = 0
-		}
-	}
-	return from, min(to, len(body)), quote == 0
+	from = len(strings.TrimRight(raw, whitespace+"\f")) - len(rest)
+	_, size, closed := cutWord(rest)
+	return from, from + size, closed
 }
 
 // setValue returns a line with another value. Keyword, separator, quotes, comment

@@ -34,7 +34,7 @@ func reviseServer(content []byte, path string, values []Value, scan scanner) ([]
 	if len(rest) == 0 {
 		return d.apply(base), nil
 	}
-	late := newRevision().merge(base)
+	late := base.clone()
 	top, firstMatch := d.bounds()
 	for _, v := range rest {
 		at := firstMatch
@@ -55,21 +55,11 @@ func reviseServer(content []byte, path string, values []Value, scan scanner) ([]
 	if !slices.ContainsFunc(rest, beaten) {
 		return updated, nil
 	}
-	early := newRevision().merge(base)
+	early := base.clone()
 	for _, v := range rest {
 		early.put(top, v.option(""))
 	}
 	return d.apply(early), nil
-}
-
-func (r revision) merge(other revision) revision {
-	for at, s := range other.replace {
-		r.replace[at] = s
-	}
-	for at, s := range other.insert {
-		r.put(at, s...)
-	}
-	return r
 }
 
 // bounds are the line before which something is the first that is said, and the one

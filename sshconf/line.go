@@ -12,19 +12,25 @@ const whitespace = " \t\r\n"
 var errQuotes = errors.New("quotes that do not close")
 
 // splitLine takes a line apart as OpenSSH does. The keyword is in lower case, and
-// empty on a line without one. Source: readconf.c, process_config_line_depth;
-// servconf.c, process_server_config_line_depth.
+// empty on a line without one.
 func splitLine(line string) (keyword string, args []string, err error) {
+	keyword, rest, ok := cutKeyword(line)
+	if !ok {
+		return "", nil, nil
+	}
+	args, err = splitArgs(rest)
+	return strings.ToLower(keyword), args, err
+}
+
+// cutKeyword cuts the keyword of a line off; ok is false where it has none. Source:
+// readconf.c, process_config_line_depth; servconf.c, process_server_config_line_depth.
+func cutKeyword(line string) (keyword, rest string, ok bool) {
 	line = strings.TrimRight(line, whitespace+"\f")
-	keyword, rest, ok := cutToken(line)
+	keyword, rest, ok = cutToken(line)
 	if ok && keyword == "" { // leading whitespace
 		keyword, rest, ok = cutToken(rest)
 	}
-	if !ok || keyword == "" || keyword[0] == '#' {
-		return "", nil, nil
-	}
-	args, err = splitArgs(strings.TrimLeft(rest, whitespace))
-	return strings.ToLower(keyword), args, err
+	return keyword, strings.TrimLeft(rest, whitespace), ok && keyword != "" && keyword[0] != '#'
 }
 
 // cutToken cuts the first token off: it ends with whitespace, or with one '=' that
@@ -46,39 +52,44 @@ func cutToken(s string) (token, rest string, ok bool) {
 	return s[:i], rest, true
 }
 
-// splitArgs splits the rest of a line into words, as a shell would, up to a
-// comment. Source: misc.c, argv_split; OpenSSH 8.7 and later.
+// splitArgs splits the rest of a line into words, up to a comment. Source: misc.c,
+// argv_split; OpenSSH 8.7 and later.
 func splitArgs(s string) (args []string, err error) {
-	for i := 0; i < len(s); i++ {
-		if s[i] == ' ' || s[i] == '\t' {
-			continue
+	for {
+		s = strings.TrimLeft(s, " \t")
+		if s == "" || s[0] == '#' {
+			return args, nil
 		}
-		if s[i] == '#' {
-			break
-		}
-		var word strings.Builder
-		quote := byte(0)
-	word:
-		for ; i < len(s); i++ {
-			c := s[i]
-			switch {
-			case c == '\\' && i+1 < len(s) && (strings.IndexByte(`'"\`, s[i+1]) >= 0 || quote == 0 && s[i+1] == ' '):
-				i++
-				word.WriteByte(s[i])
-			case quote == 0 && (c == ' ' || c == '\t'):
-				break word
-			case quote == 0 && (c == '"' || c == '\''):
-				quote = c
-			case quote != 0 && c == quote:
-				quote = 0
-			default:
-				word.WriteByte(c)
-			}
-		}
-		if quote != 0 {
+		word, size, closed := cutWord(s)
+		if !closed {
 			return args, errQuotes
 		}
-		args = append(args, word.String())
+		args, s = append(args, word), s[size:]
 	}
-	return args, nil
+}
+
+// cutWord reads a word as a shell would. size is how many bytes it takes, with its
+// quotes and escapes; closed is false where a quote does not close.
+func cutWord(s string) (word string, size int, closed bool) {
+	var b strings.Builder
+	quote := byte(0)
+	i := 0
+	for ; i < len(s); i++ {
+		c := s[i]
+		if quote == 0 && (c == ' ' || c == '\t') {
+			break
+		}
+		switch {
+		case c == '\\' && i+1 < len(s) && (strings.IndexByte(`'"\`, s[i+1]) >= 0 || quote == 0 && s[i+1] == ' '):
+			i++
+			b.WriteByte(s[i])
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote != 0 && c == quote:
+			quote = 0
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), i, quote == 0
 }

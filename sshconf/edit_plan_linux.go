@@ -6,14 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Revision is a change to one file, worked out and checked, and not made yet.
@@ -26,9 +20,6 @@ type Revision struct {
 	// asked, so this is what the files say.
 	Before, After Options
 	Approximate   bool
-
-	// Sources are the lines that decide before the change, by keyword.
-	Sources map[Keyword]string
 
 	// Kept are lines that decide for some hosts or connections, also after the
 	// change: "Host web1: ServerAliveInterval 7 (/home/me/.ssh/config line 5)".
@@ -72,7 +63,7 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 	if err := r.askable(main); err != nil {
 		return nil, err
 	}
-	v := &Revision{request: r, Sources: map[Keyword]string{}}
+	v := &Revision{request: r}
 	// The program first: its words about a file that it refuses are the best.
 	v.Before, err = r.ask(ctx)
 	if v.Approximate = errors.Is(err, ErrNotInstalled); err != nil && !v.Approximate {
@@ -83,9 +74,6 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 	}
 	if v.Approximate {
 		v.Before = OptionsOf(v.now)
-	}
-	for _, s := range v.now {
-		v.Sources[s.Keyword] = s.Source()
 	}
 	if err := v.choose(main); err != nil {
 		return nil, err
@@ -192,158 +180,4 @@ func (v *Revision) check(ctx context.Context) error {
 		}
 		return r.shadowed(said, v.now, missing)
 	})
-}
-
-// Apply writes the file, and asks ssh or sshd again what is in force. Where that is
-// not what was wanted, the file becomes what it was before; [Revision.Restored] says
-// whether that was done.
-//
-// Errors to test for: [ErrChanged] where the file is not the one that was planned
-// with, [*ShadowedError], those of [Revision.Writable], and others of the file system.
-func (v *Revision) Apply(ctx context.Context) error {
-	r, makesDir := v.request, v.MakesDir()
-	if err := r.replace(v.file, v.New); err != nil {
-		return err
-	}
-	v.written = true
-	if v.New == nil && v.DropDir {
-		v.dropDir()
-	}
-	if v.Approximate {
-		return nil
-	}
-	said, err := r.ask(ctx)
-	if err == nil {
-		err = r.shadowed(said, v.now, r.Values)
-	}
-	if err == nil && v.around {
-		err = r.Programs.CheckServer(ctx, whole)
-	}
-	if err == nil {
-		v.After = said
-		return nil
-	}
-	back, err2 := r.open(v.Path)
-	if err2 == nil && !bytes.Equal(back.content, v.New) {
-		err2 = fmt.Errorf("%s: %w", v.Path, ErrChanged)
-	}
-	if err2 == nil {
-		err2 = r.replace(back, v.Old)
-	}
-	if err2 != nil {
-		return errors.Join(err, fmt.Errorf("it could not be taken back: %w", err2))
-	}
-	v.written = false
-	if v.Old == nil && makesDir {
-		v.dropDir()
-	}
-	return err
-}
-
-// MakesDir reports whether ~/.ssh is not there, and will be.
-func (v *Revision) MakesDir() bool {
-	if !v.request.own() || v.request.File != "" || v.Old != nil || v.New == nil {
-		return false
-	}
-	_, err := os.Lstat(filepath.Dir(v.file.real))
-	return errors.Is(err, fs.ErrNotExist)
-}
-
-// dropDir removes ~/.ssh. One that is not empty stays: see rmdir(2).
-func (v *Revision) dropDir() {
-	if r := v.request; r.own() && r.File == "" {
-		asUser(r.As, func() error { return unix.Rmdir(filepath.Dir(v.file.real)) })
-	}
-}
-
-// Writable looks whether the file can be replaced, without trying: it belongs to who
-// writes it, who may write to its directory.
-//
-// Errors to test for: [ErrNotOwner], [ErrHardLinks], [fs.ErrPermission], and EROFS.
-func (v *Revision) Writable() error {
-	r := v.request
-	as := r.As
-	if !r.own() {
-		as = nil
-	}
-	return asUser(as, v.file.writable)
-}
-
-// Written reports whether the new content is in place.
-func (v *Revision) Written() bool { return v.written }
-
-// Restored reports whether the file is as it was before.
-func (v *Revision) Restored() bool {
-	o, err := v.request.open(v.Path)
-	return err == nil && bytes.Equal(o.content, v.Old) && (o.content == nil) == (v.Old == nil)
-}
-
-// The most that is said about other lines.
-const maxKept = 10
-
-// kept looks for lines that go on deciding for some, in the files that are at hand.
-func (v *Revision) kept() []string {
-	r := v.request
-	pattern := r.pattern()
-	if pattern != "" && !strings.ContainsAny(pattern, "*?") {
-		return nil
-	}
-	ours := func(name string) bool { return pattern == "" || matchPattern(name, pattern) }
-	wanted := namesOf(r.Server)
-	maps.DeleteFunc(wanted, func(_ string, k Keyword) bool {
-		return !slices.ContainsFunc(r.Values, func(w Value) bool { return w.Keyword == k })
-	})
-	after, err := r.scan(&overlay{v.Path, v.New})
-	if err != nil {
-		return nil
-	}
-	deciding := map[position]bool{}
-	for _, s := range after {
-		deciding[position{s.File, s.Line}] = true
-	}
-	var all []string
-	more := 0
-	for _, path := range v.files() {
-		content := v.New
-		if path != v.Path {
-			if content, err = readConfig(path); err != nil {
-				continue
-			}
-		}
-		d := parseDocument(content, !r.Server)
-		for i, l := range d.lines {
-			k := wanted[l.keyword]
-			if k != "" && deciding[position{path, i + 1}] && !r.Server {
-				maps.DeleteFunc(wanted, func(_ string, other Keyword) bool { return other == k }) // what is below has no effect
-				continue
-			}
-			if k == "" || l.block < 0 || len(l.args) == 0 || deciding[position{path, i + 1}] || d.isForAll(l.block) || !slices.ContainsFunc(d.lines[l.block].args, ours) {
-				continue
-			}
-			if len(all) == maxKept {
-				more++
-				continue
-			}
-			all = append(all, fmt.Sprintf("%s: %s %s (%s line %d)", strings.TrimSpace(d.lines[l.block].raw), k, l.args[0], path, i+1))
-		}
-	}
-	if more > 0 {
-		all = append(all, fmt.Sprintf("and %d more", more))
-	}
-	return all
-}
-
-// files are those that may have more to say, in the order in which they are read.
-func (v *Revision) files() []string {
-	r := v.request
-	files := []string{r.main()}
-	if v.Path == r.main() {
-		return files
-	}
-	others, _ := filepath.Glob(filepath.Join(filepath.Dir(v.Path), "*.conf"))
-	if !slices.Contains(others, v.Path) {
-		others = append(others, v.Path)
-	}
-	slices.Sort(others)
-	return append(others, files...)
 }
