@@ -34,21 +34,27 @@ func Apart(f func()) error {
 
 // OnThread runs f on a thread of its own that ends with it, and takes to the end
 // what f made of it. It is never the process's first thread, which does not end,
-// and whose namespaces are those of the process to everyone outside.
+// and whose namespaces are those of the process to everyone outside. Where f ends
+// its goroutine instead of returning, as Fatal and Skip of a test do, the error is
+// [ErrEnded].
 func OnThread(f func() error) error {
 	done := make(chan error)
 	go func() {
+		err := ErrEnded
+		defer func() { done <- err }()
 		runtime.LockOSThread() // and never unlocked, so that the thread ends
 		if unix.Gettid() == unix.Getpid() {
-			err := OnThread(f)
+			err = OnThread(f)
 			runtime.UnlockOSThread()
-			done <- err
 			return
 		}
-		done <- f()
+		err = f()
 	}()
 	return <-done
 }
+
+// ErrEnded says that a function has not returned. See [runtime.Goexit].
+var ErrEnded = errors.New("the function has ended its goroutine")
 
 // Up brings a network interface of this thread's namespace up.
 func Up(name string) error {

@@ -33,6 +33,21 @@ func TestApartIsANamespaceOfItsOwn(t *testing.T) {
 	})
 }
 
+// A test may fail on the thread: whoever waits for it hears of that.
+func TestWhatEndsItsGoroutineIsAnError(t *testing.T) {
+	if err := room.OnThread(func() error {
+		new(testing.T).FailNow()
+		return nil
+	}); err != room.ErrEnded {
+		t.Errorf("on a thread: %v", err)
+	}
+	nstest.Run(t, func(t *testing.T) {
+		if err := room.Apart(func() { new(testing.T).SkipNow() }); err != room.ErrEnded {
+			t.Errorf("apart: %v", err)
+		}
+	})
+}
+
 func TestDropAllAnswersNothing(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
 		client, server := pair(t)
