@@ -44,6 +44,16 @@ func parseDropbear(t text) ([]Session, error) {
 	return sessions, nil
 }
 
+func instructDropbear(in *Instructions, _ Session, w Wanted) error {
+	if w.TCPKeepAlive != nil && *w.TCPKeepAlive {
+		return errNoTCP
+	}
+	if n, ok := w.seconds(); ok {
+		in.step("On the router:\nuci set dropbear.@dropbear[0].SSHKeepAlive=%d\nuci commit dropbear\n/etc/init.d/dropbear restart", n)
+	}
+	return nil
+}
+
 // uciWords splits a line as uci does: words with quotes of either kind, up to a
 // comment. Source: uci, file.c.
 func uciWords(line string) []string {

@@ -3,8 +3,6 @@ package sshconf
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strings"
 	"time"
 )
 
@@ -138,32 +136,10 @@ var parsers = map[Format]func(text) ([]Session, error){
 	FormatDropbear:  parseDropbear,
 }
 
-// seconds is a number of the file as an interval.
-func seconds(n int64) *time.Duration {
-	return new(time.Duration(min(max(n, 0), math.MaxInt32)) * time.Second)
-}
-
-// atoi reads a number as C's atoi does: white space, a sign, digits, and whatever
-// comes after them. Without digits it is 0. What C leaves open, a number that does not
-// fit into an int, is the nearest that does, and ok is false.
-func atoi(s string) (n int64, ok bool) {
-	s = strings.TrimLeft(s, " \t\v\f")
-	negative := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(strings.TrimPrefix(s, "-"), "+")
-	for _, c := range []byte(s) {
-		if c < '0' || c > '9' {
-			break
-		}
-		if n = n*10 + int64(c-'0'); n > math.MaxInt32 {
-			n = math.MaxInt32
-			if negative {
-				n = -n
-			}
-			return n, false
-		}
+// join puts two of the texts of Problem together.
+func join(a, b string) string {
+	if a == "" {
+		return b
 	}
-	if negative {
-		n = -n
-	}
-	return n, true
+	return a + "; " + b
 }

@@ -340,3 +340,15 @@ func FuzzParseFile(f *testing.F) {
 		}
 	})
 }
+
+// TestRegistryTakesAway has what regedit imports, and never exports: keys and values that
+// are to go.
+func TestRegistryTakesAway(t *testing.T) {
+	const key = `HKEY_CURRENT_USER\Software\SimonTatham\PuTTY\Sessions\`
+	f, err := ParseFile("x.reg", []byte("REGEDIT4\r\n\r\n["+key+"a]\r\n\"PingIntervalSecs\"=dword:0000003c\r\n\"TCPKeepalives\"=dword:00000001\r\n\"PingIntervalSecs\"=-\r\n"+
+		"["+key+"b]\r\n\"PingIntervalSecs\"=dword:0000003c\r\n[-"+key+"b]\r\n[-"+key+"c]\r\n"))
+	want := []Session{{Program: PuTTY, Name: "a", Key: "a", Interval: s(0), TCPKeepAlive: new(true), Lines: map[string]int{"TCPKeepalives": 5}}}
+	if diff := cmp.Diff(want, f.Sessions); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}

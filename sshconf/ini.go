@@ -3,6 +3,7 @@ package sshconf
 import (
 	"iter"
 	"strings"
+	"time"
 )
 
 // setting is a line with a key and a value.
@@ -77,4 +78,18 @@ func (f first) lines(keys ...string) map[string]int {
 		}
 	}
 	return lines
+}
+
+// switched is a period with a switch of its own: 0 where that is off, nil where the
+// values make no sense.
+func (f first) switched(on, period string, presetOn, preset int64) (every *time.Duration, ok bool) {
+	check, ok1 := f.number(on, presetOn)
+	n, ok2 := f.number(period, preset)
+	switch {
+	case !ok1 || !ok2 || n < 0:
+		return nil, false
+	case check == 0:
+		return new(time.Duration(0)), true
+	}
+	return seconds(n), true
 }

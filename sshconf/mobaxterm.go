@@ -50,3 +50,13 @@ func parseMobaXterm(t text) ([]Session, error) {
 	}
 	return marks, nil
 }
+
+func instructMobaXterm(in *Instructions, _ Session, w Wanted) error {
+	if w.TCPKeepAlive != nil {
+		return errNoTCP
+	}
+	if n, ok := w.seconds(); ok {
+		in.step("MobaXterm, Settings, Configuration, SSH: SSH keepalive: %s. It cannot be told how often.", onOrOff(n > 0))
+	}
+	return nil
+}

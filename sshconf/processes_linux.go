@@ -73,8 +73,8 @@ func Processes() ([]Process, error) {
 		return nil, err
 	}
 	sight := func(pid, kind string) Sight {
-		own, err1 := os.Readlink("/proc/thread-self/ns/" + kind)
-		link, err2 := os.Readlink("/proc/" + pid + "/ns/" + kind)
+		own, err1 := namespaceOf("/proc/thread-self/ns/" + kind)
+		link, err2 := namespaceOf("/proc/" + pid + "/ns/" + kind)
 		switch {
 		case err1 != nil || err2 != nil:
 			return NotKnown
@@ -98,6 +98,17 @@ func Processes() ([]Process, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// namespaceOf is the text of a link in /proc/PID/ns, net:[4026531840] for one. Where
+// the caller may not see it, some releases of Linux, 6.12.100 is one, give an empty
+// text, and others refuse. Source: fs/proc/namespaces.c, proc_ns_readlink.
+func namespaceOf(path string) (string, error) {
+	link, err := os.Readlink(path)
+	if err == nil && !strings.Contains(link, ":[") {
+		err = &os.PathError{Op: "readlink", Path: path, Err: unix.EACCES}
+	}
+	return link, err
 }
 
 // clocks are the same moment by the calendar and since the boot.

@@ -71,11 +71,15 @@ func puttySession(p Program, keys first) Session {
 	return s
 }
 
-func join(a, b string) string {
-	if a == "" {
-		return b
+// puttyWritten are the keys that editPuTTY changes, in their order.
+func puttyWritten(w Wanted) (keys []string) {
+	if w.Interval != nil {
+		keys = append(keys, puttyMinutes, puttySeconds)
 	}
-	return a + "; " + b
+	if w.TCPKeepAlive != nil {
+		keys = append(keys, puttyTCP)
+	}
+	return keys
 }
 
 // editPuTTY changes a session of PuTTY on Unix.
@@ -104,6 +108,23 @@ func editPuTTY(t text, w Wanted) (text, error) {
 		set(puttyTCP, map[bool]string{true: "1", false: "0"}[*w.TCPKeepAlive])
 	}
 	return t, nil
+}
+
+// instructPuTTY is for Windows, of KiTTY too.
+func instructPuTTY(in *Instructions, s Session, w Wanted) error {
+	var values []registryNumber
+	title := map[Program]string{PuTTY: "PuTTY", KiTTY: "KiTTY"}[s.Program]
+	if n, ok := w.seconds(); ok {
+		values = append(values, registryNumber{puttyMinutes, n / 60}, registryNumber{puttySeconds, n % 60})
+		in.step("%s, Connection: Seconds between keepalives (0 to turn off): %d; then Session, Save. Or import the file.", title, n)
+	}
+	if w.TCPKeepAlive != nil {
+		values = append(values, registryNumber{puttyTCP, map[bool]int64{true: 1}[*w.TCPKeepAlive]})
+		in.step("%s, Connection: Enable TCP keepalives (SO_KEEPALIVE option): %s.", title, onOrOff(*w.TCPKeepAlive))
+	}
+	in.step("Every saved session has settings of its own; Default Settings counts for new ones.")
+	in.File = s.registryText(values...)
+	return nil
 }
 
 // PuTTYSessionName is the session that a file of that name has. Source: unix/storage.c,

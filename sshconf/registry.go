@@ -3,9 +3,9 @@ package sshconf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The keys below which the sessions are, without the hive. Sources: windows/storage.c
@@ -42,7 +42,8 @@ func isASCII(s string) bool {
 }
 
 // parseRegistry reads what regedit has exported. Of a value that comes twice the last
-// counts, and a key that comes twice goes on, as at an import.
+// counts, and a key that comes twice goes on, as at an import. What an import would take
+// away, "[-KEY]" and "NAME"=-, is not there; regedit exports none of that.
 func parseRegistry(t text) ([]Session, error) {
 	type session struct {
 		program Program
@@ -54,8 +55,14 @@ func parseRegistry(t text) ([]Session, error) {
 	for s := range t.iniSettings() {
 		if s.key == "" {
 			values = nil
-			if p, key, ok := registrySession(s.section); ok {
+			path, away := strings.CutPrefix(s.section, "-")
+			if p, key, ok := registrySession(path); ok {
 				at := session{p, key}
+				if away {
+					delete(found, at)
+					order = slices.DeleteFunc(order, func(s session) bool { return s == at })
+					continue
+				}
 				if found[at] == nil {
 					found[at] = first{}
 					if order = append(order, at); len(order) > maxSessions {
@@ -69,9 +76,13 @@ func parseRegistry(t text) ([]Session, error) {
 		if values == nil {
 			continue
 		}
-		if key, value, ok := registryValue(s); ok {
+		key, value, ok := registryValue(s)
+		switch {
+		case ok:
 			s.key, s.value = key, value
 			values[key] = s
+		case s.value == "-":
+			delete(values, key)
 		}
 	}
 	var sessions []Session
@@ -91,7 +102,8 @@ func parseRegistry(t text) ([]Session, error) {
 	return sessions, nil
 }
 
-// registryValue reads "NAME"=dword:0000003c and "NAME"="text".
+// registryValue reads "NAME"=dword:0000003c and "NAME"="text"; of any other value ok is
+// false.
 func registryValue(s setting) (key, value string, ok bool) {
 	key, ok = strings.CutPrefix(s.key, `"`)
 	key, closed := strings.CutSuffix(key, `"`)
@@ -107,11 +119,17 @@ func registryValue(s setting) (key, value string, ok bool) {
 		text = strings.TrimSuffix(text, `"`)
 		return key, strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(text), true
 	}
-	return "", "", false
+	return key, "", false
+}
+
+// registryNumber is a REG_DWORD and its name.
+type registryNumber struct {
+	name  string
+	value int64
 }
 
 // registryText is a file for regedit that sets values of one session.
-func (s Session) registryText(values map[string]int64, order ...string) string {
+func (s Session) registryText(values ...registryNumber) string {
 	var b strings.Builder
 	b.WriteString("Windows Registry Editor Version 5.00\r\n\r\n")
 	root := ""
@@ -127,8 +145,8 @@ func (s Session) registryText(values map[string]int64, order ...string) string {
 	// The key may be anybody's text. A bracket does no harm in it, a line end would.
 	key = escapePercent(key, func(_ int, c byte) bool { return c < 0x20 || c == 0x7f })
 	fmt.Fprintf(&b, "[HKEY_CURRENT_USER\\%s%s]\r\n", root, key)
-	for _, name := range order {
-		fmt.Fprintf(&b, "\"%s\"=dword:%08x\r\n", name, uint32(values[name]))
+	for _, v := range values {
+		fmt.Fprintf(&b, "\"%s\"=dword:%08x\r\n", v.name, uint32(v.value))
 	}
 	return b.String()
 }
@@ -143,5 +161,3 @@ func registryKey(session string) string {
 		return strings.IndexByte(` \*?%`, c) >= 0 || c < 0x20 || c > 0x7e || c == '.' && i == 0
 	})
 }
-
-func wholeSeconds(d time.Duration) int64 { return int64(d / time.Second) }

@@ -104,11 +104,11 @@ func (d *Daemon) check(file string) error {
 	if err != nil || p.Program != SSHD || p.Role != RoleListener || p.UID != 0 && int(p.UID) != os.Geteuid() || cmp.Or(p.File, whole) != file {
 		return errOther
 	}
-	mine, err := os.Readlink("/proc/self/ns/mnt")
+	mine, err := namespaceOf("/proc/self/ns/mnt")
 	if err != nil {
 		return err
 	}
-	if its, err := os.Readlink(d.proc + "/ns/mnt"); err != nil || its != mine {
+	if its, err := namespaceOf(d.proc + "/ns/mnt"); err != nil || its != mine {
 		return errOther
 	}
 	d.Options = p.Options

@@ -30,8 +30,8 @@ func (d *Daemon) Ready(ctx context.Context, p Programs) error {
 	if err != nil {
 		return fmt.Errorf("sshd %d %w: %w", d.PID, ErrNotReady, err)
 	}
-	mine, err1 := os.Readlink("/proc/self/ns/net")
-	its, err2 := os.Readlink(d.proc + "/ns/net")
+	mine, err1 := namespaceOf("/proc/self/ns/net")
+	its, err2 := namespaceOf(d.proc + "/ns/net")
 	if err := listenable(out.stdout); err != nil && err1 == nil && err2 == nil && mine == its {
 		return fmt.Errorf("sshd %d %w: %w", d.PID, ErrNotReady, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The keys of SecureCRT, as they stand in the files it writes.
@@ -48,16 +47,14 @@ func parseSecureCRT(t text) ([]Session, error) {
 	return []Session{s}, nil
 }
 
-// switched is a period with a switch of its own: 0 where that is off, nil where the
-// values make no sense.
-func (f first) switched(on, period string, presetOn, preset int64) (every *time.Duration, ok bool) {
-	check, ok1 := f.number(on, presetOn)
-	n, ok2 := f.number(period, preset)
-	switch {
-	case !ok1 || !ok2 || n < 0:
-		return nil, false
-	case check == 0:
-		return new(time.Duration(0)), true
+func instructSecureCRT(in *Instructions, _ Session, w Wanted) error {
+	if w.TCPKeepAlive != nil {
+		return errNoTCP
 	}
-	return seconds(n), true
+	if n, ok := w.seconds(); ok {
+		in.step("SecureCRT, Session Options, Terminal, Anti-idle: Send protocol NO-OP: %s.", every(n))
+		in.step("Leave Send string off: it types into the shell. Default Session counts for new ones.")
+		in.step("In the file of the session, while SecureCRT does not run, that is:\nD:\"%s\"=%08x\nD:\"%s\"=%08x", crtNoop, min(n, 1), crtNoopPeriod, n)
+	}
+	return nil
 }

@@ -47,19 +47,47 @@ func teraTermSetting(t text) (found setting, ok bool) {
 	return setting{}, false
 }
 
+func instructTeraTerm(in *Instructions, _ Session, w Wanted) error {
+	if w.TCPKeepAlive != nil && *w.TCPKeepAlive {
+		return errNoTCP
+	}
+	if n, ok := w.seconds(); ok {
+		in.step("Tera Term, Setup, SSH: Heartbeat: %d seconds; then Setup, Save setup.", n)
+	}
+	return nil
+}
+
+// teraTermKeys is the setting as one of a file.
+func teraTermKeys(t text) first {
+	keys := first{}
+	if s, ok := teraTermSetting(t); ok {
+		keys[teraTermKey] = s
+	}
+	return keys
+}
+
+// teraTermWritten are the keys that editTeraTerm changes.
+func teraTermWritten(w Wanted) (keys []string) {
+	if w.Interval != nil {
+		keys = append(keys, teraTermKey)
+	}
+	return keys
+}
+
 // editTeraTerm changes TERATERM.INI. What is written is the number as wanted; Tera
 // Term sends a second later than that.
 func editTeraTerm(t text, w Wanted) (text, error) {
 	if w.TCPKeepAlive != nil && *w.TCPKeepAlive {
 		return t, errNoTCP
 	}
-	if w.Interval == nil {
+	seconds, ok := w.seconds()
+	if !ok {
 		return t, nil
 	}
 	if err := inRange(*w.Interval, maxTeraTerm); err != nil {
 		return t, err
 	}
-	value := strconv.Itoa(int(*w.Interval / time.Second))
+	value := strconv.FormatInt(seconds, 10)
 	found, ok := teraTermSetting(t)
 	if !ok {
 		return insertTeraTerm(t, teraTermKey+"="+value), nil

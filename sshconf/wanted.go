@@ -25,9 +25,20 @@ var ErrInterval = errors.New("interval out of range")
 
 var errNoTCP = errors.New("the program has no setting for SO_KEEPALIVE")
 
+// inPlace are the formats that are changed in place: how, which keys that concerns, and
+// where they are.
+var inPlace = map[Format]struct {
+	edit    func(text, Wanted) (text, error)
+	written func(Wanted) []string
+	keys    func(text) first
+}{
+	FormatPuTTY:    {editPuTTY, puttyWritten, puttyKeys},
+	FormatTeraTerm: {editTeraTerm, teraTermWritten, teraTermKeys},
+}
+
 // InPlace reports whether [File.Edit] can change a file of the format: a session of
 // PuTTY on Unix, and TERATERM.INI.
-func (f Format) InPlace() bool { return f == FormatPuTTY || f == FormatTeraTerm }
+func (f Format) InPlace() bool { _, ok := inPlace[f]; return ok }
 
 // Edit returns content, which is that of the file, with w in it. All other bytes stay
 // as they are, the encoding, the byte order mark and the line ends too, and where
@@ -36,58 +47,43 @@ func (f Format) InPlace() bool { return f == FormatPuTTY || f == FormatTeraTerm 
 //
 // An error is [ErrNotInPlace], [ErrInterval], or says what the program does not have.
 func (f File) Edit(content []byte, w Wanted) ([]byte, error) {
-	edit, ok := map[Format]func(text, Wanted) (text, error){
-		FormatPuTTY:    editPuTTY,
-		FormatTeraTerm: editTeraTerm,
-	}[f.Format]
-	if !ok {
+	if !f.Format.InPlace() {
 		return nil, ErrNotInPlace
 	}
 	t, err := newText(content)
 	if err != nil {
 		return nil, err
 	}
-	t, err = edit(t, w)
+	t, err = inPlace[f.Format].edit(t, w)
 	return t.content, err
 }
 
 // Written are the settings of content, which is that of the file, that [File.Edit] changes
 // for w: the keys in their order, and the text of each that is there.
 func (f File) Written(content []byte, w Wanted) (keys []string, values map[string]string, err error) {
+	if !f.Format.InPlace() {
+		return nil, nil, ErrNotInPlace
+	}
 	t, err := newText(content)
 	if err != nil {
 		return nil, nil, err
 	}
-	values = map[string]string{}
-	add := func(key string, s setting, there bool) {
-		keys = append(keys, key)
-		if there {
+	keys, values = inPlace[f.Format].written(w), map[string]string{}
+	all := inPlace[f.Format].keys(t)
+	for _, key := range keys {
+		if s, there := all[key]; there {
 			values[key] = s.value
 		}
 	}
-	switch f.Format {
-	case FormatPuTTY:
-		all := puttyKeys(t)
-		var of []string
-		if w.Interval != nil {
-			of = append(of, puttyMinutes, puttySeconds)
-		}
-		if w.TCPKeepAlive != nil {
-			of = append(of, puttyTCP)
-		}
-		for _, key := range of {
-			s, there := all[key]
-			add(key, s, there)
-		}
-	case FormatTeraTerm:
-		if w.Interval != nil {
-			s, there := teraTermSetting(t)
-			add(teraTermKey, s, there)
-		}
-	default:
-		return nil, nil, ErrNotInPlace
-	}
 	return keys, values, nil
+}
+
+// seconds is the interval that is wanted; ok is false where none is.
+func (w Wanted) seconds() (n int64, ok bool) {
+	if w.Interval == nil {
+		return 0, false
+	}
+	return int64(*w.Interval / time.Second), true
 }
 
 // inRange refuses what a program would not do as it is told.

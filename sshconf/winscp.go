@@ -81,3 +81,20 @@ func winscpSession(keys first) Session {
 	}
 	return s
 }
+
+func instructWinSCP(in *Instructions, s Session, w Wanted) error {
+	if w.TCPKeepAlive != nil && *w.TCPKeepAlive {
+		return errNoTCP
+	}
+	switch n, ok := w.seconds(); {
+	case !ok:
+	case n == 0:
+		in.step("WinSCP, edit the session, Advanced, Connection, Keepalives: Off.")
+		in.File = s.registryText(registryNumber{"PingType", 0})
+	default:
+		in.step("WinSCP, edit the session, Advanced, Connection, Keepalives: Sending of null SSH packets; Seconds between keepalives: %d.", n)
+		in.step("With a WinSCP.ini instead of the registry: PingType=1, PingInterval=%d and PingIntervalSecs=%d below [Sessions\\NAME].", n/60, n%60)
+		in.File = s.registryText(registryNumber{"PingType", winscpNullPacket}, registryNumber{"PingInterval", n / 60}, registryNumber{"PingIntervalSecs", n % 60})
+	}
+	return nil
+}

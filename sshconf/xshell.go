@@ -29,3 +29,14 @@ func parseXshell(t text) ([]Session, error) {
 	s.TCPKeepAlive = new(tcp != 0)
 	return []Session{s}, nil
 }
+
+func instructXshell(in *Instructions, _ Session, w Wanted) error {
+	if n, ok := w.seconds(); ok {
+		in.step("Xshell, Properties, Connection, Keep Alive: Send keep alive message while session is connected: %s.", every(n))
+		in.step("In the file of the session, while Xshell does not run, that is, below [CONNECTION:KEEPALIVE]:\nKeepAlive=%d\nKeepAliveInterval=%d", min(n, 1), n)
+	}
+	if w.TCPKeepAlive != nil {
+		in.step("Xshell, Properties, Connection, Keep Alive: Send TCP keep alive packet when network is idle: %s.", onOrOff(*w.TCPKeepAlive))
+	}
+	return nil
+}
