@@ -100,9 +100,10 @@ func Processes() ([]Process, error) {
 	return all, nil
 }
 
-// namespaceOf is the text of a link in /proc/PID/ns, net:[4026531840] for one. Where
-// the caller may not see it, some releases of Linux, 6.12.100 is one, give an empty
-// text, and others refuse. Source: fs/proc/namespaces.c, proc_ns_readlink.
+// namespaceOf is the text of a link in /proc/PID/ns, net:[4026531840] for one. What
+// is no such text is an error: some releases of Linux, 6.12.100 is one, do not refuse
+// what the caller may not see, and an empty text would be a namespace like any other.
+// Source: fs/proc/namespaces.c, proc_ns_get_link, proc_ns_readlink.
 func namespaceOf(path string) (string, error) {
 	link, err := os.Readlink(path)
 	if err == nil && !strings.Contains(link, ":[") {

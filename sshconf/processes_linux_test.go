@@ -1,6 +1,8 @@
 package sshconf
 
 import (
+	"errors"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,4 +54,21 @@ func FuzzCommandLine(f *testing.F) {
 		}
 		newScan(namesOf(!client), new(Findings), nil).commandLine(p.Options)
 	})
+}
+
+// A link that names no namespace says nothing of whether two are the same.
+func TestWhatNamesNoNamespaceIsNotKnown(t *testing.T) {
+	if link, err := namespaceOf("/proc/self/ns/net"); err != nil {
+		t.Errorf("%q: %v", link, err)
+	}
+	path := t.TempDir() + "/net"
+	if err := os.Symlink("net", path); err != nil {
+		t.Fatal(err)
+	}
+	if link, err := namespaceOf(path); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("%q: %v", link, err)
+	}
+	if _, err := namespaceOf(path + "/missing"); err == nil {
+		t.Error("a link that is missing is known")
+	}
 }
