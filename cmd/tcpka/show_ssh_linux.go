@@ -248,13 +248,20 @@ func (f sshFacts) side(which calc.SSHSide, v values) report.SSHSide {
 		}
 	}
 	if f.scanErr != nil {
-		keywords := map[calc.SSHSide][]sshconf.Keyword{calc.SSHClient: sshconf.ClientKeywords, calc.SSHServer: sshconf.ServerKeywords}
-		for _, k := range keywords[which] {
+		for _, k := range keywordsOf(which) {
 			d.Unsure[string(k)] = f.scanErr.Error()
 		}
 	}
 	warnShadowed(&d, f.found.Shadowed)
 	return d
+}
+
+// keywordsOf are those of one side, its interval first.
+func keywordsOf(side calc.SSHSide) []sshconf.Keyword {
+	if side == calc.SSHServer {
+		return sshconf.ServerKeywords
+	}
+	return sshconf.ClientKeywords
 }
 
 // release is what a program says of itself, without its libraries; nil is not known.

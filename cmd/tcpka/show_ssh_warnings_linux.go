@@ -11,8 +11,8 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/middlebox"
+	"github.com/tcpka/tcpka/rootfs"
 	"github.com/tcpka/tcpka/sshconf"
 )
 

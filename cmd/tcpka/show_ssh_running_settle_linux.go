@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/sshconf"
+)
+
+// settle puts what was found into the document: the command line for sure, the files
+// as far as they are the ones that the process has read.
+func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found sshconf.Findings, err error, since moment) {
+	why := doubt(p, found, err, since)
+	var counts []sshconf.Setting
+	for _, set := range found.Settings {
+		keyword := string(set.Keyword)
+		certain := set.File == sshconf.FromCommandLine
+		switch {
+		case certain:
+		case why != "":
+			d.Unsure[keyword] = why
+		case set.Unsure != "":
+			d.Unsure[keyword] = set.Unsure
+		}
+		if set.Line != 0 && (certain || p.Files != sshconf.Other) {
+			counts = append(counts, set)
+			d.Sources[keyword] = set.Source()
+		}
+	}
+	if err != nil {
+		noneKnown(d, why)
+	}
+	end := calc.SSH{Side: d.Side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	if err := readEnd(&end, sshconf.OptionsOf(counts)); err != nil {
+		noneKnown(d, err.Error())
+		return
+	}
+	if version, err := calc.ParseSSHVersion(scene.versions[p.Program]); err == nil && !p.Replaced && p.Files != sshconf.Other {
+		end.Version = version
+	}
+	if _, unsure := d.Unsure[string(keywordsOf(d.Side)[0])]; !unsure || p.Files != sshconf.Other {
+		scene.predict(d, p, end)
+	}
+}
+
+// doubt is why the files may not be what the process has read; empty is that they are.
+func doubt(p sshconf.Process, found sshconf.Findings, err error, since moment) string {
+	changed, closed := changedSince(found.Files, since.Time), ""
+	if int(p.UID) != os.Geteuid() {
+		closed = mayNotRead(found.Files)
+	}
+	switch {
+	case err != nil:
+		return err.Error()
+	case p.Files == sshconf.Other:
+		return "it sees other files than tcpka does"
+	case closed != "":
+		return closed + " may not be read"
+	case changed != "":
+		return changed + " has changed " + since.text
+	}
+	return ""
+}
+
+// mayNotRead is the first file that is kept from the caller. Its owner reads it, and ssh
+// goes by it.
+func mayNotRead(files []string) string {
+	for _, path := range files {
+		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
+			return path
+		}
+	}
+	return ""
+}
+
+// changedSince is the first file, or directory of included files, that has changed
+// since then, as far as ctime tells, or was there and is gone.
+func changedSince(files []string, since time.Time) string {
+	look := map[string]bool{}
+	for i, f := range files {
+		look[f] = true
+		if i > 0 && filepath.Dir(f) != filepath.Dir(files[0]) && strings.HasSuffix(filepath.Dir(f), ".d") {
+			look[filepath.Dir(f)] = true
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(look)) {
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err != nil {
+			continue
+		}
+		if time.Unix(st.Ctim.Unix()).After(since) {
+			return path
+		}
+	}
+	return ""
+}
+
+// predict says what the values lead to.
+func (scene *sshScene) predict(d *report.SSHProcess, p sshconf.Process, end calc.SSH) {
+	d.Interval = new(report.Seconds(end.Interval))
+	d.CountMax, d.TCPKeepAlive = &end.CountMax, &end.TCPKeepAlive
+	if period, ok := end.Refresh(); ok {
+		d.Refresh = new(report.Seconds(period))
+	}
+	scene.detection(d, p, end)
+	for _, w := range end.Warnings(scene.v.kernel, scene.v.settings) {
+		if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "probes_at_twice_the_interval"}, w.ID) {
+			d.Warnings = append(d.Warnings, w)
+		}
+	}
+	if s := d.Socket; s != nil && s.Keepalive != report.SwitchUnknown && end.TCPKeepAlive != (s.Keepalive == report.SwitchOn) {
+		d.Warnings = append(d.Warnings, calc.Warning{ID: "socket_differs", Text: fmt.Sprintf("TCPKeepAlive would be %t with these files, and on its socket SO_KEEPALIVE is %t", end.TCPKeepAlive, s.Keepalive == report.SwitchOn)})
+	}
+}
+
+// detection is when a peer that is gone is noticed, by OpenSSH or by TCP: by the socket,
+// where it is seen. An ssh of one's own without a socket goes through a proxy.
+func (scene *sshScene) detection(d *report.SSHProcess, p sshconf.Process, end calc.SSH) {
+	settings := scene.v.settings
+	switch s := d.Socket; {
+	case s != nil:
+		if s.Keepalive != report.SwitchUnknown {
+			end.TCPKeepAlive = s.Keepalive == report.SwitchOn
+		}
+		if s.ValuesKnown {
+			settings = s.Settings
+		}
+	case p.Role == sshconf.RoleListener: // those that it lets in will have one
+	case p.Program == sshconf.SSH && ownProcess(p):
+		if gone := end.Detection(); !gone.Never {
+			d.Detection, d.DetectionBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
+		}
+		return
+	default:
+		d.Unsure[string(sshconf.TCPKeepAlive)] = cmp.Or(d.Unsure[string(sshconf.TCPKeepAlive)], "its socket may not be seen")
+	}
+	if gone := peerGone(end, scene.v.kernel, settings); !gone.Never {
+		d.Detection, d.DetectionBy = new(report.Seconds(gone.Exact)), new(gone.DecidedBy)
+	}
+}
