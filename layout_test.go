@@ -17,17 +17,17 @@ const module = "github.com/tcpka/tcpka/"
 var plan = map[string][]string{
 	"keepalive":         {},
 	"calc":              {"keepalive"},
-	"internal/rootfs":   {},
+	"rootfs":            {},
 	"internal/account":  {},
-	"procfs":            {"keepalive", "internal/rootfs"},
+	"procfs":            {"keepalive", "rootfs"},
 	"sockopt":           {"keepalive"},
 	"netns":             {},
-	"sysctld":           {"internal/rootfs"},
+	"sysctld":           {"rootfs"},
 	"sshconf":           {"internal/account"},
-	"middlebox":         {"internal/rootfs", "internal/nearest"},
+	"middlebox":         {"rootfs", "internal/nearest"},
 	"launch":            {"keepalive", "launch/bpf"},
 	"launch/bpf":        {},
-	"journal":           {"internal/rootfs"},
+	"journal":           {"rootfs"},
 	"internal/diff":     {},
 	"internal/report":   {"keepalive", "calc"},
 	"internal/nearest":  {},
@@ -35,13 +35,13 @@ var plan = map[string][]string{
 	"sockets/bpf":       {},
 	"sockets":           {"keepalive", "sockets/bpf"},
 	"internal/room":     {},
-	"internal/selftest": {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room"},
+	"internal/selftest": {"keepalive", "calc", "procfs", "rootfs", "internal/room"},
 	"internal/nstest":   {"internal/room"},
 	"internal/bench":    {"keepalive", "sockets", "sockets/bpf"},
 	"internal/kernels":  {"internal/room"},
 	"cmd/tcpka": {
 		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
-		"internal/account", "internal/rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
+		"internal/account", "rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
 	},
 }
 
@@ -50,11 +50,11 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
-	"github.com/google/renameio/v2":      {"internal/rootfs"},
+	"github.com/google/renameio/v2":      {"rootfs"},
 	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/report", "cmd/tcpka"},
 }

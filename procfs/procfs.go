@@ -10,7 +10,7 @@
 // Source: net/sysctl_net.c, net_ctl_header_lookup; proc_sys(5).
 package procfs
 
-import "github.com/tcpka/tcpka/internal/rootfs"
+import "github.com/tcpka/tcpka/rootfs"
 
 // FS is a tree that holds a proc directory: this machine's, or an image of one.
 // The zero value is this machine's.

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/rootfs"
 )
 
 // planned is what a command is about to change: gathered and computed, nothing

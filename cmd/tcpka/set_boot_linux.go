@@ -7,9 +7,9 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/rootfs"
 	"github.com/tcpka/tcpka/sysctld"
 )
 

@@ -4,8 +4,8 @@ import (
 	"os"
 
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/rootfs"
 )
 
 // listed is the journal as an answer. Only JSON has the changes, which may be those of

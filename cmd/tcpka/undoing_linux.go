@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/rootfs"
 )
 
 // undoing is an entry on its way back.

@@ -35,7 +35,7 @@ var modules = []string{
 // out compute for minutes, run a command again for each system call in it, or
 // count seconds from a login that takes seconds there.
 const (
-	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./internal/rootfs ./internal/selftest ./journal " +
+	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./rootfs ./internal/selftest ./journal " +
 		"./launch ./middlebox ./netns ./procfs ./sockets/... ./sockopt ./sysctld"
 	leftOut = "KilledAtEachStep|IsNotInterrupted|WhatCannotBeRestored|" +
 		"Overflows|PlanByItsInverse|PlanIsTheBestOfAll|DiesAgreesWithTheSettings|RealOpenSSH"
