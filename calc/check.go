@@ -16,6 +16,8 @@ type Flaw struct {
 	// Mends is set where nothing breaks before the flaw mends itself, if no packet
 	// is lost.
 	Mends bool
+	// Unknown is set where it is not known whether the goal is met.
+	Unknown bool
 	// Extent compares connections with this flaw: the larger is the worse. 0 where
 	// Text is the same for all that have the same values.
 	Extent time.Duration
@@ -27,6 +29,9 @@ const (
 	FlawOff = "keepalive_off"
 	// FlawValues: the values in effect do not meet the goal.
 	FlawValues = "values"
+	// FlawMPTCP: likewise, of what is MPTCP or may become it, where a dead peer has to
+	// be noticed in time: its program hears of the end later than of TCP.
+	FlawMPTCP = "mptcp_values"
 	// FlawUserTimeoutLong: without the user timeout they would.
 	FlawUserTimeoutLong = "user_timeout_outlasts_probes"
 	// FlawUserTimeoutShort: fewer probes may be lost than they say, and where they do
@@ -60,7 +65,10 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 	if f, ok := k.ignored(l); ok {
 		flaws = append(flaws, f)
 	}
-	if text := k.Misses(g, l.Settings); text != "" {
+	if text := k.misses(g, l.Settings, l.Outlived.Least); text != "" {
+		if g.DetectWithin != 0 && l.Outlived.Most > 0 {
+			return append(flaws, Flaw{ID: FlawMPTCP, Text: text})
+		}
 		without := l.Settings
 		without.UserTimeout = 0
 		if l.UserTimeout > 0 && k.Meets(g, without) && k.Misses(g, without) == "" {
@@ -71,6 +79,9 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 			return append(flaws, Flaw{ID: id, Text: fmt.Sprintf("the user timeout (%s) takes the place of probes (%d), and %s", inSeconds(l.UserTimeout), l.Probes, text)})
 		}
 		return append(flaws, Flaw{ID: FlawValues, Text: text})
+	}
+	if f, ok := k.untold(g, l); ok {
+		flaws = append(flaws, f)
 	}
 	if l.UserTimeout > 0 {
 		if p := k.IdlePeerGone(l.Settings); !p.Never && p.Probes < l.Probes {
@@ -90,9 +101,12 @@ func (k Kernel) Examine(g Goal, l Live) []Flaw {
 // Misses says in a sentence why settings do not meet a goal, and is empty where
 // [Kernel.Meets] is true. As there, the times are the latest, with half a second
 // for the way there and back. The goal's InFlight is not looked at.
-func (k Kernel) Misses(g Goal, s keepalive.Settings) string {
+func (k Kernel) Misses(g Goal, s keepalive.Settings) string { return k.misses(g, s, 0) }
+
+// misses is Misses for a subflow, which its connection outlives.
+func (k Kernel) misses(g Goal, s keepalive.Settings, closeTimeout time.Duration) string {
 	g.InFlight = false
-	if k.Meets(g, s) {
+	if k.meetsOutlived(g, s, closeTimeout) {
 		return ""
 	}
 	if alive := k.IdlePeerAlive(s); !alive.Never {
@@ -111,11 +125,11 @@ func (k Kernel) Misses(g Goal, s keepalive.Settings) string {
 		say("an idle connection is silent for up to %s, and the path forgets it after %s", inSeconds(gap), inSeconds(g.PathTimeout))
 	}
 	switch p := k.IdleAfterAnsweredProbe(s); {
-	case g.DetectWithin == 0 || k.Meets(Goal{DetectWithin: g.DetectWithin}, s):
+	case g.DetectWithin == 0 || k.meetsOutlived(Goal{DetectWithin: g.DetectWithin}, s, closeTimeout):
 	case p.Never:
 		say("a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
 	default:
-		say("a dead peer is noticed after up to %s, wanted is within %s", inSeconds(add(p.Latest, planRoundTrip)), inSeconds(g.DetectWithin))
+		say("%s, wanted is within %s", k.noticed(add(p.Latest, planRoundTrip), closeTimeout), inSeconds(g.DetectWithin))
 	}
 	if n := k.survives(s); n < g.SurviveLoss {
 		say("a healthy connection ends once %s lost, wanted is that it survives %d", isLost(n+1), g.SurviveLoss)
@@ -131,12 +145,16 @@ func (k Kernel) stuck(g Goal, l Live) (f Flaw, ok bool) {
 		return f, false
 	}
 	p := k.Dies(l)
-	if p.Never || add(l.Idle, p.Latest) <= g.DetectWithin {
+	if p.Never || add(add(l.Idle, p.Latest), k.told(l.Outlived.Least)) <= g.DetectWithin {
 		return f, false
 	}
+	ends, after := "it", ""
+	if l.Outlived.Least > 0 {
+		ends, after = "the subflow", ", and its program hears of that "+k.later(l.Outlived.Least)
+	}
 	return Flaw{ID: FlawInFlight, Extent: add(l.Idle, p.Latest), Text: fmt.Sprintf(
-		"data waits for an answer of the peer, so no probe is sent; where none comes, %s ends it only %s after the peer was last heard, wanted is within %s",
-		p.DecidedBy, fromTo(add(l.Idle, p.Earliest), add(l.Idle, p.Latest)), inSeconds(g.DetectWithin))}, true
+		"data waits for an answer of the peer, so no probe is sent; where none comes, %s ends %s only %s after the peer was last heard%s, wanted is within %s",
+		p.DecidedBy, ends, fromTo(add(l.Idle, p.Earliest), add(l.Idle, p.Latest)), after, inSeconds(g.DetectWithin))}, true
 }
 
 // ignored says that the peer does not answer probes. Where one of them was
@@ -154,7 +172,11 @@ func (k Kernel) ignored(l Live) (f Flaw, ok bool) {
 		return f, false
 	}
 	text := fmt.Sprintf("%s got no answer: the peer is gone, or the path has forgotten the connection, or drops probes", outOf(l.Unanswered, all))
-	if p := k.Dies(l); !p.Never {
+	switch p, least := k.Dies(l), l.Outlived.Least; {
+	case p.Never:
+	case least > 0:
+		text += "; without one the subflow ends in " + fromTo(p.Earliest, p.Latest) + ", and its program hears of that " + k.later(least)
+	default:
 		text += "; without one the connection ends in " + fromTo(p.Earliest, p.Latest)
 	}
 	f.ID, f.Text, f.Extent = FlawUnanswered, text, l.Idle
@@ -188,14 +210,14 @@ func (k Kernel) late(g Goal, l Live) (f Flaw, ok bool) {
 	noticed := add(end.Latest, planRoundTrip)
 	text := fmt.Sprintf("the timer that runs was set by other values: the first probe comes in %s, not within %s", inSeconds(l.Expires), inSeconds(most))
 	path := g.PathTimeout != 0 && silent >= g.PathTimeout
-	detect := g.DetectWithin != 0 && (end.Never || noticed > g.DetectWithin)
+	detect := g.DetectWithin != 0 && (end.Never || add(noticed, k.told(l.Outlived.Least)) > g.DetectWithin)
 	if path {
 		text += fmt.Sprintf("; until then the connection is silent for up to %s, and the path forgets it after %s", inSeconds(silent), inSeconds(g.PathTimeout))
 	}
 	if detect && end.Never {
 		text += fmt.Sprintf("; a dead peer is never noticed, wanted is within %s", inSeconds(g.DetectWithin))
 	} else if detect {
-		text += fmt.Sprintf("; a dead peer is noticed after up to %s, wanted is within %s", inSeconds(noticed), inSeconds(g.DetectWithin))
+		text += fmt.Sprintf("; %s, wanted is within %s", k.noticed(noticed, l.Outlived.Least), inSeconds(g.DetectWithin))
 	}
 	if !path && !detect {
 		if g.PathTimeout == 0 || add(silent, k.lossDelay(g.SurviveLoss, l.Settings)) < g.PathTimeout {

@@ -40,6 +40,9 @@ type Live struct {
 	// RTO is the retransmission timeout that runs now, backoff included
 	// (tcpi_rto). Zero is not known, and stands for a path of negligible delay.
 	RTO time.Duration
+	// Outlived is when the program of a subflow of MPTCP hears of its end. Only
+	// [Kernel.Examine] looks at it.
+	Outlived Outlived
 }
 
 // Dies predicts when a live socket ends if from now on nothing comes back from

@@ -20,11 +20,20 @@ type outliving struct {
 }
 
 // look reads it, once, in the calling thread's namespace. Older kernels do not
-// say.
+// say, and what a negative number does nobody should have to know.
 func (o *outliving) look() (d time.Duration, known bool) {
 	if !o.looked {
 		d, err := procfs.FS{}.MPTCPCloseTimeout()
-		*o = outliving{true, d, err == nil}
+		*o = outliving{true, d, err == nil && d >= 0}
 	}
 	return o.Duration, o.known
+}
+
+// certain is the same for an MPTCP socket in a state; before there is a connection,
+// nobody knows whether it will be MPTCP.
+func (o *outliving) certain(state sockets.State) (d time.Duration, known bool) {
+	if state == sockets.Listen || state == sockets.SynSent {
+		return 0, false
+	}
+	return o.look()
 }

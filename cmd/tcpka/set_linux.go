@@ -72,7 +72,7 @@ func (s *session) set(c *cli.Context) error {
 	return s.change(c, job{
 		root: w.root,
 		gather: func() (planned, error) {
-			p := &setPlan{where: w, hz: hzOf(w.root), rearm: givenBool(c, "rearm")}
+			p := &setPlan{where: w, hz: hzOf(w.root), rearm: givenBool(c, "rearm"), dryRun: givenBool(c, "dry-run")}
 			if !persistOnly {
 				if err := p.addRuntime(w, ch, shown); err != nil {
 					return nil, s.advise(err, ch)
@@ -82,6 +82,9 @@ func (s *session) set(c *cli.Context) error {
 				if err := p.addBoot(ch); err != nil {
 					return nil, s.advise(err, ch)
 				}
+			}
+			if f, ok := errors.AsType[*failure](s.permission(p.refused)); ok {
+				s.notice("without --dry-run this would be refused: %v; %s", f, f.hint)
 			}
 			shown = p
 			return p, nil

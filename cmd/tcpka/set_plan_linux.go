@@ -22,6 +22,8 @@ type setPlan struct {
 	where
 	hz      int // of the kernel that the boot files are for
 	rearm   bool
+	dryRun  bool
+	refused error // what a dry run may not write
 	runtime []*runtimeChange
 	boot    *bootChange
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"strconv"
 
@@ -26,7 +28,7 @@ type runtimeChange struct {
 
 // addRuntime reads what the namespaces hold and whether it may be changed.
 // Of all namespaces, those that cannot be changed are left out; it is an error
-// where none remains.
+// where none remains. A dry run only needs to read.
 //
 // Where timers are to be armed anew, they are those that were shown before, if
 // any were.
@@ -44,7 +46,11 @@ func (p *setPlan) addRuntime(w where, ch keepalive.Change, shown *setPlan) error
 			}
 			r.old, r.kernel = snap.settings, snap.kernel
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
-			if err := p.sysctl(procfs.New(p.root).Writable(values...)); err != nil || !p.rearm {
+			err = p.sysctl(procfs.New(p.root).Writable(values...))
+			if p.dryRun && errors.Is(err, os.ErrPermission) {
+				p.refused, err = err, nil
+			}
+			if err != nil || !p.rearm {
 				return err
 			}
 			var only *timers

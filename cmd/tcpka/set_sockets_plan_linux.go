@@ -36,6 +36,7 @@ type socketRoom struct {
 	cookie uint64
 	kernel calc.Kernel
 	sysctl keepalive.Settings
+	mptcp  outliving
 	err    error // why nothing of it can be changed
 
 	changing []*tuning // those that change alike follow each other
@@ -64,6 +65,7 @@ func (p *socketPlan) gather(shown []map[uint64]bool) error {
 				return err
 			}
 			r.sysctl, r.kernel = snap.settings, snap.kernel
+			r.mptcp.look()
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
 			return r.list(p, only)
 		})
@@ -319,7 +321,7 @@ func (p *socketPlan) anyChange() bool {
 func (p *socketPlan) perSocket(yield func([]report.Change) bool) {
 	for _, r := range p.rooms {
 		for _, t := range r.changing {
-			if !t.change.Empty() && !yield(t.report(r.ns.Name, t.detection(r.kernel))) {
+			if !t.change.Empty() && !yield(t.report(r.ns.Name, t.detection(r.kernel, &r.mptcp))) {
 				return
 			}
 		}
@@ -334,7 +336,7 @@ func (p *socketPlan) detection() *report.OldNew {
 			if t.change.Empty() {
 				continue
 			}
-			d := t.detection(r.kernel)
+			d := t.detection(r.kernel, &r.mptcp)
 			if d == nil || all != nil && !(equal(all.Old, d.Old) && equal(all.New, d.New)) {
 				return nil
 			}

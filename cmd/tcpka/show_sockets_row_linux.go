@@ -80,11 +80,10 @@ func (d *describer) describe(s *sockets.Socket) *report.Socket {
 	return &d.row
 }
 
-// outlive makes of when a subflow ends when its program hears of it. Before there
-// is a connection, nobody knows whether it will be MPTCP.
+// outlive makes of when a subflow ends when its program hears of it.
 func (d *describer) outlive(s *sockets.Socket) {
-	more, known := d.mptcp.look()
-	if s.State == sockets.Listen || s.State == sockets.SynSent || !known {
+	more, known := d.mptcp.certain(s.State)
+	if !known {
 		d.row.Detection, d.row.DetectionKnown, d.row.DetectionUnknown = 0, false, true
 		return
 	}

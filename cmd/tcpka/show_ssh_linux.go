@@ -59,23 +59,10 @@ func (s *session) showSSH(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return misuse("show ssh takes one destination: %q", c.Args().Get(1))
 	}
-	d := report.SSH{
-		Schema: "tcpka/ssh/v1",
-		Files:  []report.SSHFile{}, Unread: []report.SSHFileError{}, Running: []report.SSHProcess{},
-	}
 	if file, ok := given(c, "file"); ok {
-		if c.Args().Present() || len(c.StringSlice("behind")) > 0 {
-			return misuse("--file is what a file says, to whatever destination")
-		}
-		v, err := s.present(c)
-		if err != nil {
-			return err
-		}
-		if d.Files, err = showSSHFile(file, v); err != nil {
-			return s.permission(err)
-		}
-		return s.render(c, d)
+		return s.showSSHFileAlone(c, file)
 	}
+	d := newSSHDocument()
 	dest := anyHost
 	if c.Args().Present() {
 		dest = c.Args().First()
@@ -130,6 +117,29 @@ func (s *session) showSSH(c *cli.Context) error {
 	return s.render(c, d)
 }
 
+func newSSHDocument() report.SSH {
+	return report.SSH{
+		Schema: "tcpka/ssh/v1",
+		Files:  []report.SSHFile{}, Unread: []report.SSHFileError{}, Running: []report.SSHProcess{},
+	}
+}
+
+// showSSHFileAlone is --file.
+func (s *session) showSSHFileAlone(c *cli.Context, file string) error {
+	if c.Args().Present() || len(c.StringSlice("behind")) > 0 {
+		return misuse("--file is what a file says, to whatever destination")
+	}
+	v, err := s.present(c)
+	if err != nil {
+		return err
+	}
+	d := newSSHDocument()
+	if d.Files, err = showSSHFile(file, v); err != nil {
+		return s.permission(err)
+	}
+	return s.render(c, d)
+}
+
 // caller is who tcpka works for, and whether that is who it runs as.
 func caller() (who *user.User, own bool, err error) {
 	if who, err = sshconf.Caller(); err != nil || who != nil {
@@ -157,10 +167,7 @@ func (s *session) addRunning(d *report.SSH, v values, about func(host string) bo
 		if d.Destination == nil {
 			return true
 		}
-		_, host, _ := strings.Cut("@"+p.Destination, "@")
-		if i := strings.LastIndexByte(p.Destination, '@'); i >= 0 {
-			host = p.Destination[i+1:]
-		}
+		host := p.Destination[strings.LastIndexByte(p.Destination, '@')+1:]
 		return p.Program == sshconf.SSH && p.Destination != "" && (about(p.Destination) || about(host))
 	})
 	if d.Destination == nil {

@@ -129,14 +129,9 @@ func (scene *sshScene) predict(d *report.SSHProcess, p sshconf.Process, end calc
 // where it is seen. An ssh of one's own without a socket goes through a proxy.
 func (scene *sshScene) detection(d *report.SSHProcess, p sshconf.Process, end calc.SSH) {
 	settings := scene.v.settings
-	switch s := d.Socket; {
-	case s != nil:
-		if s.Keepalive != report.SwitchUnknown {
-			end.TCPKeepAlive = s.Keepalive == report.SwitchOn
-		}
-		if s.ValuesKnown {
-			settings = s.Settings
-		}
+	switch {
+	case d.Socket != nil:
+		bySocket(&end, &settings, d.Socket)
 	case p.Role == sshconf.RoleListener: // those that it lets in will have one
 	case p.Program == sshconf.SSH && ownProcess(p):
 		if gone := end.Detection(); !gone.Never {

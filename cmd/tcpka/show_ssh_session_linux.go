@@ -15,22 +15,29 @@ import (
 	"github.com/tcpka/tcpka/sshconf"
 )
 
+// sshConnection is $SSH_CONNECTION: the client, its port, the server, its port. ok is
+// false where that is not so. See ssh(1), ENVIRONMENT.
+func sshConnection() (client, clientPort, server, serverPort string, ok bool) {
+	f := strings.Fields(os.Getenv("SSH_CONNECTION"))
+	if len(f) != 4 {
+		return "", "", "", "", false
+	}
+	return f[0], f[1], f[2], f[3], true
+}
+
 // thisConnection is the SSH session tcpka runs in, if it does, and the client's end.
 func thisConnection() (connection sshconf.Connection, peer sockets.Endpoint) {
-	fields := strings.Fields(os.Getenv("SSH_CONNECTION")) // client, its port, server, its port
-	if len(fields) != 4 {
-		return connection, peer
-	}
-	port, err := strconv.ParseUint(fields[3], 10, 16)
+	client, clientPort, server, serverPort, _ := sshConnection()
+	port, err := strconv.ParseUint(serverPort, 10, 16)
 	if err != nil {
 		return connection, peer
 	}
-	connection = sshconf.Connection{Host: fields[0], Addr: fields[0], LocalAddr: fields[2], LocalPort: int(port)}
+	connection = sshconf.Connection{Host: client, Addr: client, LocalAddr: server, LocalPort: int(port)}
 	if me, err := account.Current(); err == nil {
 		connection.User = me.Username
 	}
-	addr, err1 := netip.ParseAddr(fields[0])
-	far, err2 := strconv.ParseUint(fields[1], 10, 16)
+	addr, err1 := netip.ParseAddr(client)
+	far, err2 := strconv.ParseUint(clientPort, 10, 16)
 	if err1 == nil && err2 == nil && far != 0 {
 		addr = addr.WithZone("").Unmap()
 		peer = sockets.Endpoint{Prefix: netip.PrefixFrom(addr, addr.BitLen()), Port: uint16(far)}
@@ -38,33 +45,18 @@ func thisConnection() (connection sshconf.Connection, peer sockets.Endpoint) {
 	return connection, peer
 }
 
-// session judges the session that tcpka was called in: by what sshd would use for it
-// now, and by its socket as it is.
+// session judges the session that tcpka was called in, if it was in one: by what sshd
+// would use for it now, and by its socket as it is.
 func (scene *sshScene) session(server *report.SSHSide) *report.SSHSession {
 	d := &report.SSHSession{Warnings: []calc.Warning{}}
-	fields := strings.Fields(os.Getenv("SSH_CONNECTION"))
-	if len(fields) != 4 { // sudo takes it away, and leaves the parents
-		p := scene.sessionAbove()
-		if p == nil {
-			return nil
-		}
-		s, ok := scene.connections[p.PID]
-		if !ok {
-			return nil
-		}
-		scene.here = []report.Socket{s}
-		d.Client, d.Server = report.Foreign(s.Remote.String()), report.Foreign(s.Local.String())
-	} else {
-		d.Client, d.Server = report.Foreign(joinPort(fields[0], fields[1])), report.Foreign(joinPort(fields[2], fields[3]))
+	if !scene.locate(d) {
+		return nil
 	}
 	warn := func(id, text string) { d.Warnings = append(d.Warnings, calc.Warning{ID: id, Text: text}) }
-	if len(scene.here) > 0 {
-		d.Socket = &report.SSHSocket{Socket: scene.here[0]}
-	} else {
+	if d.Socket == nil {
 		warn("session_gone", "no such connection is here any more, or it is in another network namespace: SSH_CONNECTION may be that of an earlier session, as in a tmux or screen that was left")
 	}
 	end := calc.SSH{Side: calc.SSHServer, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	settings := scene.v.settings
 	if server.Version != nil {
 		if version, err := calc.ParseSSHVersion(*server.Version); err == nil {
 			end.Version = version
@@ -80,23 +72,58 @@ func (scene *sshScene) session(server *report.SSHSide) *report.SSHSession {
 		if own := scene.describe(*p); own.Interval != nil {
 			known = true
 			end.Interval, end.CountMax = time.Duration(*own.Interval), *own.CountMax
-			for _, why := range own.Unsure {
-				warn("session_values_not_sure", "what this session began with is not sure: "+why)
-				break
+			for _, k := range sshconf.ServerKeywords {
+				if why := own.Unsure[string(k)]; why != "" {
+					warn("session_values_not_sure", "what this session began with is not sure: "+why)
+					break
+				}
 			}
 		}
 	}
 	if !known {
 		warn("sshd_not_known", "what sshd uses is not known, so this is its socket alone")
 	}
-	if s := d.Socket; s != nil {
-		end.TCPKeepAlive = s.Keepalive == report.SwitchOn
-		if s.ValuesKnown {
-			settings = s.Settings
-		}
-	}
+	settings := scene.v.settings
+	bySocket(&end, &settings, d.Socket)
 	scene.judge(d, end, settings)
 	return d
+}
+
+// locate finds the ends of the session and its socket. It reports whether there is one.
+func (scene *sshScene) locate(d *report.SSHSession) bool {
+	client, clientPort, server, serverPort, ok := sshConnection()
+	if ok {
+		d.Client, d.Server = report.Foreign(joinPort(client, clientPort)), report.Foreign(joinPort(server, serverPort))
+	} else { // sudo takes it away, and leaves the parents
+		p := scene.sessionAbove()
+		if p == nil {
+			return false
+		}
+		s, ok := scene.connections[p.PID]
+		if !ok {
+			return false
+		}
+		scene.here = []report.Socket{s}
+		d.Client, d.Server = report.Foreign(s.Remote.String()), report.Foreign(s.Local.String())
+	}
+	if len(scene.here) > 0 {
+		d.Socket = &report.SSHSocket{Socket: scene.here[0]}
+	}
+	return true
+}
+
+// bySocket has the socket decide, as far as it is seen, on what files and sysctls say
+// only of new ones. nil is not seen at all.
+func bySocket(end *calc.SSH, settings *keepalive.Settings, s *report.SSHSocket) {
+	if s == nil {
+		return
+	}
+	if s.Keepalive != report.SwitchUnknown {
+		end.TCPKeepAlive = s.Keepalive == report.SwitchOn
+	}
+	if s.ValuesKnown {
+		*settings = s.Settings
+	}
 }
 
 // judge says whether the session survives, and when its end is noticed.

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/keepalive"
 )
 
 // TestShowSSHInsideASession is tcpka called in a session: by its SSH_CONNECTION, and
@@ -68,6 +71,29 @@ func TestShowSSHInsideASession(t *testing.T) {
 			showSSH(t, []string{"SSH_CONNECTION=" + nonsense})
 		}
 	})
+}
+
+// TestBySocket: a socket on which it is not seen whether keepalive is on says nothing
+// against the files.
+func TestBySocket(t *testing.T) {
+	own := keepalive.Settings{Time: time.Minute, Intvl: time.Second, Probes: 3}
+	for _, tt := range []struct {
+		name   string
+		socket *report.SSHSocket
+		on     bool
+		want   keepalive.Settings
+	}{
+		{"none", nil, true, keepalive.Defaults()},
+		{"nothing is seen", &report.SSHSocket{Socket: report.Socket{Keepalive: report.SwitchUnknown}}, true, keepalive.Defaults()},
+		{"it is off", &report.SSHSocket{Socket: report.Socket{Keepalive: report.SwitchOff}}, false, keepalive.Defaults()},
+		{"values of its own", &report.SSHSocket{Socket: report.Socket{Keepalive: report.SwitchOn, ValuesKnown: true, Settings: own}}, true, own},
+	} {
+		end, settings := calc.SSH{TCPKeepAlive: true}, keepalive.Defaults()
+		bySocket(&end, &settings, tt.socket)
+		if end.TCPKeepAlive != tt.on || settings != tt.want {
+			t.Errorf("%s: %t, %+v", tt.name, end.TCPKeepAlive, settings)
+		}
+	}
 }
 
 // TestShowSSHUnderSudo is tcpka without SSH_CONNECTION, below what calls itself sshd and

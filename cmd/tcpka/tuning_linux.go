@@ -213,10 +213,14 @@ func (t *tuning) tried() bool {
 }
 
 // detection is when a dead peer is noticed, before and after; nil is not known.
-// An MPTCP connection outlives its subflows by a time of its own.
-func (t *tuning) detection(k calc.Kernel) *report.OldNew {
+// It is the program that notices, as in show sockets.
+func (t *tuning) detection(k calc.Kernel, mptcp *outliving) *report.OldNew {
+	more := time.Duration(0)
 	if t.isMPTCP() {
-		return nil
+		var known bool
+		if more, known = mptcp.certain(t.State); !known {
+			return nil
+		}
 	}
 	was, will := t.Keepalive == sockets.On, t.Keepalive == sockets.On
 	if t.change.Enabled != nil {
@@ -228,6 +232,11 @@ func (t *tuning) detection(k calc.Kernel) *report.OldNew {
 	}
 	if !will {
 		d.New = nil
+	}
+	for _, at := range []*report.Seconds{d.Old, d.New} {
+		if at != nil {
+			*at += report.Seconds(more)
+		}
 	}
 	return &d
 }
