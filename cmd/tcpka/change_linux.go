@@ -54,6 +54,9 @@ type planned interface {
 	beaten(dryRun bool) error
 }
 
+// errStopped is the end of a change that was interrupted.
+var errStopped = errors.New("stopped")
+
 // changeFlags are what every command that changes something has.
 func changeFlags() []cli.Flag {
 	return []cli.Flag{
@@ -193,7 +196,7 @@ func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) err
 		return rerr
 	}
 	if err != nil {
-		return &failure{err: err, status: statusPartly, hint: restHint(d)}
+		return &failure{err: err, status: statusPartly, hint: restHint(d, err)}
 	}
 	err = p.beaten(d.DryRun)
 	if f, ok := errors.AsType[*failure](err); ok && d.DryRun {
@@ -204,8 +207,10 @@ func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) err
 }
 
 // restHint says what became of the rest, where something could not be done.
-func restHint(d report.Set) string {
+func restHint(d report.Set, err error) string {
 	switch {
+	case errors.Is(err, errStopped):
+		return "the others are as they were; the same command goes on with them"
 	case !d.Changed:
 		return "of the rest there is nothing to change"
 	case d.DryRun:

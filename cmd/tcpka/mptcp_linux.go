@@ -20,7 +20,7 @@ type outliving struct {
 }
 
 // look reads it, once, in the calling thread's namespace. Older kernels do not
-// say, and what a negative number does nobody should have to know.
+// say; a negative number, which the kernel takes, is no time.
 func (o *outliving) look() (d time.Duration, known bool) {
 	if !o.looked {
 		d, err := procfs.FS{}.MPTCPCloseTimeout()

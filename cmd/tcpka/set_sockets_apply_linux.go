@@ -119,7 +119,7 @@ func (p *socketPlan) spread(list []spread, interrupted <-chan os.Signal) error {
 		case sig := <-interrupted:
 			timer.Stop()
 			p.stopped = true
-			return fmt.Errorf("stopped by %v: %d of %d sockets that were to be spread were changed", sig, done, len(list))
+			return fmt.Errorf("%w by %v: %d of %d sockets that were to be spread were changed", errStopped, sig, done, len(list))
 		}
 		upTo := len(list) * (i + 1) / rounds
 		for _, r := range p.rooms {

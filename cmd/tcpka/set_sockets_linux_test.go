@@ -303,9 +303,29 @@ func TestSetSocketsOfMPTCP(t *testing.T) {
 		if _, err := unix.GetsockoptInt(client, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); err != nil {
 			nstest.Missing(t, "MPTCP without TCP_KEEPIDLE: "+err.Error())
 		}
-		_, stderr := tcpkaProcess(t, 3, "set", "sockets", "--remote", fmt.Sprintf(":%d", at.(*unix.SockaddrInet4).Port), "--on", "--time", "600", "--user-timeout", "30", "--yes", "--json")
+		stdout, stderr := tcpkaProcess(t, 3, "set", "sockets", "--remote", fmt.Sprintf(":%d", at.(*unix.SockaddrInet4).Port), "--on", "--time", "600", "--user-timeout", "30", "--yes", "--json")
 		if !strings.Contains(stderr, "1 MPTCP socket has no user timeout") {
 			t.Errorf("stderr: %s", stderr)
+		}
+		// When its program notices, where the kernel says how much later that is.
+		noticed := `null`
+		if more, err := (procfs.FS{}).MPTCPCloseTimeout(); err == nil {
+			noticed = fmt.Sprintf(`{"old":null,"new":%d}`, 600+9*75+more/time.Second)
+		}
+		var d struct {
+			Detection json.RawMessage `json:"detection_seconds"`
+			Changes   []struct {
+				Detection json.RawMessage `json:"detection_seconds"`
+			}
+		}
+		if err := json.Unmarshal([]byte(stdout), &d); err != nil || len(d.Changes) == 0 {
+			t.Fatal(err, stdout)
+		}
+		for _, got := range []json.RawMessage{d.Detection, d.Changes[0].Detection} {
+			var line bytes.Buffer
+			if json.Compact(&line, got); line.String() != noticed {
+				t.Errorf("noticed: %s, want %s", &line, noticed)
+			}
 		}
 		want(t, "client", client, options{1, 600, 75, 9, 0})
 		tcpkaProcess(t, 3, "undo")
@@ -395,7 +415,7 @@ func TestJitterCanBeInterrupted(t *testing.T) {
 			t.Errorf("%d were changed in the first moment of an hour", n)
 		}
 		want(t, "one that is not probed at once", idle, options{0, 1, 75, 9, 0})
-		if !strings.Contains(errs.String(), "stopped by interrupt: 1 of 20 sockets that were to be spread were changed") {
+		if !strings.Contains(errs.String(), "stopped by interrupt: 1 of 20 sockets that were to be spread were changed\ntcpka: hint: the others are as they were") {
 			t.Errorf("stderr: %s", &errs)
 		}
 		if a := decode(t, out.String()); a.Sockets["changed"] != 2 || a.Sockets["overdue"] != 20 || a.Undo == nil {
