@@ -236,7 +236,7 @@ func formatFlags(formats string) []cli.Flag {
 // whereFlags say what to look at.
 func whereFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "netns", Usage: "the network namespace `NAME|PID|PATH|all`; a PATH has a slash"},
+		&cli.StringFlag{Name: "netns", Usage: "the network namespace `NS`: a name, a PID, a path with a slash, or all"},
 		&cli.StringFlag{Name: "root", Usage: "read and write the files under `DIR` instead of /"},
 	}
 }

@@ -22,7 +22,7 @@ func (s *session) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "say whether a goal is met, and what to do where it is not",
-		UsageText: "tcpka check [--behind NAME]... [--path-timeout T] [--detect-within T] [filters] [--ssh] [--netns NAME|PID|PATH|all] [-o FORMAT]",
+		UsageText: "tcpka check [--behind NAME]... [--path-timeout T] [--detect-within T] [filters] [--ssh] [--netns NS] [-o FORMAT]",
 		Description: `Checks the settings of the namespace, every live connection, and with --ssh also
 ssh and sshd, against what the path remembers and how soon a dead peer has to be
 noticed: by the latest times, with half a second for the way there and back. It

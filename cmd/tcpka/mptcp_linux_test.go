@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"strconv"
 	"testing"
@@ -126,6 +127,39 @@ func TestWhenMPTCPIsNoticed(t *testing.T) {
 		got := d.describe(&row.socket)
 		if got.Detection != row.want || got.DetectionKnown != (row.want != 0) || got.DetectionUnknown != (row.want == 0) {
 			t.Errorf("%s: %v, known %v, unknown %v; want %v", row.name, got.Detection, got.DetectionKnown, got.DetectionUnknown, row.want)
+		}
+	}
+}
+
+// What set sockets says is by the same rule.
+func TestWhenMPTCPIsNoticedAfterAChange(t *testing.T) {
+	multi := tuning{Socket: sockets.Socket{
+		State: sockets.Established, Keepalive: sockets.On, ValuesKnown: true,
+		Settings: keepalive.Settings{Time: 600 * time.Second, Intvl: 10 * time.Second, Probes: 3},
+	}}
+	multi.change.Time = new(300 * time.Second)
+	plain, listener, off, became := multi, multi, multi, multi
+	plain.UserTimeoutKnown = true
+	listener.State = sockets.Listen
+	off.change.Enabled = new(false)
+	became.UserTimeoutKnown, became.result, became.after.Keepalive = true, sockets.Done, sockets.On
+	minute := outliving{true, time.Minute, true}
+	for _, row := range []struct {
+		name   string
+		tuning tuning
+		mptcp  outliving
+		want   string
+	}{
+		{"MPTCP", multi, minute, `{"old":690,"new":390}`},
+		{"MPTCP that was not known to be", became, minute, `{"old":690,"new":390}`},
+		{"MPTCP, off", off, minute, `{"old":690,"new":null}`},
+		{"MPTCP of a kernel that does not say", multi, outliving{looked: true}, `null`},
+		{"TCP", plain, minute, `{"old":630,"new":330}`},
+		{"what may accept either", listener, minute, `null`},
+	} {
+		got, err := json.Marshal(row.tuning.detection(calc.DefaultKernel(), &row.mptcp))
+		if err != nil || string(got) != row.want {
+			t.Errorf("%s: %s, %v, want %s", row.name, got, err, row.want)
 		}
 	}
 }

@@ -83,7 +83,11 @@ func (p *setPlan) unaffected() []string {
 		return nil
 	}
 	lines := []string{"sockets with keepalive off, or with values of their own (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT): tcpka set sockets changes those"}
-	if !p.all {
+	switch {
+	case p.all:
+	case !p.namespaces[0].here:
+		lines = append(lines, "other network namespaces, the one that tcpka runs in among them")
+	default:
 		lines = append(lines, "other network namespaces: a container has settings of its own, which start at the kernel's defaults; --netns changes those")
 	}
 	var longest time.Duration

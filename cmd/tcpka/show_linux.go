@@ -21,7 +21,7 @@ func (s *session) showCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "show the keepalive settings in force",
-		UsageText: "tcpka show [--netns NAME|PID|PATH|all] [--root DIR] [-o table|json]",
+		UsageText: "tcpka show [--netns NS] [--root DIR] [-o table|json]",
 		Description: `Shows the kernel's three keepalive settings, who sets them at boot, when a dead
 peer is noticed, how often an idle path is refreshed, and the counters. With
 --netns all a line for each network namespace; containers have settings of their

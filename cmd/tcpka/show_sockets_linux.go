@@ -17,7 +17,7 @@ func (s *session) showSocketsCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "sockets",
 		Usage:     "show the live connections and the keepalive of each",
-		UsageText: "tcpka show sockets [filters] [--listen] [--wide | --summary] [--sort KEY] [--watch] [--netns NAME|PID|PATH|all] [-o FORMAT]",
+		UsageText: "tcpka show sockets [filters] [--listen] [--wide | --summary] [--sort KEY] [--watch] [--netns NS] [-o FORMAT]",
 		Description: `Shows each TCP connection with its program, whether keepalive is on, the values
 in effect, marked * where they are the socket's own, when the next probe goes out
 and when a dead peer is noticed. Connections whose peer leaves probes unanswered
@@ -45,7 +45,7 @@ others what the kernel tells everybody. What is missing is said on stderr.`,
 			&cli.BoolFlag{Name: "summary", Usage: "a line for each program", DisableDefaultText: true},
 			&cli.StringFlag{Name: "sort", Usage: "order by `KEY`; this keeps all sockets in memory"},
 			&cli.GenericFlag{Name: "watch", Usage: "`[=INTERVAL]` look again and again, every 2 seconds or so often", Value: new(interval)},
-			&cli.StringFlag{Name: "netns", Usage: "the network namespace `NAME|PID|PATH|all`; a PATH has a slash"},
+			&cli.StringFlag{Name: "netns", Usage: "the network namespace `NS`: a name, a PID, a path with a slash, or all"},
 		}, formatFlags("table, json, jsonl, csv or prometheus")),
 		Action: s.showSockets,
 	}
