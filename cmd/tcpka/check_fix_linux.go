@@ -21,14 +21,16 @@ func (ck *checker) fix(g *group) string {
 		return "sudo tcpka set --rearm" + after(v.args)
 	}
 	change := ""
-	planned, err := ck.planned(v.kernel, g.settings)
+	planned, err := ck.plannedFor(g)
 	switch g.id {
 	case calc.FlawOff:
-		change = "--on"
-		if (v.misses != "" || g.misses) && err == nil { // to be on would not do
-			change += " " + g.with(planned, valueArgs(planned))
+		switch needs := v.misses != "" || g.misses; { // to be on would not do
+		case needs && err == nil:
+			change = "--on " + g.with(planned, valueArgs(planned))
+		case !needs || !g.mptcp:
+			change = "--on"
 		}
-	case report.FindPinned, calc.FlawOneProbe:
+	case report.FindPinned, calc.FlawMPTCP, calc.FlawOneProbe:
 		switch {
 		case err != nil:
 		case ck.timeless(): // it is the probes that are too few
@@ -42,6 +44,9 @@ func (ck *checker) fix(g *group) string {
 		}
 		change = "--user-timeout " + userTimeoutArg(agreeing(v.kernel, ck.goal, g.settings))
 	case calc.FlawInFlight:
+		if g.mptcp {
+			return ""
+		}
 		if uto := agreeing(v.kernel, ck.goal, g.settings); uto > 0 && v.kernel.DataInFlight(uto, 0).Latest <= ck.detect {
 			change = "--user-timeout " + userTimeoutArg(uto)
 		} else if err == nil && planned.UserTimeout > 0 {

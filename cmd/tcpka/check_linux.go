@@ -294,7 +294,7 @@ func (ck *checker) bootLasts(v *view) {
 	fix := ""
 	if v.misses == "" {
 		fix = "sudo tcpka set " + valueArgs(v.settings) + " --persist"
-	} else if s, err := ck.planned(v.kernel, v.settings); err == nil {
+	} else if s, err := ck.planned(v.kernel, ck.goal, v.settings); err == nil {
 		fix = v.set(s, true)
 	}
 	ck.find(report.FindBootDiffers, report.SeverityWarning, "the next boot", text, fix)
@@ -309,11 +309,10 @@ func (ck *checker) answer() report.Check {
 	return ck.doc
 }
 
-// planned are settings that meet the goal and survive the loss of two probes, if
-// that can be. Where no time is asked for those of now that do no harm stay, and the
+// planned are settings that meet a goal, which asks for times where the check does, and
+// survive the loss of two probes, if that can be. Where no time is asked for those of now that do no harm stay, and the
 // kernel's own take the place of the others.
-func (ck *checker) planned(k calc.Kernel, now keepalive.Settings) (keepalive.Settings, error) {
-	g := ck.goal
+func (ck *checker) planned(k calc.Kernel, g calc.Goal, now keepalive.Settings) (keepalive.Settings, error) {
 	if ck.timeless() {
 		s := keepalive.Defaults()
 		if now.Time > 0 {

@@ -268,7 +268,7 @@ func TestCheckOffLeavesOthers(t *testing.T) {
 func TestCheckOfTheSettings(t *testing.T) {
 	socket := func(state sockets.State, from sockets.Origin) *sockets.Socket {
 		return &sockets.Socket{
-			State: state, Keepalive: sockets.On, ValuesKnown: true, Settings: keepalive.Defaults(),
+			State: state, Keepalive: sockets.On, ValuesKnown: true, UserTimeoutKnown: true, Settings: keepalive.Defaults(),
 			TimeFrom: from, IntvlFrom: from, ProbesFrom: from,
 			Local: netip.MustParseAddrPort("10.0.0.1:22"), Remote: netip.MustParseAddrPort("10.0.0.2:99"),
 		}

@@ -23,7 +23,7 @@ type way struct {
 func (ck *checker) reach(v *view) error {
 	var groups []*group
 	for _, g := range ck.order {
-		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawOneProbe, calc.FlawInFlight}, g.id) {
+		if g.view == v && slices.Contains([]string{report.FindPinned, calc.FlawMPTCP, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawOneProbe, calc.FlawInFlight}, g.id) {
 			g.ways = ck.waysTo(g)
 			groups = append(groups, g)
 		}
@@ -40,7 +40,7 @@ func (ck *checker) reach(v *view) error {
 			flaws = ck.flaws(v, s)
 		}
 		for _, g := range groups {
-			if slices.ContainsFunc(flaws, g.mends) {
+			if isMPTCP(s) == g.mptcp && slices.ContainsFunc(flaws, g.mends) {
 				continue
 			}
 			for i := range g.ways {
@@ -56,7 +56,7 @@ func (ck *checker) reach(v *view) error {
 
 // mends reports whether what mends the group mends a connection with this flaw.
 func (g *group) mends(f calc.Flaw) bool {
-	return f.ID == g.id && (slices.Contains([]string{report.FindPinned, calc.FlawOff, calc.FlawInFlight}, g.id) || f.Text == g.Text)
+	return f.ID == g.id && (slices.Contains([]string{report.FindPinned, calc.FlawMPTCP, calc.FlawOff, calc.FlawInFlight}, g.id) || f.Text == g.Text)
 }
 
 // waysTo are the ways to select a group, the shortest first.

@@ -20,6 +20,7 @@ type view struct {
 	args     []string // the flags by which other commands find it
 	settings keepalive.Settings
 	kernel   calc.Kernel
+	mptcp    outliving
 	misses   string // why its settings do not meet the goal; empty: they do
 
 	sockets   int
@@ -136,8 +137,11 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		v.timers = v.timers || s.State != sockets.Listen && s.TimeFrom != sockets.FromSocket
 	}
 	flaws := ck.flaws(v, s)
-	if len(flaws) > 0 {
+	switch known := func(f calc.Flaw) bool { return !f.Unknown }; {
+	case slices.ContainsFunc(flaws, known):
 		ck.doc.Checked.Failing++
+	case len(flaws) > 0:
+		ck.doc.Checked.Unknown++
 	}
 	for _, flaw := range flaws {
 		if flaw.ID == calc.FlawValues {
@@ -149,6 +153,8 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		}
 		severity := report.SeverityCritical
 		switch {
+		case flaw.Unknown:
+			severity = report.SeverityUnknown
 		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered, flaw.ID == calc.FlawOneProbe,
 			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
 			severity = report.SeverityWarning
@@ -160,7 +166,9 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 // flaws are those of a connection. Where the program has set values that do not
 // meet the goal they are another one than where it follows the sysctls.
 func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
-	flaws := v.kernel.Examine(ck.goal, liveOf(s))
+	live := liveOf(s)
+	live.Outlived = v.outlived(s)
+	flaws := v.kernel.Examine(ck.goal, live)
 	if s.ProbesFrom != sockets.FromSocket { // which is said of the settings
 		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawOneProbe })
 	}
@@ -170,6 +178,22 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 		}
 	}
 	return flaws
+}
+
+// outlived is how much later than the socket's end its program hears of it. The
+// calling thread is in the namespace.
+func (v *view) outlived(s *sockets.Socket) calc.Outlived {
+	if !isMPTCP(s) || closed(s) {
+		return calc.Outlived{}
+	}
+	d, known := v.mptcp.look()
+	switch {
+	case !known:
+		return calc.Outlived{Most: calc.Unbounded}
+	case s.State == sockets.Listen:
+		return calc.Outlived{Most: d}
+	}
+	return calc.Outlived{Least: d, Most: d}
 }
 
 // origins say whose the values of a socket are. Without BPF those that are the
@@ -230,7 +254,7 @@ func (ck *checker) defaults(v *view) {
 			severity, misses = report.SeverityCritical, "" // which says it
 		}
 		f := report.Finding{ID: report.FindHarmful, Severity: severity, Subject: subject, Text: w.Text, Count: v.followers.count, Examples: v.followers.examples}
-		if s, err := ck.planned(v.kernel, v.settings); err == nil {
+		if s, err := ck.planned(v.kernel, ck.goal, v.settings); err == nil {
 			f.Fix = new(v.set(s, false))
 		}
 		ck.doc.Findings = append(ck.doc.Findings, f)
@@ -246,7 +270,7 @@ func (ck *checker) defaults(v *view) {
 	if f.Count > 0 {
 		f.Text += "; " + v.affected()
 	}
-	switch s, err := ck.planned(v.kernel, v.settings); {
+	switch s, err := ck.planned(v.kernel, ck.goal, v.settings); {
 	case err != nil:
 		f.Text += "; " + err.Error()
 	default:
@@ -304,8 +328,12 @@ type group struct {
 	examples []string
 }
 
-// What depends on the values alone is told of those that have the same.
-type groupKey struct{ id, netns, comm, values string }
+// What depends on the values alone is told of those that have the same. What is MPTCP
+// may need other values than TCP, and has no user timeout.
+type groupKey struct {
+	id, netns, comm, values string
+	mptcp                   bool
+}
 
 const (
 	maxGroups   = 50 // of one finding; what is beyond is one more
@@ -320,7 +348,7 @@ const (
 
 // group adds a socket to the group of its program and reason.
 func (ck *checker) group(v *view, severity report.Severity, s *sockets.Socket, flaw calc.Flaw) {
-	key := groupKey{flaw.ID, v.name, noProgram, ""}
+	key := groupKey{flaw.ID, v.name, noProgram, "", isMPTCP(s)}
 	if len(s.Owners) > 0 {
 		key.comm = strings.Clone(s.Owners[0].Comm)
 	}
@@ -347,7 +375,8 @@ func (ck *checker) group(v *view, severity report.Severity, s *sockets.Socket, f
 	}
 	g.add(s)
 	g.timed = g.timed || s.UserTimeout > 0
-	g.misses = g.misses || !v.kernel.Meets(ck.goal, s.Settings)
+	of, ok := ck.goalOf(g)
+	g.misses = g.misses || !ok || !v.kernel.Meets(of, s.Settings)
 }
 
 func (ck *checker) ofID(id string) (n int) {
@@ -382,6 +411,9 @@ func (g *group) add(s *sockets.Socket) {
 // finding puts a group into words.
 func (ck *checker) finding(g *group) report.Finding {
 	subject := report.Connections(g.count)
+	if g.mptcp {
+		subject = some(g.count, "1 MPTCP socket", "%d MPTCP sockets")
+	}
 	switch g.comm {
 	case noProgram:
 		subject += " whose program is not known"
@@ -407,6 +439,9 @@ func (ck *checker) finding(g *group) report.Finding {
 		if w := g.way(); w != nil {
 			f.Text += w.caveat()
 		}
+	}
+	if g.mptcp {
+		f.Text += ck.beyond(g)
 	}
 	return f
 }
