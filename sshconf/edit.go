@@ -124,6 +124,27 @@ func setValue(raw, value string) (changed string, ok bool) {
 	return raw[:from] + value + raw[to:], true
 }
 
+// change gives values to the lines of the file that decide now, where these may be
+// changed, and returns those that have to be written elsewhere. What holds already is
+// left alone. Path is the file's, as Setting.File has it.
+func (d document) change(now []Setting, path string, values []Value, may func(s Setting, line int) bool) (r revision, rest []Value) {
+	r = newRevision()
+	for _, v := range values {
+		s := of(now, v.Keyword)
+		if s.Unsure == "" && v.holds(s.effective()) {
+			continue
+		}
+		if i := s.Line - 1; s.File == path && i >= 0 && i < len(d.lines) && may(s, i) {
+			if changed, ok := setValue(d.lines[i].raw, v.Text); ok {
+				r.replace[i] = changed
+				continue
+			}
+		}
+		rest = append(rest, v)
+	}
+	return r, rest
+}
+
 // indent is the white space that the lines of a block begin with, or those of any
 // other block; the first that is there.
 func (d document) indent(block int) string {

@@ -30,17 +30,7 @@ func reviseClient(content []byte, path, pattern string, values []Value, scan sca
 	if err != nil {
 		return nil, err
 	}
-	base := newRevision()
-	var rest []Value
-	for _, v := range values {
-		s := of(now, v.Keyword)
-		switch {
-		case s.Unsure == "" && v.holds(s.effective()):
-		case s.Unsure == "" && s.File == path && s.Line > 0 && d.isFor(s.Line-1, pattern) && base.change(d, s.Line-1, v):
-		default:
-			rest = append(rest, v)
-		}
-	}
+	base, rest := d.change(now, path, values, func(s Setting, i int) bool { return s.Unsure == "" && d.isFor(i, pattern) })
 	if len(rest) == 0 {
 		return d.apply(base), nil
 	}
@@ -70,21 +60,9 @@ func reviseClient(content []byte, path, pattern string, values []Value, scan sca
 	return d.apply(d.addBlock(base, places[max(n-1, 0)], pattern, rest)), nil
 }
 
-// change gives line i another value. It reports whether that can be done.
-func (r revision) change(d document, i int, v Value) bool {
-	changed, ok := setValue(d.lines[i].raw, v.Text)
-	if ok {
-		r.replace[i] = changed
-	}
-	return ok
-}
-
 // isFor reports whether a line is there for just the hosts of a pattern, or where
 // it is empty for all that are not excepted.
 func (d document) isFor(i int, pattern string) bool {
-	if i >= len(d.lines) {
-		return false
-	}
 	block := d.lines[i].block
 	if pattern != "" {
 		return block >= 0 && d.isExact(block, pattern)

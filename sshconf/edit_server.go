@@ -20,17 +20,7 @@ func reviseServer(content []byte, path string, values []Value, scan scanner) ([]
 	if err != nil {
 		return nil, err
 	}
-	base := newRevision()
-	var rest []Value
-	for _, v := range values {
-		s := of(now, v.Keyword)
-		switch {
-		case s.Unsure == "" && v.holds(s.effective()):
-		case s.File == path && s.Line > 0 && s.Line <= len(d.lines) && d.lines[s.Line-1].block < 0 && base.change(d, s.Line-1, v):
-		default:
-			rest = append(rest, v)
-		}
-	}
+	base, rest := d.change(now, path, values, func(_ Setting, i int) bool { return d.lines[i].block < 0 })
 	if len(rest) == 0 {
 		return d.apply(base), nil
 	}
