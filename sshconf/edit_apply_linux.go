@@ -35,7 +35,7 @@ func (v *Revision) Apply(ctx context.Context) error {
 		err = r.shadowed(said, v.now, r.Values)
 	}
 	if err == nil && v.around {
-		err = r.Programs.CheckServer(ctx, whole)
+		err = r.Programs.CheckServer(ctx, sshdConfig)
 	}
 	if err == nil {
 		v.After = said

@@ -7,26 +7,23 @@ import (
 	"os"
 )
 
-// whole is the file that sshd begins with where its command line names none.
-const whole = systemDir + "/sshd_config"
-
 // errBelowMatch is what sshd refuses its files for. Source: servconf.c, SSHCFG_GLOBAL.
-var errBelowMatch = errors.New("not allowed below a Match, where " + whole + " includes the file")
+var errBelowMatch = errors.New("not allowed below a Match, where " + sshdConfig + " includes the file")
 
-// part is the name by which [whole] includes the file of the request; empty is that it
+// part is the name by which [sshdConfig] includes the file of the request; empty is that it
 // does not. sshd is asked about that file alone then, and does not see what is around
 // it: lines that come first, and a Match below which not everything may stand.
 func (r Request) part() string {
-	if !r.Server || r.File == "" || r.File == whole {
+	if !r.Server || r.File == "" || r.File == sshdConfig {
 		return ""
 	}
 	mine, err := os.Stat(r.File)
-	found, err2 := FindServer(Server{File: whole, Connection: Any})
+	found, err2 := FindServer(Server{File: sshdConfig, Connection: Any})
 	if err != nil || err2 != nil {
 		return ""
 	}
 	for _, path := range found.Files {
-		if its, err := os.Stat(path); err == nil && os.SameFile(mine, its) && path != whole {
+		if its, err := os.Stat(path); err == nil && os.SameFile(mine, its) && path != sshdConfig {
 			return path
 		}
 	}
@@ -38,11 +35,11 @@ func (r Request) part() string {
 func (v *Revision) checkAround(ctx context.Context) error {
 	r := v.request
 	path := r.part()
-	if path == "" || r.Programs.CheckServer(ctx, whole) != nil { // nothing there to break
+	if path == "" || r.Programs.CheckServer(ctx, sshdConfig) != nil { // nothing there to break
 		return nil
 	}
 	v.around = true
-	after, err := FindServer(Server{File: whole, Connection: Any, instead: &overlay{path, v.New}})
+	after, err := FindServer(Server{File: sshdConfig, Connection: Any, instead: &overlay{path, v.New}})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (r Request) main() string {
 	case r.File != "":
 		return r.File
 	case r.Server:
-		return systemDir + "/sshd_config"
+		return sshdConfig
 	case r.System:
 		return systemDir + "/ssh_config"
 	}

@@ -49,7 +49,7 @@ func (r Request) Revert(ctx context.Context, path string, now, old []byte) (*Rev
 	if err := r.askable(o); err != nil {
 		return nil, err
 	}
-	v.around = r.part() != "" && r.Programs.CheckServer(ctx, whole) == nil
+	v.around = r.part() != "" && r.Programs.CheckServer(ctx, sshdConfig) == nil
 	content := old
 	if content == nil {
 		content = []byte{}

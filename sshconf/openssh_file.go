@@ -13,23 +13,9 @@ func parseSSH(t text) ([]Session, error)  { return parseBlocks(t, SSH) }
 func parseSSHD(t text) ([]Session, error) { return parseBlocks(t, SSHD) }
 
 func parseBlocks(t text, p Program) ([]Session, error) {
+	b := blocks{program: p, settled: map[Keyword]int{}}
+	b.begin("", p == SSH)
 	names := namesOf(p == SSHD)
-	var sessions []Session
-	block := Session{Program: p, Lines: map[string]int{}}
-	closeBlock := func() {
-		if len(block.Lines) > 0 || block.Problem != "" {
-			sessions = append(sessions, block)
-		}
-	}
-	note := func(format string, args ...any) {
-		if len(block.Problem) < 1000 { // there may be thousands
-			text := fmt.Sprintf(format, args...)
-			block.Problem = join(block.Problem, text[:min(len(text), 200)])
-		}
-	}
-	// What stands outside any condition, in ssh's file, leaves nothing to later lines.
-	// In sshd's, a Match block beats it.
-	settled, always := map[Keyword]int{}, p == SSH
 	for l := range t.lines() {
 		keyword, args, err := splitLine(l.text)
 		if err != nil {
@@ -37,41 +23,76 @@ func parseBlocks(t text, p Program) ([]Session, error) {
 		}
 		switch k := names[keyword]; {
 		case keyword == "match", keyword == "host" && p == SSH:
-			if closeBlock(); len(sessions) > maxSessions {
+			if b.end(); len(b.sessions) > maxSessions {
 				return nil, errSessions
 			}
-			always = p == SSH && unconditional(keyword, args)
-			name := map[string]string{"match": "Match", "host": "Host"}[keyword]
-			block = Session{Program: p, Name: name + " " + strings.Join(args, " "), Lines: map[string]int{}}
+			name := map[string]string{"match": "Match ", "host": "Host "}[keyword]
+			b.begin(name+strings.Join(args, " "), p == SSH && unconditional(keyword, args))
 		case keyword == "include":
-			note("line %d includes other files, which are not read here", l.number)
-		case k == "" || len(args) == 0:
-		case block.Lines[string(k)] != 0:
-			note("line %d: %s is set already in line %d", l.number, k, block.Lines[string(k)])
-		case k == ServerAliveInterval && args[0] == "none":
-		default:
-			switch {
-			case settled[k] != 0:
-				note("line %d: %s never has an effect, because line %d comes first", l.number, k, settled[k])
-			case always:
-				settled[k] = l.number
-			}
-			block.Lines[string(k)] = l.number
-			if err := block.setKeyword(k, args[0]); err != nil {
-				note("line %d: %v", l.number, err)
-			}
+			b.note("line %d includes other files, which are not read here", l.number)
+		case k != "" && len(args) > 0:
+			b.set(k, args[0], l.number)
 		}
 	}
-	closeBlock()
+	b.end()
 	if t.encoding != unmarked {
-		for i := range sessions {
-			sessions[i].Problem = join(sessions[i].Problem, "OpenSSH refuses a file that begins with a byte order mark")
+		for i := range b.sessions {
+			b.sessions[i].Problem = join(b.sessions[i].Problem, "OpenSSH refuses a file that begins with a byte order mark")
 		}
 	}
-	if len(sessions) == 0 {
+	if len(b.sessions) == 0 {
 		return []Session{{Program: p, Lines: map[string]int{}}}, nil
 	}
-	return sessions, nil
+	return b.sessions, nil
+}
+
+// blocks are those of one file, the one that is being read last.
+type blocks struct {
+	program  Program
+	sessions []Session
+	now      Session
+	// What stands outside any condition, in ssh's file, leaves nothing to later lines.
+	// In sshd's, a Match block beats it.
+	always  bool
+	settled map[Keyword]int // the line
+}
+
+func (b *blocks) begin(name string, always bool) {
+	b.now, b.always = Session{Program: b.program, Name: name, Lines: map[string]int{}}, always
+}
+
+// end keeps the block if it says something.
+func (b *blocks) end() {
+	if len(b.now.Lines) > 0 || b.now.Problem != "" {
+		b.sessions = append(b.sessions, b.now)
+	}
+}
+
+// note adds to what is to be said of the block, up to a point: there may be thousands.
+func (b *blocks) note(format string, args ...any) {
+	if len(b.now.Problem) < 1000 {
+		text := fmt.Sprintf(format, args...)
+		b.now.Problem = join(b.now.Problem, text[:min(len(text), 200)])
+	}
+}
+
+func (b *blocks) set(k Keyword, value string, line int) {
+	first := b.now.Lines[string(k)]
+	switch {
+	case first != 0:
+		b.note("line %d: %s is set already in line %d", line, k, first)
+		return
+	case k == ServerAliveInterval && value == "none": // the same as not being there
+		return
+	case b.settled[k] != 0:
+		b.note("line %d: %s never has an effect, because line %d comes first", line, k, b.settled[k])
+	case b.always:
+		b.settled[k] = line
+	}
+	b.now.Lines[string(k)] = line
+	if err := b.now.setKeyword(k, value); err != nil {
+		b.note("line %d: %v", line, err)
+	}
 }
 
 // setKeyword reads one value. Nil stays what the block does not set.

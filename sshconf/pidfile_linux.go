@@ -55,7 +55,7 @@ func (p Process) pidFiles() []string {
 		}
 	}
 	// A relative path leads nowhere any more, and "none" never did.
-	if file := cmp.Or(p.File, whole); filepath.IsAbs(file) {
+	if file := cmp.Or(p.File, sshdConfig); filepath.IsAbs(file) {
 		content, _ := readConfig(file)
 		for _, v := range Statements(content) {
 			if strings.EqualFold(string(v.Keyword), "PidFile") {

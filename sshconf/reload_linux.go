@@ -101,7 +101,7 @@ func (d *Daemon) check(file string) error {
 	}
 	// Another user's is not the one that is meant, whatever it says of itself.
 	p, _, err := readProcess(d.PID)
-	if err != nil || p.Program != SSHD || p.Role != RoleListener || p.UID != 0 && int(p.UID) != os.Geteuid() || cmp.Or(p.File, whole) != file {
+	if err != nil || p.Program != SSHD || p.Role != RoleListener || p.UID != 0 && int(p.UID) != os.Geteuid() || cmp.Or(p.File, sshdConfig) != file {
 		return errOther
 	}
 	mine, err := namespaceOf("/proc/self/ns/mnt")

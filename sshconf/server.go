@@ -17,6 +17,9 @@ type Connection struct {
 	LocalPort int
 }
 
+// sshdConfig is the file that sshd begins with where its command line names none.
+const sshdConfig = systemDir + "/sshd_config"
+
 // Server is a configuration of sshd.
 type Server struct {
 	File string // normally /etc/ssh/sshd_config; empty is none, as sshd -f none
