@@ -77,9 +77,7 @@ func predictSSHFile(d *report.SSHFile, s sshconf.Session, all []sshconf.Session)
 	if side == "" {
 		end := calc.OtherSSH{Program: calc.SSHProgram(s.Program), Interval: *s.Interval, TCPKeepAlive: s.TCPKeepAlive != nil && *s.TCPKeepAlive}
 		d.SetDetection(end.Detection())
-		if period, ok := end.Refresh(); ok {
-			d.Refresh = new(report.Seconds(period))
-		}
+		d.Refresh = refreshes(end.Refresh())
 		d.Warnings = append(d.Warnings, end.Warnings()...)
 		return
 	}
@@ -93,21 +91,25 @@ func predictSSHFile(d *report.SSHFile, s sshconf.Session, all []sshconf.Session)
 	case end.Interval > 0 && slices.ContainsFunc(all, elsewhere):
 		d.Detects = true
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "count_elsewhere", Text: "another block has the count, which may hold for this one too, so when a dead peer is noticed is not known: ask tcpka show ssh HOST"})
-		if period, ok := end.Refresh(); ok {
-			d.Refresh = new(report.Seconds(period))
-		}
+		d.Refresh = refreshes(end.Refresh())
 		return
 	}
 	d.SetDetection(end.Detection())
+	d.Refresh = refreshes(end.Refresh())
 	for _, w := range end.Warnings(calc.DefaultKernel(), keepalive.Defaults()) {
 		// What is true of these lines alone, whatever the host.
 		if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "version_matters"}, w.ID) {
 			d.Warnings = append(d.Warnings, w)
 		}
 	}
-	if period, ok := end.Refresh(); ok {
-		d.Refresh = new(report.Seconds(period))
+}
+
+// refreshes is how often something is sent; nil is never.
+func refreshes(period time.Duration, ok bool) *report.Seconds {
+	if !ok {
+		return nil
 	}
+	return new(report.Seconds(period))
 }
 
 func seconds(d *time.Duration) *report.Seconds {

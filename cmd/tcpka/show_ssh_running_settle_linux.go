@@ -111,9 +111,7 @@ func changedSince(files []string, since time.Time) string {
 func (scene *sshScene) predict(d *report.SSHProcess, p sshconf.Process, end calc.SSH) {
 	d.Interval = new(report.Seconds(end.Interval))
 	d.CountMax, d.TCPKeepAlive = &end.CountMax, &end.TCPKeepAlive
-	if period, ok := end.Refresh(); ok {
-		d.Refresh = new(report.Seconds(period))
-	}
+	d.Refresh = refreshes(end.Refresh())
 	scene.detection(d, p, end)
 	for _, w := range end.Warnings(scene.v.kernel, scene.v.settings) {
 		if slices.Contains([]string{"count_zero_drops_idle", "count_zero_never_drops", "probes_at_twice_the_interval"}, w.ID) {
