@@ -153,6 +153,34 @@ func TestCheckOfMPTCP(t *testing.T) {
 	})
 }
 
+// Once the fix was run, the program hears of a peer that is gone in time.
+func TestCheckOfMPTCPLeadsToADeathNoticed(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		furnish(t)
+		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else
+		if _, err := (procfs.FS{}).MPTCPCloseTimeout(); err != nil {
+			nstest.Missing(t, "the kernel does not say when the program hears of it: "+err.Error())
+		}
+		nstest.Sysctl(t, "net.mptcp.close_timeout", "3")
+		const goal = 10 * time.Second
+		client := multipath(t, wish{on: true, time: 6, intvl: 1, probes: 2})
+		check := func(status int) report.Check {
+			t.Helper()
+			return checkOwn(t, status, "--keepalive", "on", "--detect-within", goal.String())
+		}
+		mendAsSaid(t, only(t, check(2), calc.FlawMPTCP, "1 MPTCP socket of "))
+		check(0)
+		from := time.Now()
+		loopbackDown(t)
+		took, late := hears(t, client, from)
+		t.Logf("took %v of %v", took, goal)
+		if took > goal+late {
+			t.Errorf("took %v, wanted within %v, and the machine was late by %v", took, goal, late)
+		}
+	})
+}
+
 // What follows the sysctls gets values of its own, where those are well for TCP.
 func TestCheckOfMPTCPThatFollows(t *testing.T) {
 	mptcpRoom(t, func(t *testing.T, k calc.Kernel) {
