@@ -25,9 +25,11 @@ func (s *session) checkCommand() *cli.Command {
 		UsageText: "tcpka check [--behind NAME]... [--path-timeout T] [--detect-within T] [filters] [--ssh] [--netns NS] [-o FORMAT]",
 		Description: `Checks the settings of the namespace, every live connection, and with --ssh also
 ssh and sshd, against what the path remembers and how soon a dead peer has to be
-noticed: by the latest times, with half a second for the way there and back. It
-says why something fails, and the command that mends it. Nothing is changed. What
-it cannot promise is a death noticed while data is in flight: see tcpka plan.
+noticed: by the latest times, with half a second for the way there and back, and of
+an MPTCP connection by its program, which is told net.mptcp.close_timeout after its
+last subflow ended. It says why something fails, and the command that mends it.
+Nothing is changed. What it cannot promise is a death noticed while data is in
+flight: see tcpka plan.
 
 It looks at connections in ESTAB and CLOSE-WAIT (with --state at others, and at
 listening sockets), except those of this host to itself. With the filters of show
@@ -44,9 +46,10 @@ It speaks as monitoring plugins do: one line first, and the exit status
               go unanswered, a user timeout cuts the probes short, one lost probe
               ends a connection, the next boot sets other values
   2 critical  it is not met, or a setting drops healthy connections
-  3 unknown   it could not be told, for want of rights or for an error, no
-              connection matches the filter, or the command line makes no sense;
-              what is critical is said all the same`,
+  3 unknown   it could not be told, for want of rights, for an error or because the
+              kernel does not say when a program of MPTCP notices, no connection
+              matches the filter, or the command line makes no sense; what is
+              critical is said all the same`,
 		Flags: join(aimFlags("0"), filterFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "ssh", Usage: "ask ssh and sshd, too, as tcpka show ssh does", DisableDefaultText: true},
 		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
