@@ -328,6 +328,8 @@ func TestCheckOfMPTCPOnItsWay(t *testing.T) {
 	plain.UserTimeoutKnown = true
 	stuck := multi
 	stuck.Timer, stuck.Left, stuck.Idle, stuck.Unanswered, stuck.RTO = sockets.TimerRetransmit, time.Second, 2*time.Second, 2, time.Second
+	stuckTCP := stuck
+	stuckTCP.UserTimeoutKnown = true
 	for _, row := range []struct {
 		name      string
 		socket    sockets.Socket
@@ -336,10 +338,11 @@ func TestCheckOfMPTCPOnItsWay(t *testing.T) {
 	}{
 		{"TCP, an old timer that is in time", plain, "", "", ""},
 		{"MPTCP, an old timer that is too late", multi, calc.FlawOldTimer, " later (net.mptcp.close_timeout is 60), wanted is within 120 s", "sudo tcpka set --rearm"},
+		{"TCP, data in flight", stuckTCP, calc.FlawInFlight, ", wanted is within 120 s", "sudo tcpka set sockets --local 10.0.0.1:22 --remote 10.0.0.2:99 --user-timeout 50s"},
 		{"MPTCP, data in flight", stuck, calc.FlawInFlight, "; MPTCP has no user timeout that would end it sooner", ""},
 	} {
 		ck := &checker{session: &session{}, groups: map[groupKey]*group{}, goal: calc.Goal{DetectWithin: 2 * time.Minute}}
-		ck.detect = ck.goal.DetectWithin
+		ck.detect, ck.filter.States = ck.goal.DetectWithin, sockets.StatesOf(sockets.Established)
 		v := &view{name: "host", kernel: calc.DefaultKernel(), settings: keepalive.Defaults(), mptcp: outliving{true, time.Minute, true}}
 		ck.connection(v, &row.socket)
 		for _, g := range ck.order {
