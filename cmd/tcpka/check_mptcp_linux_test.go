@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,6 +202,80 @@ func TestCheckOfMPTCPThatFollows(t *testing.T) {
 		check(0)
 		want(t, "TCP", plain, options{1, 60, 10, 3, 0})
 	})
+}
+
+// Where the settings of the namespace fail as well, both commands together lead to a
+// goal that is met, and none of them undoes the other.
+func TestCheckOfMPTCPAndTheSettings(t *testing.T) {
+	mptcpRoom(t, func(t *testing.T, k calc.Kernel) {
+		for _, at := range []string{"10.9.0.1/32", "10.9.0.2/32"} {
+			if out, err := exec.Command(nstest.Program(t, "ip"), "addr", "add", at, "dev", "lo").CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		check := func(status int) report.Check {
+			t.Helper()
+			stdout, stderr, got := tcpka(t, 0, "check", "--keepalive", "on", "--detect-within", "2m", "--json")
+			if got != status {
+				t.Errorf("status %d, want %d\n%s%s", got, status, stdout, stderr)
+			}
+			var d report.Check
+			if err := json.Unmarshal([]byte(stdout), &d); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		for i := range 2 { // in both orders
+			nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "7200")
+			multi, plain := between(t, unix.IPPROTO_MPTCP), between(t, unix.IPPROTO_TCP)
+			d := check(2)
+			if len(d.Findings) != 2 {
+				t.Fatalf("%+v", d.Findings)
+			}
+			slices.SortFunc(d.Findings, func(a, b report.Finding) int { return cmp.Compare(a.ID, b.ID) })
+			if d.Findings[0].ID != report.FindDefaults || d.Findings[1].ID != calc.FlawMPTCP || d.Findings[0].Count != 1 {
+				t.Fatalf("%+v", d.Findings)
+			}
+			mendAsSaid(t, d.Findings[i])
+			mendAsSaid(t, d.Findings[1-i])
+			check(0)
+			for _, fd := range []int{multi, plain} { // so that it is no longer meant
+				if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// between makes a connection between two addresses, whose client keeps it alive.
+func between(t *testing.T, protocol int) (client int) {
+	t.Helper()
+	var fds [2]int
+	for i := range fds {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, protocol)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{10, 9, 0, byte(1 + i)}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds[i] = fd
+	}
+	if err := unix.Listen(fds[1], 5); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fds[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(fds[0], at); err != nil {
+		t.Fatal(err)
+	}
+	if err := (wish{on: true}).set(fds[0]); err != nil {
+		t.Fatal(err)
+	}
+	return fds[0]
 }
 
 // Where keepalive is off, too; and what mends TCP leaves MPTCP alone.
