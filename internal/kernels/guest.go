@@ -78,6 +78,11 @@ func prepare() error {
 			return fmt.Errorf("mount %s: %w", m.where, err)
 		}
 	}
+	for name, target := range map[string]string{"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"} {
+		if err := os.Symlink("/proc/self/fd"+target, "/dev/"+name); err != nil {
+			return err
+		}
+	}
 	out, err := os.OpenFile(outLine, os.O_WRONLY, 0)
 	if err != nil {
 		return err
