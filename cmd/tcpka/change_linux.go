@@ -230,6 +230,11 @@ func (s *session) undoCommandLine(c *cli.Context, id string, flags ...string) st
 	if givenBool(c, "reload") && len(flags) == 0 { // else sshd goes on with what is taken back
 		words = append(words, "--reload")
 	}
+	return asTyped(words)
+}
+
+// asTyped is a command line as its reader has to type it.
+func asTyped(words []string) string {
 	if os.Getenv("SUDO_UID") != "" {
 		words = append([]string{"sudo"}, words...)
 	}

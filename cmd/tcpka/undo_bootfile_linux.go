@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/journal"
@@ -24,17 +24,17 @@ func (r *bootfileReversal) list(c journal.Change) []report.Change {
 func (r *bootfileReversal) gather(changes []*journal.Change) error {
 	for _, c := range changes {
 		now, err := sysctld.ReadDropIn(r.root)
-		if err != nil {
-			return err
-		}
+		foreign := errors.Is(err, sysctld.ErrForeign) || errors.Is(err, sysctld.ErrNotFile)
 		switch {
-		case sameContent(content(now), c.Old):
-			continue
-		case !sameContent(content(now), c.New):
-			return failed(fmt.Errorf("%s: someone has changed it since", r.root.Path(sysctld.DropIn))).
-				withHint("edit it by hand; an older command can be taken back by its ID, see tcpka undo --list")
+		case err != nil && !foreign:
+			return err
+		case !foreign && sameContent(content(now), c.Old): // it was never changed, or is back already
+		case !foreign && sameContent(content(now), c.New):
+			r.file = c
+		default:
+			r.keep(c)
+			r.leave("%s: someone has changed it since: to take it back, edit it by hand", r.root.Path(sysctld.DropIn))
 		}
-		r.file = c
 	}
 	return nil
 }

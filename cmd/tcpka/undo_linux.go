@@ -20,8 +20,10 @@ func (s *session) undoCommand() *cli.Command {
 		UsageText: "tcpka undo [-n] [--reload] [--file FILE] [ID]\ntcpka undo --forget ID\ntcpka undo --list",
 		ArgsUsage: "[ID]",
 		Description: `Takes back the newest command that was not taken back yet, whole; again goes
-further back; ID takes back that one. It refuses a command whose values someone
-else has changed since, and passes over what the last reboot took back by itself.
+further back; ID takes back that one. What someone else has changed since it leaves as
+it is and says so: that stays to be undone, and the exit status is 3, or 1 where nothing
+was taken back. A file of ssh it takes back whole or not at all. It passes over what the
+last reboot took back by itself.
 
 A change of sshd is taken back in its file; sshd goes on with what it has read until it
 is reloaded, which --reload does as set ssh --reload does: only where it will come back.`,

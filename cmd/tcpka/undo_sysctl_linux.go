@@ -25,6 +25,7 @@ type comeback struct {
 	ns      *netns.Handle // nil in an image
 	values  []procfs.Value
 	changes []report.Change
+	drifted []procfs.Value // what someone else has changed since
 }
 
 func (b *comeback) do(f func() error) error {
@@ -72,7 +73,7 @@ func (r *sysctlReversal) add(c *journal.Change) error {
 	value := procfs.Value{Key: c.Key, N: old}
 	var now int
 	err = b.do(func() (err error) {
-		if now, err = procfs.New(r.root).Get(c.Key); err != nil {
+		if now, err = procfs.New(r.root).Get(c.Key); err != nil || strconv.Itoa(now) != *c.New || now == old {
 			return err
 		}
 		return procfs.New(r.root).Writable(value)
@@ -82,25 +83,49 @@ func (r *sysctlReversal) add(c *journal.Change) error {
 	}
 	switch strconv.Itoa(now) {
 	case *c.Old: // it was never changed, or is back already
-		return nil
 	case *c.New:
 		b.values = append(b.values, value)
 		change := recorded(*c)
 		change.Old, change.New, change.Applied = c.New, c.Old, false
 		b.changes = append(b.changes, change)
-		return nil
+	default:
+		r.keep(c)
+		r.leave("%s%s is %d: someone has changed it since, from the %s it was set to", c.Key, b.elsewhere(), now, *c.New)
+		b.drifted = append(b.drifted, value)
 	}
-	f := failed(fmt.Errorf("%s is %d: someone has changed it since, from the %s it was set to", c.Key, now, *c.New))
-	words := []string{"tcpka", "set", flagOf(c.Key), *c.Old}
-	switch {
-	case old < 1:
-		return f.withHint("an older command can be taken back by its ID, see tcpka undo --list")
-	case b.ns == nil:
-		words = append(words, "--root", r.root.Path("/"))
-	case !b.ns.Current:
-		words = append(words, "--netns", b.ns.Name)
+	return nil
+}
+
+// elsewhere names the namespace where it is not the one that tcpka runs in.
+func (b *comeback) elsewhere() string {
+	if b.ns == nil || b.ns.Current {
+		return ""
 	}
-	return f.withHint("to set the old value all the same: %s; an older command can be taken back by its ID, see tcpka undo --list", shellJoin(words))
+	return " in namespace " + b.ns.Name
+}
+
+// instead are the command lines that set the old values of what someone has changed since;
+// what set refuses has none.
+func (r *sysctlReversal) instead() []string {
+	var lines []string
+	for _, b := range r.runtime {
+		words := []string{"tcpka", "set"}
+		for _, v := range slices.Backward(b.drifted) {
+			if v.N > 0 {
+				words = append(words, flagOf(v.Key), strconv.Itoa(v.N))
+			}
+		}
+		switch {
+		case len(words) == 2:
+			continue
+		case b.ns == nil:
+			words = append(words, "--root", r.root.Path("/"))
+		case !b.ns.Current:
+			words = append(words, "--netns", b.ns.Name)
+		}
+		lines = append(lines, asTyped(words))
+	}
+	return lines
 }
 
 // flagOf is the flag of set that writes a key.

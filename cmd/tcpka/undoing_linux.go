@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/journal"
@@ -33,10 +34,10 @@ type reversal interface {
 	list(journal.Change) []report.Change
 
 	// gather looks at all changes of this kind in an entry, in the order in which
-	// they were made. What is as it was before is passed over. An error is for
-	// what someone has changed since: then nothing of the entry is taken back.
-	// What cannot be taken back for other reasons is left; what of that may still be
-	// in force is kept, too.
+	// they were made. What is as it was before is passed over. What someone has changed
+	// since, or cannot be taken back for other reasons, is left; what of that may still
+	// be in force is kept, too. After an error nothing of the entry is taken back: so it
+	// is with a file of ssh that someone has changed.
 	gather([]*journal.Change) error
 
 	// apply takes back what gather found. done says that something was written.
@@ -84,8 +85,7 @@ func (u *undoing) note(format string, args ...any) {
 	u.notes = append(u.notes, fmt.Sprintf(format, args...))
 }
 
-// gather looks at every change of the entry, and refuses the whole of it where
-// something is neither as the command left it nor as it was before.
+// gather looks at every change of the entry.
 func (u *undoing) gather() error {
 	of := map[journal.Kind][]*journal.Change{}
 	var order []journal.Kind
@@ -153,9 +153,15 @@ func (u *undoing) rest(done bool, again, forget string) error {
 	f := &failure{err: errors.New("not everything could be taken back"), status: statusPartly}
 	if len(u.open) > 0 {
 		f.hint = fmt.Sprintf("what is left stays to be undone: %s tries again, and %s leaves it as it is", again, forget)
+		for _, r := range u.kinds {
+			if r, ok := r.(*sysctlReversal); ok && len(r.instead()) > 0 {
+				f.hint += fmt.Sprintf("; to set the old value all the same: %s, then %s", strings.Join(r.instead(), ", "), again)
+			}
+		}
 	}
 	if !done {
 		f.err, f.status = errors.New("nothing could be taken back"), statusFailed
+		f.hint = strings.TrimPrefix(f.hint+"; an older command is taken back by its ID, see tcpka undo --list", "; ")
 	}
 	return f
 }

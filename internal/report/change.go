@@ -243,18 +243,19 @@ func (d Undo) table(w *bufio.Writer, s Style) {
 	if d.Reloaded != nil && *d.Reloaded {
 		fmt.Fprintln(w, "sshd has read its files again: new connections have what was before.")
 	}
-	if d.DryRun {
-		fmt.Fprintf(w, "\nDry run: would take back %s (%s). Nothing was written.\n", d.ID, Escape(d.Command))
-		return
-	}
-	if len(d.Changes) == 0 && d.PerSocket == nil && len(d.Left) > 0 {
-		return
-	}
-	what := "Taken back"
+	nothing, inPart := len(d.Changes) == 0 && d.PerSocket == nil && len(d.Left) > 0, ""
 	if d.Partly {
-		what += " in part"
+		inPart = " in part"
 	}
-	fmt.Fprintf(w, "\n%s: %s (%s).\n", what, d.ID, Escape(d.Command))
+	switch {
+	case nothing && d.DryRun:
+		fmt.Fprintf(w, "\nDry run: would take back nothing of %s (%s).\n", d.ID, Escape(d.Command))
+	case nothing:
+	case d.DryRun:
+		fmt.Fprintf(w, "\nDry run: would take back%s %s (%s). Nothing was written.\n", inPart, d.ID, Escape(d.Command))
+	default:
+		fmt.Fprintf(w, "\nTaken back%s: %s (%s).\n", inPart, d.ID, Escape(d.Command))
+	}
 }
 
 // Journal is the answer of tcpka undo --list.
