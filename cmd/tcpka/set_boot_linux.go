@@ -47,6 +47,46 @@ func (p *setPlan) addBoot(ch keepalive.Change) error {
 	return nil
 }
 
+// unchangedBoot says what the next boot sets of a change that is not written for it,
+// as far as the files can be read; nothing where that is the same.
+func (p *setPlan) unchangedBoot(ch keepalive.Change) string {
+	values, _ := procfs.Values(ch) // checked when planned
+	files, _ := sysctld.Load(p.root)
+	readers := sysctld.Readers()
+	var lines []string
+	same := true
+	for _, v := range values {
+		by := map[string][]string{} // a line, and who reads it last
+		var order []string
+		for _, reader := range readers {
+			settings, deciding := atBoot(files, reader, p.hz)
+			same = same && numbers(settings)[v.Key] == v.N
+			a, ok := deciding[v.Key]
+			if !ok {
+				continue
+			}
+			line := fmt.Sprintf("%s:%d has %s = %s", p.root.Path(a.Path), a.Line, v.Key, a.Value)
+			if by[line] == nil {
+				order = append(order, line)
+			}
+			by[line] = append(by[line], string(reader))
+		}
+		for _, line := range order {
+			if len(by[line]) < len(readers) {
+				line += " (as " + strings.Join(by[line], " and ") + " reads it)"
+			}
+			lines = append(lines, line)
+		}
+	}
+	switch {
+	case len(lines) == 0:
+		return "the next boot: --persist writes it to " + sysctld.DropIn + ", too"
+	case same:
+		return ""
+	}
+	return fmt.Sprintf("the next boot, for which %s: --persist writes what is set now to %s, too", strings.Join(lines, ", and "), sysctld.DropIn)
+}
+
 func (b *bootChange) report(root rootfs.FS) []report.Change {
 	old := sysctld.Values(b.old)
 	times := detection(calc.DefaultKernel(), b.before, b.after)

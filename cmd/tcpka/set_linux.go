@@ -82,6 +82,8 @@ func (s *session) set(c *cli.Context) error {
 				if err := p.addBoot(ch); err != nil {
 					return nil, s.advise(err, ch)
 				}
+			} else {
+				p.nextBoot = p.unchangedBoot(ch)
 			}
 			if f, ok := errors.AsType[*failure](s.permission(p.refused)); ok {
 				s.notice("without --dry-run this would be refused: %v; %s", f, f.hint)

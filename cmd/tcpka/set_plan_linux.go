@@ -26,6 +26,8 @@ type setPlan struct {
 	refused error // what a dry run may not write
 	runtime []*runtimeChange
 	boot    *bootChange
+
+	nextBoot string // what becomes of the change then, where boot is nil; empty is that it stays
 }
 
 // document is the plan as an answer, with nothing applied yet.
@@ -49,6 +51,12 @@ func (p *setPlan) document() report.Set {
 			d.Warnings = append(d.Warnings, r.kernel.Warnings(r.change.Apply(r.old))...)
 			break
 		}
+	}
+	if p.boot != nil && p.root.Live() && p.namespaces[0].Name != "host" {
+		d.Warnings = append(d.Warnings, calc.Warning{
+			ID:   "boot_namespace_unknown",
+			Text: fmt.Sprintf("namespace %s is not known to be the host's: who reads %s at boot, and which namespace has it then, cannot be told from here; tcpka show lists it only in the host's", p.namespaces[0].Name, sysctld.DropIn),
+		})
 	}
 	d.Unaffected = append(d.Unaffected, p.unaffected()...)
 	return d
@@ -99,8 +107,8 @@ func (p *setPlan) unaffected() []string {
 	if longest > 0 {
 		lines = append(lines, fmt.Sprintf("timers that already run: a connection that is idle now is probed at its old time, up to %s from now, and by the new one from then on; --rearm starts them anew", report.Seconds(longest).Both()))
 	}
-	if p.boot == nil && p.namespaces[0].here {
-		lines = append(lines, "the next boot: --persist writes it to "+sysctld.DropIn+", too")
+	if p.nextBoot != "" && p.namespaces[0].here {
+		lines = append(lines, p.nextBoot)
 	}
 	return lines
 }
