@@ -23,7 +23,7 @@ func Caller() (*user.User, error) {
 	}
 	var who *user.User
 	if err == nil {
-		who, err = account.ByID(uid)
+		who, err = account.Named(uid, os.Getenv("SUDO_USER"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the user behind sudo: %w", err)

@@ -31,7 +31,7 @@ func findSudoCaller(getenv func(string) string) (*sudoCaller, error) {
 	if id == 0 {
 		return nil, nil
 	}
-	u, err := account.ByID(id)
+	u, err := account.Named(id, getenv("SUDO_USER"))
 	if err != nil {
 		return nil, fmt.Errorf("SUDO_UID: %w", err)
 	}

@@ -32,6 +32,15 @@ func ByName(name string) (*user.User, error) {
 	return lookUp(name, user.UnknownUserError(name), func(who *user.User) bool { return who.Username == name })
 }
 
+// Named is [ByID], and where several users have the number the one with the name. So
+// SUDO_UID and SUDO_USER say who called sudo(8).
+func Named(id uint32, name string) (*user.User, error) {
+	if who, err := ByName(name); err == nil && who.Uid == strconv.FormatUint(uint64(id), 10) {
+		return who, nil
+	}
+	return ByID(id)
+}
+
 func lookUp(key string, unknown error, is func(*user.User) bool) (*user.User, error) {
 	// Not user.LookupId: to that, this process is who $USER and $HOME say where the
 	// file does not know him.

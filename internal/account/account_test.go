@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	passwd = "root:x:0:0:root:/root:/bin/sh\nada:x:4711:4712:Ada,,,:/home/ada:/bin/sh\n"
+	passwd = "root:x:0:0:root:/root:/bin/sh\nada:x:4711:4712:Ada,,,:/home/ada:/bin/sh\nlovelace:x:4711:4713::/home/lovelace:/bin/sh\n"
 	group  = "root:x:0:\nada:x:4712:\nteam:x:4713:bob,ada\nlocal:x:4714:grace\n"
 )
 
 var (
-	ada   = &user.User{Username: "ada", Uid: "4711", Gid: "4712", Name: "Ada", HomeDir: "/home/ada"}
-	grace = &user.User{Username: "grace", Uid: "5711", Gid: "5712", Name: "Grace", HomeDir: "/home/grace"}
+	ada      = &user.User{Username: "ada", Uid: "4711", Gid: "4712", Name: "Ada", HomeDir: "/home/ada"}
+	lovelace = &user.User{Username: "lovelace", Uid: "4711", Gid: "4713", HomeDir: "/home/lovelace"}
+	grace    = &user.User{Username: "grace", Uid: "5711", Gid: "5712", Name: "Grace", HomeDir: "/home/grace"}
 )
 
 // userdb is a directory service: a user and a group that the files lack, with members.
@@ -45,6 +46,9 @@ func TestUsersOfFilesAndOfADirectory(t *testing.T) {
 			err  error
 		}{
 			{"a number in /etc/passwd", func() (*user.User, error) { return account.ByID(4711) }, ada, nil},
+			{"one of two with the number", func() (*user.User, error) { return account.Named(4711, "lovelace") }, lovelace, nil},
+			{"a number, with a name of another", func() (*user.User, error) { return account.Named(4711, "grace") }, ada, nil},
+			{"a number, with a name of nobody", func() (*user.User, error) { return account.Named(5711, "eve") }, grace, nil},
 			{"a name in /etc/passwd", func() (*user.User, error) { return account.ByName("ada") }, ada, nil},
 			{"a number in the directory", func() (*user.User, error) { return account.ByID(5711) }, grace, nil},
 			{"a name in the directory", func() (*user.User, error) { return account.ByName("grace") }, grace, nil},
