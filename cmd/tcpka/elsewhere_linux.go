@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/internal/nearest"
 	"github.com/tcpka/tcpka/sockets"
 )
 
@@ -23,12 +24,12 @@ func (s *session) lookElsewhere(f sockets.Filter, w where) {
 }
 
 // elsewhere says of a filter that wants no socket here that no process has such a name,
-// or that the processes it names are in other network namespaces, and how to look there.
+// and which like it some have; or that the processes it names are in other network namespaces, and how to look there.
 // It is "" where they are not, where that cannot be seen, and where the filter names
 // none.
 func elsewhere(f sockets.Filter, w where) string {
-	if len(f.Comms) > 0 && len(named(sockets.Filter{Comms: f.Comms}, "/proc")) == 0 {
-		return fmt.Sprintf("no process that is seen is called %s", strings.Join(f.Comms, " or "))
+	if text := uncalled(f.Comms, "/proc"); text != "" {
+		return text
 	}
 	if w.all {
 		return ""
@@ -58,6 +59,49 @@ func elsewhere(f sockets.Filter, w where) string {
 	return fmt.Sprintf("%s are in another network namespace: --netns %d looks there", processes(pids), pids[0])
 }
 
+// uncalled says that no process has one of the names, and which ones that are like them
+// some have. It is "" where one has, and where there is no name.
+func uncalled(comms []string, proc string) string {
+	if len(comms) == 0 {
+		return ""
+	}
+	var running []string
+	for _, pid := range pidsIn(proc) {
+		comm, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "comm"))
+		if err == nil {
+			running = append(running, strings.TrimSuffix(string(comm), "\n"))
+		}
+	}
+	slices.Sort(running)
+	running = slices.Compact(running)
+	var near []string
+	for _, name := range comms {
+		if slices.Contains(running, name) {
+			return ""
+		}
+		if names := nearest.Names(name, running); len(names) > 0 && !slices.Contains(near, names[0]) {
+			near = append(near, names[0])
+		}
+	}
+	text := "no process that is seen is called " + strings.Join(comms, " or ")
+	if len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, ", ") + "?"
+	}
+	return text
+}
+
+// pidsIn are the processes that a mounted proc shows.
+func pidsIn(proc string) []int {
+	var pids []int
+	entries, _ := os.ReadDir(proc)
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 func processes(pids []int) string {
 	const most = 3
 	if len(pids) == 1 {
@@ -77,12 +121,7 @@ func named(f sockets.Filter, proc string) []int {
 	}
 	pids := slices.Clone(f.PIDs)
 	if len(pids) == 0 {
-		entries, _ := os.ReadDir(proc)
-		for _, e := range entries {
-			if pid, err := strconv.Atoi(e.Name()); err == nil {
-				pids = append(pids, pid)
-			}
-		}
+		pids = pidsIn(proc)
 	}
 	slices.Sort(pids)
 	return slices.DeleteFunc(slices.Compact(pids), func(pid int) bool {

@@ -10,14 +10,10 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
-func TestProcessesThatAFilterNames(t *testing.T) {
+// aProc is a directory like /proc, with the comm and the cgroup of some processes.
+func aProc(t *testing.T, processes map[string][2]string) string {
 	proc := t.TempDir()
-	for pid, files := range map[string][2]string{
-		"7":    {"nginx\n", "4:memory:/other\n0::/system.slice/nginx.service\n"},
-		"12":   {"nginx\n", "0::/system.slice/nginx.service/worker\n"},
-		"110":  {"sshd\n", "0::/system.slice/nginx.service2\n"},
-		"self": {"sshd\n", "0::/\n"},
-	} {
+	for pid, files := range processes {
 		if err := os.Mkdir(filepath.Join(proc, pid), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -27,6 +23,38 @@ func TestProcessesThatAFilterNames(t *testing.T) {
 			}
 		}
 	}
+	return proc
+}
+
+func TestNamesThatNoProcessHas(t *testing.T) {
+	proc := aProc(t, map[string][2]string{
+		"7": {"python3\n"}, "8": {"python3\n"}, "12": {"redis-server\n"}, "13": {"sshd\n"}, "14": {"a; b\n"}, "self": {"nginx\n"},
+	})
+	for _, tt := range []struct {
+		comms []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"sshd"}, ""},
+		{[]string{"python", "sshd"}, ""},
+		{[]string{"python"}, "no process that is seen is called python; did you mean python3?"},
+		{[]string{"redis"}, "no process that is seen is called redis; did you mean redis-server?"},
+		{[]string{"redis", "python", "pythn3"}, "no process that is seen is called redis or python or pythn3; did you mean redis-server, python3?"},
+		{[]string{"nginx"}, "no process that is seen is called nginx"},
+	} {
+		if got := uncalled(tt.comms, proc); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.comms, got, tt.want)
+		}
+	}
+}
+
+func TestProcessesThatAFilterNames(t *testing.T) {
+	proc := aProc(t, map[string][2]string{
+		"7":    {"nginx\n", "4:memory:/other\n0::/system.slice/nginx.service\n"},
+		"12":   {"nginx\n", "0::/system.slice/nginx.service/worker\n"},
+		"110":  {"sshd\n", "0::/system.slice/nginx.service2\n"},
+		"self": {"sshd\n", "0::/\n"},
+	})
 	for _, tt := range []struct {
 		name   string
 		filter sockets.Filter

@@ -21,7 +21,7 @@ func (s *session) explainCommand() *cli.Command {
 		Description: `Predicts when a connection ends in every situation, for the values given; the
 rest come from this host, or from the namespace or image named. Values that the
 kernel accepts and nobody should set are explained too. A prediction is an exact
-time and the range in which it is measured, because kernel timers are late.`,
+time and the range in which it happens, because kernel timers are late.`,
 		Flags: join(valueFlags(), []cli.Flag{
 			userTimeoutFlag(),
 			&cli.StringFlag{Name: "syn-retries", Usage: "tcp_syn_retries, a `NUMBER`: how often connect repeats"},

@@ -20,8 +20,10 @@ func (s *session) showSocketsCommand() *cli.Command {
 		UsageText: "tcpka show sockets [filters] [--listen] [--wide | --summary] [--sort KEY] [--watch] [--netns NS] [-o FORMAT]",
 		Description: `Shows each TCP connection with its program, whether keepalive is on, the values
 in effect, marked * where they are the socket's own, when the next probe goes out
-and when a dead peer is noticed. Connections whose peer leaves probes unanswered
-say when they end. --wide has all there is, in seconds.
+and when a dead peer is noticed while the connection is idle: - where data is in flight
+or the window is closed, because keepalive has no say then. Connections whose peer
+leaves probes or data unanswered say when they end. --wide has all there is, in
+seconds; its DIES_IN is when the connection ends if its peer is gone from now on.
 
 Filters of different kinds must all hold; of one kind that is given several times
 any (--port 22,443 or --port 22 --port 443). A name may have a comma: --comm and
@@ -60,16 +62,18 @@ type listing struct {
 	summary bool
 	order   order
 	watch   time.Duration // 0: once
+	asked   report.SocketsAsked
 }
 
 func (s *session) listingOf(c *cli.Context) (l listing, err error) {
 	if l.format, err = outputFormat(c, socketFormats...); err != nil {
 		return l, err
 	}
-	if l.filter, _, err = filterOf(c); err != nil {
+	if l.filter, l.asked.Filtered, err = filterOf(c); err != nil {
 		return l, err
 	}
 	if givenBool(c, "listen") {
+		l.asked.Filtered = true
 		if l.filter.States == 0 {
 			l.filter.States = sockets.Connections
 		}
@@ -99,6 +103,7 @@ func (s *session) listingOf(c *cli.Context) (l listing, err error) {
 	if l.where, err = whereOf(c); err != nil {
 		return l, err
 	}
+	l.asked.Netns = l.all
 	return l, mistaken(l.filter)
 }
 
@@ -159,7 +164,7 @@ func (e writeError) Unwrap() error { return e.error }
 
 // walk passes the sockets of all namespaces to w as they come.
 func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, error) {
-	end := report.SocketsEnd{Incomplete: []report.SocketsLack{}}
+	end := report.SocketsEnd{Asked: l.asked, Incomplete: []report.SocketsLack{}}
 	var shared sockets.Shared
 	defer shared.Close()
 	for _, ns := range l.namespaces {
@@ -174,7 +179,7 @@ func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, err
 			d.kernel, q.Sysctl = snap.kernel, snap.settings
 			r, err = sockets.List(q, func(socket *sockets.Socket) error {
 				row := d.describe(socket)
-				end.Summary.Add(row.Keepalive)
+				end.Summary.Add(row)
 				if err := w.Socket(row); err != nil {
 					return writeError{err}
 				}

@@ -110,8 +110,8 @@ func TestWatchDrawsOverItself(t *testing.T) {
 					}
 					lines := strings.Split(f[len(f)-2], "\r\n")
 					return len(lines) > 4 && strings.Contains(lines[0], "every 100ms") && strings.Contains(lines[0], "being probed: 1") &&
-						strings.HasPrefix(lines[2], "DIES IN LOST") &&
-						regexp.MustCompile(`^1?m?[0-9.]+s +[0-9]+/100 +[0-9.]+s `).MatchString(lines[3]) &&
+						regexp.MustCompile(`^DIES IN +LOST `).MatchString(lines[2]) &&
+						regexp.MustCompile(`^[0-9][0-9.ms]*s +[0-9]+/100 +[0-9.]+s `).MatchString(lines[3]) &&
 						strings.HasPrefix(lines[4], "- ") && strings.Contains(lines[4], "600*/75/9") &&
 						lines[len(lines)-1] == "q or Ctrl-C ends"
 				})

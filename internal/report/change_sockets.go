@@ -47,7 +47,7 @@ func (n SocketsChange) table(w *bufio.Writer, timers *Rearmed) {
 	case timers != nil && n.Changing == 0:
 		fmt.Fprintf(w, "\n%s.\n", counted(n.Already, "1 socket has these values already", "%d sockets have these values already"))
 	case n.Found == 0:
-		fmt.Fprintln(w, "No socket is meant.")
+		fmt.Fprintln(w, "No socket matches.")
 	case n.Changing == 0 && n.Already > 0:
 		fmt.Fprintf(w, "Nothing to change: %s.\n", counted(n.Already, "1 socket has these values already", "%d sockets have these values already"))
 	case n.Changing == 0:

@@ -133,7 +133,7 @@ func (d Explain) table(w *bufio.Writer, s Style) {
 	fmt.Fprintln(w)
 	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		wrap(w, s, "  ", fmt.Sprintf("measured: %s, as the kernel's timers are late (HZ %d)", between(*p.Earliest, *p.Latest), d.Kernel.HZ))
+		wrap(w, s, "  ", fmt.Sprintf("in practice: %s, as the kernel's timers are late (HZ %d)", between(*p.Earliest, *p.Latest), d.Kernel.HZ))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil {

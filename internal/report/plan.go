@@ -235,7 +235,7 @@ func (d Plan) times(row func(name, format string, args ...any)) {
 		row("data in flight", "after %s", without)
 	}
 	if d.Cost != nil {
-		row("cost", "%s probes an hour for an idle connection, %s for 10,000", decimal(d.Cost.Probes), decimal(math.Round(d.Cost.ProbesOfMany)))
+		row("cost", "%s probes an hour for an idle connection, %s for 10,000 of them", decimal(d.Cost.Probes), decimal(math.Round(d.Cost.ProbesOfMany)))
 	}
 }
 

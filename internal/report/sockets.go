@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"io"
 	"net/netip"
 	"strconv"
@@ -121,6 +122,10 @@ func (s *Socket) counts() bool {
 	return s.Timer != "time-wait" && s.State != "SYN-RECV" && !s.closed()
 }
 
+// sending reports whether data in flight or a closed window decides how it ends,
+// and keepalive does not.
+func (s *Socket) sending() bool { return s.Timer == TimerRetransmit || s.Timer == TimerProbe0 }
+
 // never reports whether it is known that a dead peer is never noticed.
 func (s *Socket) never() bool {
 	return s.counts() && !s.DetectionKnown && !s.DetectionUnknown && (s.Keepalive == SwitchOff || s.Keepalive == SwitchOn && s.ValuesKnown)
@@ -138,10 +143,32 @@ func (s *Socket) noticed() time.Duration {
 
 // SocketsEnd is what there is to say when all sockets have been written.
 type SocketsEnd struct {
+	Asked      SocketsAsked
 	Summary    SocketsSummary
 	Source     string        // "bpf" or "sock_diag"
 	WhyNotBPF  *string       // null: BPF is the source
 	Incomplete []SocketsLack // not nil
+}
+
+// SocketsAsked is what was looked for.
+type SocketsAsked struct {
+	Filtered bool // not every connection
+	Netns    bool // in all namespaces
+}
+
+// none says that there is no socket.
+func (e SocketsEnd) none() string {
+	switch unseen := len(e.Incomplete) > 0; {
+	case unseen && e.Asked.Filtered:
+		return "No socket that can be seen matches."
+	case unseen:
+		return "No socket can be seen."
+	case e.Asked.Filtered:
+		return "No socket matches."
+	case e.Asked.Netns:
+		return "No network namespace has TCP connections."
+	}
+	return "This namespace has no TCP connections."
 }
 
 // SocketsSummary counts sockets.
@@ -150,12 +177,18 @@ type SocketsSummary struct {
 	On      int `json:"keepalive_on"`
 	Off     int `json:"keepalive_off"`
 	Unknown int `json:"unknown"`
+
+	// beside are those of each kind for which keepalive has no say.
+	beside [3]int
 }
 
 // Add counts one more.
-func (s *SocketsSummary) Add(k Switch) {
+func (s *SocketsSummary) Add(one *Socket) {
 	s.Total++
-	switch k {
+	if !one.counts() {
+		s.beside[one.Keepalive]++
+	}
+	switch one.Keepalive {
 	case SwitchOn:
 		s.On++
 	case SwitchOff:
@@ -246,6 +279,39 @@ func appendBrief(b []byte, d time.Duration) []byte {
 		return append(b, '.', byte('0'+d%time.Second/(time.Second/10)), 's')
 	}
 	return appendUnits(b, d, 2)
+}
+
+// appendBriefRange is from when to when: "15m26s..17m29s", or one of them where both
+// read the same. The end of a range is rounded up, so that it is not later.
+func appendBriefRange(b []byte, from, to time.Duration) []byte {
+	unit := time.Second
+	switch {
+	case to >= 24*time.Hour:
+		unit = time.Hour
+	case to >= time.Hour:
+		unit = time.Minute
+	}
+	return appendRange(b, from, to, unit, appendBrief)
+}
+
+// appendExactRange is the same to the second.
+func appendExactRange(b []byte, from, to time.Duration) []byte {
+	return appendRange(b, from, to, time.Second, appendExact)
+}
+
+// appendRange writes a range with cut, which cuts a time of 10 s or more to unit and a
+// shorter one to tenths.
+func appendRange(b []byte, from, to, unit time.Duration, cut func([]byte, time.Duration) []byte) []byte {
+	start := len(b)
+	b = cut(b, from)
+	end := len(b)
+	if b = cut(b, to); bytes.Equal(b[start:end], b[end:]) {
+		return b[:end]
+	}
+	if to < 10*time.Second {
+		unit = time.Second / 10
+	}
+	return cut(append(b[:end], ".."...), (to + unit - 1).Truncate(unit))
 }
 
 // appendExact is the same to the second: "2h11m15s".

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"io"
 	"math"
 	"strconv"
@@ -9,7 +10,8 @@ import (
 
 // columns writes rows in columns of fixed width. It holds back the first rows to
 // see how wide they are, and from then on nothing: what does not fit shifts the
-// rest of its row.
+// rest of its row. The last column may hold a list with ", " between its parts; where
+// that goes beyond the terminal it has lines of its own, below its row.
 type columns struct {
 	pages
 	style   Style
@@ -142,25 +144,54 @@ func (c *columns) whole() int {
 // line appends a row to the page.
 func (c *columns) line(row []byte, ends []cellEnd) {
 	const spaces = "                                                                "
-	from, pad := uint32(0), 0
+	from, pad, at := uint32(0), 0, 0
 	for i, e := range ends[:c.shown] {
+		last := i == len(c.widths)
+		if last && e.width > 0 && c.fit > 0 && !c.cut && at+int(e.width) > c.fit {
+			c.below(row[from:e.at], e.sgr)
+			continue
+		}
 		if e.at > from {
 			for ; pad > len(spaces); pad -= len(spaces) {
 				c.b = append(c.b, spaces...)
 			}
 			c.b = append(c.b, spaces[:pad]...)
 			pad = 0
-			if e.sgr != 0 {
-				c.b = append(strconv.AppendUint(append(c.b, "\x1b["...), uint64(e.sgr), 10), 'm')
-			}
-			c.b = append(c.b, row[from:e.at]...)
-			if e.sgr != 0 {
-				c.b = append(c.b, "\x1b[0m"...)
-			}
+			c.painted(row[from:e.at], e.sgr)
 		}
-		if from = e.at; i < len(c.widths) {
-			pad += max(c.widths[i]-int(e.width), 0) + c.gap
+		if from = e.at; !last {
+			more := max(c.widths[i]-int(e.width), 0) + c.gap
+			pad += more
+			at += int(e.width) + more
 		}
 	}
 	c.b = append(c.b, '\n')
+}
+
+func (c *columns) painted(text []byte, sgr uint8) {
+	if sgr != 0 {
+		c.b = append(strconv.AppendUint(append(c.b, "\x1b["...), uint64(sgr), 10), 'm')
+	}
+	c.b = append(c.b, text...)
+	if sgr != 0 {
+		c.b = append(c.b, "\x1b[0m"...)
+	}
+}
+
+// below appends a list, as many of its parts to an indented line as fit.
+func (c *columns) below(list []byte, sgr uint8) {
+	const indent = "    "
+	for len(list) > 0 {
+		line, room := list, c.fit-len(indent)
+		for len(line) > room {
+			i := bytes.LastIndex(line[:len(line)-1], []byte(", "))
+			if i < 0 {
+				break
+			}
+			line = line[:i+1]
+		}
+		list = bytes.TrimPrefix(list[len(line):], []byte{' '})
+		c.b = append(c.b, "\n"+indent...)
+		c.painted(line, sgr)
+	}
 }

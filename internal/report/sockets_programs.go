@@ -192,7 +192,7 @@ func (p *SocketPrograms) table(w *bufio.Writer, all []SocketProgram, e SocketsEn
 		writeTable(w, p.style, header, rows)
 		w.WriteByte('\n')
 	}
-	w.WriteString(e.Summary.text())
+	w.WriteString(e.text())
 }
 
 // socketProgramsJSON is the document.

@@ -23,6 +23,7 @@ type SocketsTable struct {
 	own     bool // a value of a socket's own was shown
 	on      bool // keepalive values were shown
 	late    bool // an old timer was
+	sending bool // one that is sending was, without a time in DETECTS
 }
 
 // NewSocketsTable writes to w.
@@ -106,7 +107,7 @@ func (t *SocketsTable) ending(s *Socket) {
 		sgr = red
 	}
 	if s.Dies.Known {
-		t.row = appendExact(t.row, s.Dies.Exact)
+		t.row = appendExactRange(t.row, s.Dies.Earliest, s.Dies.Latest)
 	} else {
 		t.row = append(t.row, '?')
 	}
@@ -131,6 +132,9 @@ func (t *SocketsTable) detection(s *Socket) {
 	switch {
 	case !s.counts():
 		t.row = append(t.row, '-')
+	case s.sending():
+		t.row = append(t.row, '-')
+		t.sending = t.sending || s.State != "SYN-SENT"
 	case s.DetectionKnown:
 		t.row = appendExact(t.row, s.Detection)
 	case !s.never():
@@ -222,7 +226,7 @@ func (t *SocketsTable) wide(s *Socket) {
 	number(int64(n), ok, "")
 	duration(s.Idle, s.IdleKnown)
 	duration(s.Next, s.NextKnown)
-	duration(s.Detection, s.DetectionKnown)
+	duration(s.Detection, s.DetectionKnown && !s.sending())
 	duration(s.Dies.Exact, s.Dies.Known)
 	number(int64(s.UID), true, "")
 	number(int64(s.Inode), true, "")
@@ -270,7 +274,7 @@ func appendNote(b []byte, s *Socket, ends bool) []byte {
 	dies := func(how string) {
 		if ends && s.Dies.Known {
 			next(how)
-			b = appendBrief(b, s.Dies.Exact)
+			b = appendBriefRange(b, s.Dies.Earliest, s.Dies.Latest)
 		}
 	}
 	switch {
@@ -325,7 +329,7 @@ func (t *SocketsTable) End(e SocketsEnd) error {
 		}
 		t.b = append(t.b, '\n')
 	}
-	t.b = append(t.b, e.Summary.text()...)
+	t.b = append(t.b, e.text()...)
 	if t.on {
 		marked := "KEEPALIVE is time/intvl/probes in seconds"
 		if t.options.Wide {
@@ -343,11 +347,17 @@ func (t *SocketsTable) End(e SocketsEnd) error {
 		}
 		t.say(marked)
 		if !t.options.Wide {
-			t.say("NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed.")
+			t.say("NEXT is when the next probe is due if nothing comes, DETECTS how soon a dead peer is noticed while the connection is idle.")
 		}
 	}
+	if t.options.Wide && e.Summary.Total > 0 {
+		t.say("DIES_IN is when the connection ends if its peer is gone from now on; -o json has the range.")
+	}
+	if t.sending {
+		t.say("DETECTS is - where data is in flight or the window closed: keepalive has no say then, and NOTE has the end once an answer is late.")
+	}
 	if t.late {
-		t.say("An old timer was armed for longer than the values say, and delays what is noticed next; tcpka set --rearm starts it anew.")
+		t.say("An old timer was armed for longer than the values say, and delays what is noticed next; tcpka set --rearm starts all such timers of the namespace anew.")
 	}
 	return t.flush()
 }
@@ -360,13 +370,18 @@ func (t *SocketsTable) say(text string) {
 }
 
 // text is a line that sums up.
-func (s SocketsSummary) text() string {
+func (e SocketsEnd) text() string {
+	s := e.Summary
 	if s.Total == 0 {
-		return "No socket is like that.\n"
+		return e.none() + "\n"
 	}
-	line := fmt.Sprintf("%s: %d with keepalive, %d without", plural(uint64(s.Total), "socket"), s.On, s.Off)
-	if s.Unknown > 0 {
-		line += fmt.Sprintf(", %d not known", s.Unknown)
+	off, unknown := s.Off-s.beside[SwitchOff], s.Unknown-s.beside[SwitchUnknown]
+	line := fmt.Sprintf("%s: %d with keepalive, %d without", plural(uint64(s.Total), "socket"), s.On-s.beside[SwitchOn], off)
+	if unknown > 0 {
+		line += fmt.Sprintf(", %d not known", unknown)
+	}
+	if n := s.beside[SwitchOn] + s.beside[SwitchOff] + s.beside[SwitchUnknown]; n > 0 {
+		line += fmt.Sprintf(", %d closing or not yet open", n)
 	}
 	return line + ".\n"
 }

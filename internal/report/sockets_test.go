@@ -90,7 +90,7 @@ func someSockets() []Socket {
 func someEnd(sockets []Socket) SocketsEnd {
 	e := SocketsEnd{Source: "bpf", Incomplete: []SocketsLack{}}
 	for i := range sockets {
-		e.Summary.Add(sockets[i].Keepalive)
+		e.Summary.Add(&sockets[i])
 	}
 	return e
 }
@@ -150,7 +150,7 @@ func TestSockets(t *testing.T) {
 	}
 	b.Reset()
 	render(t, NewSocketsTable(&b, style, SocketsOptions{}), nil, someEnd(nil))
-	if b.String() != "No socket is like that.\n" {
+	if b.String() != "This namespace has no TCP connections.\n" {
 		t.Errorf("without a socket: %s", &b)
 	}
 }
@@ -503,6 +503,81 @@ func TestMetricsAreBounded(t *testing.T) {
 	}
 }
 
+// A note that goes beyond the terminal has lines of its own there, and nothing of it is
+// lost.
+func TestNotesFitTheTerminal(t *testing.T) {
+	all := someSockets()
+	words := func(o SocketsOptions) (text string, joined []string) {
+		var b bytes.Buffer
+		render(t, NewSocketsTable(&b, Style{}, o), all, someEnd(all))
+		return b.String(), strings.Fields(b.String())
+	}
+	_, want := words(SocketsOptions{})
+	for fit := 40; fit < 180; fit++ {
+		text, got := words(SocketsOptions{Fit: fit})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d columns (-want +got):\n%s", fit, diff)
+		}
+		rows, _, _ := strings.Cut(text, "\n\n")
+		for line := range strings.Lines(rows) {
+			if line = strings.TrimSuffix(line, "\n"); len(line) > fit && (strings.HasPrefix(line, " ") || strings.Contains(line, "dies in")) {
+				t.Errorf("%d columns: %q", fit, line)
+			}
+		}
+	}
+	if text, _ := words(SocketsOptions{Fit: 60}); !strings.Contains(text, "\n    data in flight, 3 retransmits, dies in 44s..45s,\n    user timeout 1.5s\n") {
+		t.Errorf("a long note:\n%s", text)
+	}
+}
+
+// A socket whose end keepalive does not decide claims no time of keepalive's.
+func TestDetectsIsNotSaidOfWhatIsSending(t *testing.T) {
+	s := someSockets()[0]
+	cell := func(wide bool) string {
+		var b bytes.Buffer
+		render(t, NewSocketsTable(&b, Style{}, SocketsOptions{Wide: wide}), []Socket{s}, someEnd([]Socket{s}))
+		lines := strings.Split(b.String(), "\n")
+		first, _, _ := strings.Cut(lines[1][strings.Index(lines[0], "DETECTS"):]+" ", " ")
+		return first
+	}
+	for _, tt := range []struct {
+		timer       string
+		keepalive   Switch
+		plain, wide string
+	}{
+		{TimerKeepalive, SwitchOn, "2h11m15s", "7875"},
+		{TimerRetransmit, SwitchOn, "-", "-"},
+		{TimerProbe0, SwitchOn, "-", "-"},
+		{TimerRetransmit, SwitchOff, "-", "-"},
+		{"none", SwitchOff, "never", "-"},
+	} {
+		s.Timer, s.Keepalive, s.DetectionKnown = tt.timer, tt.keepalive, tt.keepalive == SwitchOn
+		if plain, wide := cell(false), cell(true); plain != tt.plain || wide != tt.wide {
+			t.Errorf("%s, %v: %q and %q, want %q and %q", tt.timer, tt.keepalive, plain, wide, tt.plain, tt.wide)
+		}
+	}
+}
+
+func TestWhenThereIsNoSocket(t *testing.T) {
+	lack := []SocketsLack{{What: "whether the filter wants any"}}
+	for _, tt := range []struct {
+		asked SocketsAsked
+		lack  []SocketsLack
+		want  string
+	}{
+		{SocketsAsked{}, nil, "This namespace has no TCP connections."},
+		{SocketsAsked{Netns: true}, nil, "No network namespace has TCP connections."},
+		{SocketsAsked{Filtered: true}, nil, "No socket matches."},
+		{SocketsAsked{Filtered: true, Netns: true}, nil, "No socket matches."},
+		{SocketsAsked{Filtered: true}, lack, "No socket that can be seen matches."},
+		{SocketsAsked{Netns: true}, lack, "No socket can be seen."},
+	} {
+		if got := (SocketsEnd{Asked: tt.asked, Incomplete: tt.lack}).none(); got != tt.want {
+			t.Errorf("%+v, %v: %q, want %q", tt.asked, tt.lack, got, tt.want)
+		}
+	}
+}
+
 // The rows of a long list need no memory of their own.
 func TestSocketsAreWrittenWithoutAllocation(t *testing.T) {
 	sockets := someSockets()
@@ -516,6 +591,8 @@ func TestSocketsAreWrittenWithoutAllocation(t *testing.T) {
 	for name, w := range map[string]SocketWriter{
 		"table": NewSocketsTable(discard{}, Style{}, SocketsOptions{Netns: true}),
 		"wide":  NewSocketsTable(discard{}, Style{}, SocketsOptions{Wide: true}),
+		"80":    NewSocketsTable(discard{}, Style{}, SocketsOptions{Fit: 80}),
+		"watch": NewSocketsTable(discard{}, Style{}, SocketsOptions{Fit: 80, Ends: true}),
 		"json":  NewSocketsJSON(discard{}),
 		"jsonl": NewSocketLines(discard{}),
 		"csv":   NewSocketsCSV(discard{}),
@@ -568,6 +645,33 @@ func TestTheFirstRowsSetTheWidth(t *testing.T) {
 	}
 	if !regexp.MustCompile(`sshd\[\d{7}\]  7200/75/9`).MatchString(b.String()) {
 		t.Errorf("a wide cell is not set apart:\n%s", lines[3*sampleRows])
+	}
+}
+
+func TestRangesOfTimesThatRun(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		from, to     time.Duration
+		brief, exact string
+	}{
+		{s(44), s(44), "44s", "44s"},
+		{44100 * ms, 44900 * ms, "44s", "44s"},
+		{44900 * ms, 45100 * ms, "44s..46s", "44s..46s"},
+		{926900 * ms, 1049400 * ms, "15m26s..17m30s", "15m26s..17m30s"},
+		{9120 * ms, 9140 * ms, "9.1s", "9.1s"},
+		{9120 * ms, 9210 * ms, "9.1s..9.3s", "9.1s..9.3s"},
+		{0, 500 * ms, "0s..0.5s", "0s..0.5s"},
+		{9900 * ms, 10100 * ms, "9.9s..11s", "9.9s..11s"},
+		{s(7875), 8024504 * ms, "2h11m..2h14m", "2h11m15s..2h13m45s"},
+		{s(7875), s(7880), "2h11m", "2h11m15s..2h11m20s"},
+		{s(86400), s(90001), "1d..1d2h", "1d..1d1h1s"},
+	} {
+		if got := string(appendBriefRange([]byte("in "), tt.from, tt.to)); got != "in "+tt.brief {
+			t.Errorf("%v to %v: %q, want %q", tt.from, tt.to, got, tt.brief)
+		}
+		if got := string(appendExactRange(nil, tt.from, tt.to)); got != tt.exact {
+			t.Errorf("%v to %v: %q, want %q", tt.from, tt.to, got, tt.exact)
+		}
 	}
 }
 

@@ -47,12 +47,12 @@ time      7200  2h  an hour ago    of the host alone
   socket  1m15s
 `},
 		{"no narrower than 40", Style{Width: 10, Terminal: true}, `
-SETTING   NOW    LAST HEARD OF  NOTE
-time      7200   an hour ago    of the
-          2h                    host
-                                alone
-  of one  75                    7200 ..
-  socket  1m15s                 7201
+SETTING   NOW    LAST      NOTE
+                 HEARD OF
+time      7200   an hour   of the host
+          2h     ago       alone
+  of one  75               7200 .. 7201
+  socket  1m15s
 `},
 	} {
 		if diff := cmp.Diff(tt.want[1:], tableOf(tt.style, header, rows...)); diff != "" {
@@ -140,14 +140,15 @@ func TestWhatIsSaidBelowSocketsFits(t *testing.T) {
 	if err := table.End(SocketsEnd{}); err != nil {
 		t.Fatal(err)
 	}
-	want := `No socket is like that.
+	want := `This namespace has no TCP connections.
 KEEPALIVE is time/intvl/probes in seconds, all equal to the
 sysctls.
 NEXT is when the next probe is due if nothing comes, DETECTS
-how soon a dead peer is noticed.
+how soon a dead peer is noticed while the connection is
+idle.
 An old timer was armed for longer than the values say, and
-delays what is noticed next; tcpka set --rearm starts it
-anew.
+delays what is noticed next; tcpka set --rearm starts all
+such timers of the namespace anew.
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

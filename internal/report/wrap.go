@@ -76,7 +76,7 @@ func Fill(text string, columns int) []string {
 
 // words are the pieces that text may be broken between; where it has more than one
 // space, some are empty. A command of tcpka is one piece: behind a colon all that
-// follows it, else its flags. So is the first half of a range, "7875 ..".
+// follows it, else its flags. So is a range, "7875 .. 8024.5".
 func words(text string) []string {
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 	fields = strings.Split(strings.Join(fields, " "), " ")
@@ -90,8 +90,8 @@ func words(text string) []string {
 				i++
 			}
 		default:
-			if i < len(fields) && fields[i] == ".." {
-				i++
+			if i+1 < len(fields) && fields[i] == ".." {
+				i += 2
 			}
 		}
 		pieces = append(pieces, strings.Join(fields[from:i], " "))

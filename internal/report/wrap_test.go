@@ -47,6 +47,9 @@ func TestWrap(t *testing.T) {
 		{"a command without a colon", Style{Width: 40, Terminal: true}, "", "on the far end there should run tcpka probe --serve as well as here", []string{
 			"on the far end there should run", "tcpka probe --serve as well as here",
 		}},
+		{"a range", Style{Width: 40, Terminal: true}, "", "late as it is, it ends within 7875 .. 8024.504 s", []string{
+			"late as it is, it ends within", "7875 .. 8024.504 s",
+		}},
 		{"nothing", Style{Width: 40, Terminal: true}, "- ", "", []string{"- "}},
 	} {
 		var b bytes.Buffer
