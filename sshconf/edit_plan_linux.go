@@ -38,6 +38,16 @@ type Revision struct {
 // Changed reports whether anything is to be written.
 func (v *Revision) Changed() bool { return !bytes.Equal(v.Old, v.New) }
 
+// Decides is the file with the line that decides on a keyword before the change, as far as
+// it is found; nil is that none is: it is a default.
+func (v *Revision) Decides(k Keyword) *string {
+	s := of(v.now, k)
+	if s.Line == 0 {
+		return nil
+	}
+	return &s.File
+}
+
 // Plan works out the change, and has ssh or sshd check it, without writing to any
 // file that they read.
 //

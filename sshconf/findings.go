@@ -9,9 +9,13 @@ type Findings struct {
 	Shadowed []Shadowed
 	// Files are those that were read, or looked for.
 	Files []string
+	// Dirs are those that were looked through for what an Include has as a pattern,
+	// there or not.
+	Dirs []string
 
-	seen   map[position]bool
-	blocks map[Keyword]position // below which the line is that counts
+	through map[string]bool // Dirs
+	seen    map[position]bool
+	blocks  map[Keyword]position // below which the line is that counts
 }
 
 // The most lines without effect that are told.
@@ -30,6 +34,17 @@ func (f *Findings) visit(path string) {
 	if !slices.Contains(f.Files, path) {
 		f.Files = append(f.Files, path)
 	}
+}
+
+func (f *Findings) lookThrough(dir string) {
+	if f.through[dir] {
+		return
+	}
+	if f.through == nil {
+		f.through = map[string]bool{}
+	}
+	f.through[dir] = true
+	f.Dirs = append(f.Dirs, dir)
 }
 
 // shadow notes a line, once: files are read more than once.

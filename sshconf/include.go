@@ -100,7 +100,13 @@ func (s *scan) glob(pattern string) ([]string, error) {
 		}
 		found = next
 	}
-	found = slices.DeleteFunc(found, func(path string) bool { _, err := os.Lstat(path); return err != nil })
+	found = slices.DeleteFunc(found, func(path string) bool {
+		_, err := os.Lstat(path)
+		if err != nil {
+			s.findings.lookThrough(filepath.Dir(path))
+		}
+		return err != nil
+	})
 	if o := s.instead; o != nil && filepath.Dir(o.path) == filepath.Dir(pattern) && !slices.Contains(found, o.path) &&
 		matchPattern(filepath.Base(o.path), filepath.Base(pattern)) {
 		found = append(found, o.path)
@@ -112,6 +118,7 @@ func (s *scan) glob(pattern string) ([]string, error) {
 // matches are the names in a directory that match a pattern, whose * and ? do not stand
 // for the dot that a name begins with. A directory that cannot be read has none.
 func (s *scan) matches(dir, pattern string) (names []string, err error) {
+	s.findings.lookThrough(filepath.Clean(cmp.Or(dir, ".")))
 	all, err := readNames(cmp.Or(dir, "."), maxNames-s.names+1)
 	if err != nil {
 		return nil, nil

@@ -22,7 +22,7 @@ func (s *session) setSSHCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "change the keepalive settings of OpenSSH, or of another client",
-		UsageText: "tcpka set ssh --side client|server [--interval T] [--count N] [--tcp-keepalive yes|no] [options]",
+		UsageText: "tcpka set ssh --side client|server [--interval T] [--count N] [--tcp-keepalive yes|no] [options]\ntcpka set ssh --side server --reload",
 		Description: `Changes what ssh probes with (ServerAliveInterval, ServerAliveCountMax), for every
 host that has no value of its own, or with --host for that host, in ~/.ssh/config; or
 what sshd probes with (ClientAliveInterval, ClientAliveCountMax), in a drop-in of
@@ -38,7 +38,8 @@ Match exec.
 Like ssh it goes by the home directory of the password database, and not by $HOME. Under
 sudo the client's file is that of the user who called.
 
-Only new connections change. sshd has to read its files again, which --reload tells it.`,
+Only new connections change. sshd has to read its files again, which --reload tells it;
+without a value it does that alone.`,
 		Flags: join([]cli.Flag{
 			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)"},
 			&cli.StringFlag{Name: "interval", Usage: "silence before a probe: seconds, or `DURATION`; 0 is off"},
@@ -179,7 +180,7 @@ func readSSHWanted(c *cli.Context, other bool) (sshWanted, error) {
 		}
 		w.tcp = new(text == "yes")
 	}
-	if w.interval == nil && w.count == nil && w.tcp == nil {
+	if w.interval == nil && w.count == nil && w.tcp == nil && (w.side != calc.SSHServer || !givenBool(c, "reload")) {
 		return w, misuse("nothing to set").withHint("give at least one of --interval, --count, --tcp-keepalive")
 	}
 	host, hostGiven := given(c, "host")

@@ -297,13 +297,27 @@ func TestUndoSSHReload(t *testing.T) {
 		set()
 		r.await(d, "Server listening", 4)
 		status, stdout, _ = s.tcpka("undo", "--file", config)
-		if status != 0 || !strings.Contains(stdout, "until sshd reads its files again") {
-			t.Errorf("status %d\n%s", status, stdout)
+		_, reload, found := strings.Cut(stdout, "until sshd reads its files again: tcpka ")
+		if status != 0 || !found {
+			t.Fatalf("status %d\n%s", status, stdout)
 		}
+		reload, _, _ = strings.Cut(reload, "\n")
+
+		// The line that was printed has it read, and changes nothing.
+		status, stdout, stderr = s.tcpka(append(strings.Fields(reload), "-n")...)
+		if status != 0 || !strings.Contains(stdout, "\nsshd would read its files again.\n") {
+			t.Errorf("dry run of the reload: status %d\n%s%s", status, stdout, stderr)
+		}
+		r.await(d, "Server listening", 4)
+		status, stdout, stderr = s.tcpka(strings.Fields(reload)...)
+		if text, _ := os.ReadFile(config); status != 0 || !strings.Contains(stdout, "ClientAliveInterval = 0 ") || !strings.Contains(stdout, "\nsshd has read its files again") || string(text) != before {
+			t.Errorf("the reload: status %d\n%s%s\n%s", status, stdout, stderr, text)
+		}
+		r.await(d, "Server listening", 5)
 
 		// Nobody is there to be told: nothing is taken back.
 		set()
-		r.await(d, "Server listening", 5)
+		r.await(d, "Server listening", 6)
 		r.must(d.Process.Kill())
 		d.Wait()
 		status, stdout, stderr = s.tcpka("undo", "--file", config, "--reload")

@@ -94,11 +94,11 @@ func otherEdits(pid int, v sshconf.Server) string {
 		return ""
 	}
 	since := filesRead(processes[i], time.Time{}, true)
-	changed := changedSince(found.Files, since.Time)
+	changed := changedSince(found, since.Time)
 	if changed == "" {
 		return ""
 	}
-	return changed + " has changed " + since.text
+	return changed + " " + since.text
 }
 
 // end is the side with the options of one moment.
@@ -138,12 +138,16 @@ func (p *sshPlan) document() report.Set {
 		Schema: "tcpka/set/v1", Changed: v.Changed(), Detection: &times,
 		Changes: []report.Change{}, Warnings: []calc.Warning{}, Unaffected: p.unaffected(),
 	}
-	for _, w := range p.request.Values {
+	for _, w := range p.wantedOrAll() {
 		old := v.Before[strings.ToLower(string(w.Keyword))]
-		d.Changes = append(d.Changes, report.Change{
+		c := report.Change{
 			Target: report.TargetSSH, Path: &v.Path, Key: string(w.Keyword), Old: &old, New: new(w.Text),
 			Applied: v.Written() && old != w.Text, Detection: &times,
-		})
+		}
+		if old == w.Text || !v.Changed() {
+			c.Path = v.Decides(w.Keyword)
+		}
+		d.Changes = append(d.Changes, c)
 	}
 	d.Warnings = append(d.Warnings, after.Warnings(p.values.kernel, p.values.settings)...)
 	d.Warnings = append(d.Warnings, p.timeouts()...)
@@ -155,6 +159,18 @@ func (p *sshPlan) document() report.Set {
 		d.SSH.Reloaded = &p.reloaded
 	}
 	return d
+}
+
+// wantedOrAll are the values that are wanted, or for a reload alone those in force.
+func (p *sshPlan) wantedOrAll() []sshconf.Value {
+	if len(p.request.Values) > 0 {
+		return p.request.Values
+	}
+	var all []sshconf.Value
+	for _, k := range keywordsOf(p.wanted.side) {
+		all = append(all, sshconf.Value{Keyword: k, Text: p.revision.After[strings.ToLower(string(k))]})
+	}
+	return all
 }
 
 func (p *sshPlan) diff() string {

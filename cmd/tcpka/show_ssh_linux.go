@@ -174,8 +174,8 @@ func (s *session) addRunning(d *report.SSH, v values, about func(host string) bo
 		d.Session = scene.session(d.Server)
 	}
 	for _, p := range d.Running {
-		if p.Role == string(sshconf.RoleListener) && len(p.Sources) > 0 {
-			warnListener(d.Server, p)
+		if its := scene.byPID[p.PID]; its.Role == sshconf.RoleListener && its.Files != sshconf.Other {
+			warnListener(d.Server, p, its.File)
 		}
 	}
 	return err

@@ -4,13 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -57,7 +52,7 @@ func (scene *sshScene) settle(d *report.SSHProcess, p sshconf.Process, found ssh
 
 // doubt is why the files may not be what the process has read; empty is that they are.
 func doubt(p sshconf.Process, found sshconf.Findings, err error, since moment) string {
-	changed, closed := changedSince(found.Files, since.Time), ""
+	changed, closed := changedSince(found, since.Time), ""
 	if int(p.UID) != os.Geteuid() {
 		closed = mayNotRead(found.Files)
 	}
@@ -69,7 +64,7 @@ func doubt(p sshconf.Process, found sshconf.Findings, err error, since moment) s
 	case closed != "":
 		return closed + " may not be read"
 	case changed != "":
-		return changed + " has changed " + since.text
+		return changed + " " + since.text
 	}
 	return ""
 }
@@ -79,28 +74,6 @@ func doubt(p sshconf.Process, found sshconf.Findings, err error, since moment) s
 func mayNotRead(files []string) string {
 	for _, path := range files {
 		if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
-			return path
-		}
-	}
-	return ""
-}
-
-// changedSince is the first file, or directory of included files, that has changed
-// since then, as far as ctime tells, or was there and is gone.
-func changedSince(files []string, since time.Time) string {
-	look := map[string]bool{}
-	for i, f := range files {
-		look[f] = true
-		if i > 0 && filepath.Dir(f) != filepath.Dir(files[0]) && strings.HasSuffix(filepath.Dir(f), ".d") {
-			look[filepath.Dir(f)] = true
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(look)) {
-		var st syscall.Stat_t
-		if err := syscall.Stat(path, &st); err != nil {
-			continue
-		}
-		if time.Unix(st.Ctim.Unix()).After(since) {
 			return path
 		}
 	}

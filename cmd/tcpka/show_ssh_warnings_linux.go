@@ -101,8 +101,16 @@ func warnShadowed(side *report.SSHSide, lines []sshconf.Shadowed) {
 	}
 }
 
-// warnListener tells of an sshd that was started with options of its own.
-func warnListener(side *report.SSHSide, p report.SSHProcess) {
+// warnListener tells of an sshd that listens, where new connections get something else
+// from it than the files say: it was started with options of its own, or has not read
+// them since they changed. file is what it was started with.
+func warnListener(side *report.SSHSide, p report.SSHProcess, file string) {
+	for _, k := range sshconf.ServerKeywords {
+		if why := p.Unsure[string(k)]; why != "" && cmp.Or(file, sshdConfig) == sshdConfig {
+			warnSSH(side, "not_reloaded", "the sshd that listens, process %d, may give new connections other values: %s; to have it read its files: %s", p.PID, why, reloadCommand(""))
+			break
+		}
+	}
 	for _, k := range sshconf.ServerKeywords {
 		if p.Sources[string(k)] == sshconf.FromCommandLine {
 			warnSSH(side, "command_line", "the sshd that listens, process %d, was started with a %s of its own, which beats the files", p.PID, k)
@@ -145,6 +153,8 @@ func judgePaths(side *report.SSHSide, boxes []middlebox.Box, v values) {
 			warnSSH(side, "path_held_narrowly", "%s forgets after %s: one lost probe is enough; half of that would survive it", b.Name, p.Idle.Both())
 		case !p.Held && p.Refresh != nil:
 			warnSSH(side, "path_not_held", "%s forgets after %s, sooner than every %s: an idle session is lost", b.Name, p.Idle.Both(), p.Refresh.Both())
+		case !p.Held && tcp != nil:
+			warnSSH(side, "path_not_held", "%s, a proxy, forgets after %s, and TCP probes, which are all that an idle session sends, do not count there: an idle session is lost", b.Name, p.Idle.Both())
 		case !p.Held:
 			warnSSH(side, "path_not_held", "%s forgets after %s, and nothing is sent that would keep it from that: an idle session is lost", b.Name, p.Idle.Both())
 		}
@@ -176,38 +186,54 @@ func refreshOf(b middlebox.Box, ssh, tcp *report.Seconds) *report.Seconds {
 // clouds. Middleboxes below it are made for something else than sessions.
 const shortestPath = 240 * time.Second
 
-// warnAnyPath warns of probes that come too late for what lies on many paths.
+// warnAnyPath warns of probes that come too late for what lies on many paths, or that do
+// not count there.
 func warnAnyPath(side *report.SSHSide, ssh, tcp *report.Seconds) {
-	var lost []middlebox.Box
+	var late, proxies []middlebox.Box // proxies: no TCP probe counts, however early
 	all := 0
 	for _, b := range middlebox.Boxes() {
 		if b.Idle < shortestPath {
 			continue
 		}
 		all++
-		if every := refreshOf(b, ssh, tcp); every == nil || time.Duration(*every) >= b.Idle {
-			lost = append(lost, b)
+		switch every := refreshOf(b, ssh, tcp); {
+		case every == nil && tcp != nil:
+			proxies = append(proxies, b)
+		case every == nil || time.Duration(*every) >= b.Idle:
+			late = append(late, b)
 		}
 	}
-	if len(lost) == 0 {
+	kinds := fmt.Sprintf("of the %d kinds of path that forget after %d s or more", all, shortestPath/time.Second)
+	late3, proxies3 := soonest(late), soonest(proxies)
+	text := ""
+	switch {
+	case len(late)+len(proxies) == 0:
 		return
+	case ssh != nil:
+		text = fmt.Sprintf("a probe every %s is too late for %d %s, such as %s", ssh.Both(), len(late), kinds, late3)
+	case tcp == nil:
+		text = fmt.Sprintf("an idle session sends nothing that would keep it alive on %d %s, such as %s", len(late), kinds, late3)
+	default:
+		text = fmt.Sprintf("a TCP probe every %s, which is all that an idle session sends, ", tcp.Both())
+		switch {
+		case len(late) == 0:
+			text += fmt.Sprintf("does not count on %d %s: they are proxies, such as %s", len(proxies), kinds, proxies3)
+		case len(proxies) == 0:
+			text += fmt.Sprintf("is too late for %d %s, such as %s", len(late), kinds, late3)
+		default:
+			text += fmt.Sprintf("is too late for %d %s, such as %s, and does not count on %d more: they are proxies, such as %s", len(late), kinds, late3, len(proxies), proxies3)
+		}
 	}
-	slices.SortStableFunc(lost, func(a, b middlebox.Box) int { return cmp.Compare(a.Idle, b.Idle) })
+	warnSSH(side, "idle_session_forgotten", "%s; see tcpka show paths, or --behind NAME", text)
+}
+
+// soonest names those of some middleboxes that forget first.
+func soonest(boxes []middlebox.Box) string {
+	boxes = slices.Clone(boxes)
+	slices.SortStableFunc(boxes, func(a, b middlebox.Box) int { return cmp.Compare(a.Idle, b.Idle) })
 	var names []string
-	for _, b := range lost[:min(3, len(lost))] {
+	for _, b := range boxes[:min(3, len(boxes))] {
 		names = append(names, fmt.Sprintf("%s (%d s)", b.Name, b.Idle/time.Second))
 	}
-	what := "an idle session sends nothing that"
-	switch {
-	case ssh != nil:
-		what = fmt.Sprintf("a probe every %s", ssh.Both())
-	case tcp != nil:
-		what = fmt.Sprintf("a TCP probe every %s, which is all that an idle session sends,", tcp.Both())
-	}
-	verb := "is too late for"
-	if ssh == nil && tcp == nil {
-		verb = "would keep it alive on"
-	}
-	warnSSH(side, "idle_session_forgotten", "%s %s %d of the %d kinds of path that forget after %d s or more, such as %s; see tcpka show paths, or --behind NAME",
-		what, verb, len(lost), all, shortestPath/time.Second, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }

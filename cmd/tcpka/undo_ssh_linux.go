@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/user"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func (r *sshReversal) gather(changes []*journal.Change) error {
 			case request.Server && r.reload:
 				r.tell = &request
 			case request.Server:
-				r.note("new connections keep the values, too, until sshd reads its files again: reload its service, as --reload would have done")
+				r.note("new connections keep the values, too, until sshd reads its files again: %s", reloadCommand(request.File))
 			}
 		}
 	}
@@ -74,6 +75,20 @@ func (r *sshReversal) gather(changes []*journal.Change) error {
 		return r.reloadable()
 	}
 	return nil
+}
+
+// reloadCommand has the sshd read its files again that begins with a file; empty is the
+// usual one, and so is one that this includes.
+func reloadCommand(file string) string {
+	words := []string{"tcpka", "set", "ssh", "--side", "server", "--reload"}
+	usual, err := sshconf.FindServer(sshconf.Server{File: sshdConfig, Connection: sshconf.Any})
+	if file != "" && (err != nil || !slices.Contains(usual.Files, file)) {
+		words = append(words, "--file", file)
+	}
+	if os.Geteuid() != 0 && os.Getenv("SUDO_UID") == "" {
+		words = append([]string{"sudo"}, words...)
+	}
+	return asTyped(words)
 }
 
 // reloadable finds the sshd to tell, and looks whether it would come back, before

@@ -93,7 +93,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 	case !d.Changed:
 		fmt.Fprintln(w, "\nNothing to change.")
 		if d.SSH != nil {
-			d.SSH.table(w, s, false)
+			d.SSH.table(w, s, d.DryRun)
 		}
 		return
 	default:
@@ -204,6 +204,9 @@ func (c Change) where() string {
 	}
 	if c.Netns != nil {
 		return "namespace " + *c.Netns
+	}
+	if c.Target == TargetSSH {
+		return "default, in no file"
 	}
 	return ""
 }

@@ -32,7 +32,11 @@ func (d SSHChange) table(w *bufio.Writer, s Style, dryRun bool) {
 	if d.Approximate {
 		fmt.Fprintln(w, "It is not installed, so it could not be asked: this is what the files say.")
 	}
-	if d.Reloaded != nil && *d.Reloaded {
+	switch {
+	case d.Reloaded == nil:
+	case dryRun:
+		fmt.Fprintln(w, "sshd would read its files again.")
+	case *d.Reloaded:
 		fmt.Fprintln(w, "sshd has read its files again: new connections have it, and whatever else was changed in them.")
 	}
 	if r := d.Refresh; r != nil {
