@@ -42,6 +42,18 @@ type diagMessage struct {
 	rqueue, wqueue, uid, inode    uint32
 }
 
+// left is the time until the timer. Before Linux 5.16 one that is overdue gives what
+// is below zero as unsigned, so the last second of the range is taken for that, which
+// no timer gives that was armed by a sysctl below zero. From the 2^32 ms, 49.7 days, on
+// the kernel counts from zero again, and nothing tells. Source: net/ipv4/inet_diag.c,
+// inet_sk_diag_fill; include/linux/jiffies.h, jiffies_delta_to_msecs.
+func (m *diagMessage) left() time.Duration {
+	if past := int32(m.expires); past < 0 && past > -1000 {
+		return time.Duration(past) * time.Millisecond
+	}
+	return time.Duration(m.expires) * time.Millisecond
+}
+
 const diagMessageLen = int(unsafe.Sizeof(diagMessage{}))
 
 // dumpSockets calls visit for each TCP socket of both families in one of the
@@ -172,7 +184,7 @@ func (d *diagDump) message(b []byte) error {
 		Unanswered: int(m.retrans),
 	}
 	if s.Timer != TimerNone {
-		s.Left = time.Duration(int32(m.expires)) * time.Millisecond
+		s.Left = m.left()
 	}
 	for b = b[diagMessageLen:]; len(b) >= unix.SizeofNlAttr; {
 		size := int(binary.NativeEndian.Uint16(b))

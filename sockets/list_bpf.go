@@ -259,7 +259,7 @@ func (d *decoder) row(s *Socket, r *bpf.Row) {
 		Unanswered: int(r.Unanswered),
 	}
 	if s.Timer != TimerNone {
-		s.Left = d.duration(int64(r.Expires))
+		s.Left = d.duration(r.Expires)
 	}
 	if r.Flags&bpf.Full == 0 {
 		if s.Timer == TimerTimeWait {

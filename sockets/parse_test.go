@@ -108,6 +108,21 @@ func TestDiagParseRefuses(t *testing.T) {
 	}
 }
 
+func TestTimerOfSockDiag(t *testing.T) {
+	for ms, want := range map[uint32]time.Duration{
+		0:             0,
+		1<<31 + 1000:  1<<31*time.Millisecond + time.Second, // 24.8 days
+		2_591_999_000: 30*24*time.Hour - time.Second,        // tcp_keepalive_time 2592000
+		1<<32 - 1000:  1<<32*time.Millisecond - time.Second, // tcp_keepalive_time -1, just armed
+		1<<32 - 1:     -time.Millisecond,                    // overdue, before Linux 5.16
+		1<<32 - 999:   -999 * time.Millisecond,
+	} {
+		if got := (&diagMessage{expires: ms}).left(); got != want {
+			t.Errorf("%d ms: %v, want %v", ms, got, want)
+		}
+	}
+}
+
 func FuzzDiagParse(f *testing.F) {
 	f.Add(message(tcpdiagGetsock, 0, 1, diagSocket()))
 	f.Add(append(message(tcpdiagGetsock, 0, 1, diagSocket()), message(unix.NLMSG_DONE, 0, 1, make([]byte, 4))...))
@@ -116,7 +131,7 @@ func FuzzDiagParse(f *testing.F) {
 		n := 0
 		d := diagDump{sequence: 1, visit: func(s *Socket) error {
 			n++
-			if s.Left < -1<<31*time.Millisecond || s.Idle < 0 || s.RTO < 0 || !s.Local.IsValid() {
+			if s.Left <= -time.Second || s.Idle < 0 || s.RTO < 0 || !s.Local.IsValid() {
 				t.Errorf("%+v", s)
 			}
 			return nil

@@ -49,7 +49,9 @@ type Socket struct {
 	TimeFrom, IntvlFrom, ProbesFrom Origin
 
 	Timer Timer
-	Left  time.Duration // until Timer fires; below zero it is overdue
+	// Left is until Timer fires; below zero it is overdue. Diag knows it modulo 2^32 ms,
+	// 49.7 days.
+	Left time.Duration
 	// Unanswered is idiag_retrans: keepalive or window probes without an answer,
 	// or retransmissions, as Timer says.
 	Unanswered int

@@ -124,6 +124,61 @@ func timers(t *testing.T, readers ...sockets.Query) {
 	}
 }
 
+func TestRootLongTimers(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) { longTimers(t, byKernel, byLibrary, byDiag) })
+}
+
+func TestLongTimers(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) { longTimers(t, byDiag) })
+}
+
+// Timers that no socket option can express. A time below zero is over at once, and from
+// then on close to 2^32 jiffies. Source: net/ipv4/tcp_timer.c, tcp_keepalive_timer.
+func longTimers(t *testing.T, readers ...sockets.Query) {
+	const key = "net.ipv4.tcp_keepalive_time"
+	arm := func(value string) held {
+		nstest.Sysctl(t, key, value)
+		fd, _, err := nstest.Pair(unix.AF_INET, func(fd int) error {
+			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return look(t, fd, sockets.Established, [3]bool{})
+	}
+	month, negative := arm("2592000"), arm("-5")
+	for i := 0; left(t, negative) < time.Hour; i++ { // it fires once, and is armed again
+		if i == 1000 {
+			t.Fatal("the timer does not fire")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	nstest.Sysctl(t, key, "600")
+	for _, q := range readers {
+		all := list(t, q).sockets
+		const grace = time.Minute // how long this may have taken
+		if left, want := all[month.cookie].Left, 30*24*time.Hour; left > want || left < want-grace {
+			t.Errorf("%v: %v left of %v", q.Source, left, want)
+		}
+		want := time.Duration(1<<32)*jiffy(t) - 5*time.Second
+		if q.Source == sockets.Diag {
+			want %= 1 << 32 * time.Millisecond
+		}
+		if left := all[negative.cookie].Left; left > want || left < want-grace {
+			t.Errorf("%v: %v left of %v", q.Source, left, want)
+		}
+	}
+}
+
+func jiffy(t *testing.T) time.Duration {
+	t.Helper()
+	var res unix.Timespec
+	if err := unix.ClockGetres(unix.CLOCK_MONOTONIC_COARSE, &res); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(res.Nano())
+}
+
 func idleOf(i *unix.TCPInfo) time.Duration {
 	return time.Duration(min(i.Last_ack_recv, i.Last_data_recv)) * time.Millisecond
 }

@@ -147,7 +147,7 @@ func TestRecordsAreThoseOfTheObject(t *testing.T) {
 	var r Row
 	var o Owner
 	got := []uintptr{
-		unsafe.Sizeof(r), unsafe.Offsetof(r.Local), unsafe.Offsetof(r.LocalPort), unsafe.Offsetof(r.Time), unsafe.Offsetof(r.Probes),
+		unsafe.Sizeof(r), unsafe.Offsetof(r.Local), unsafe.Offsetof(r.LocalPort), unsafe.Offsetof(r.Time), unsafe.Offsetof(r.Expires),
 		unsafe.Sizeof(o), unsafe.Offsetof(o.FD), unsafe.Offsetof(o.Comm),
 	}
 	if want := []uintptr{96, 24, 56, 64, 88, 32, 8, 16}; !slices.Equal(got, want) {

@@ -16,13 +16,13 @@ type Row struct {
 
 	Time, Intvl uint32 // jiffies; 0: the sysctl's
 	UserTimeout uint32 // milliseconds
-	Expires     int32  // jiffies until Timer; past ones are negative
 	Idle        uint32 // jiffies since the last segment from the peer
 	RTO         uint32 // jiffies
 	Probes      uint8  // 0: the sysctl's
 	Unanswered  uint8  // idiag_retrans
 	Backoff     uint8  // tcpi_backoff
-	_           [5]byte
+	_           byte
+	Expires     int64 // jiffies until Timer; past ones are negative
 }
 
 // Flags are the yes or no of a [Row].

@@ -39,13 +39,13 @@ struct row {
 	__u8 family, state, timer, flags;
 	__u32 time, intvl; /* jiffies; 0: the sysctl */
 	__u32 user_timeout; /* ms */
-	__s32 expires; /* jiffies until the timer */
 	__u32 idle; /* jiffies since the last segment from the peer */
 	__u32 rto; /* jiffies */
 	__u8 probes; /* 0: the sysctl */
 	__u8 unanswered; /* probes, or retransmissions */
 	__u8 backoff; /* how often the wait between window probes has doubled */
-	__u8 pad[5];
+	__u8 pad;
+	__s64 expires; /* jiffies until the timer: a keepalive timer may run for nearly 2^32 */
 };
 
 /* row.flags */
@@ -70,7 +70,7 @@ struct owner {
 
 #define at(type, member) __builtin_offsetof(struct type, member)
 _Static_assert(sizeof(struct row) == 96 && at(row, local) == 24 && at(row, local_port) == 56 &&
-	at(row, time) == 64 && at(row, probes) == 88, "bpf_test.go has other numbers");
+	at(row, time) == 64 && at(row, expires) == 88, "bpf_test.go has other numbers");
 _Static_assert(sizeof(struct owner) == 32 && at(owner, fd) == 8 && at(owner, comm) == 16,
 	"bpf_test.go has other numbers");
 
@@ -129,7 +129,8 @@ static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now
 	} else {
 		pending = icsk->icsk_inet.sk.sk_timer.entry.pprev;
 		expires = icsk->icsk_inet.sk.sk_timer.expires;
-	}	switch (icsk->icsk_pending) {
+	}
+	switch (icsk->icsk_pending) {
 	case ICSK_TIME_RETRANS:
 	case ICSK_TIME_LOSS_PROBE:
 	case ICSK_TIME_REO_TIMEOUT:
