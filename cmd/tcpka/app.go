@@ -59,6 +59,11 @@ func (w *checkedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// sessionKey is where the app has its session, for what is handed a context alone.
+const sessionKey = "session"
+
+func sessionOf(c *cli.Context) *session { return c.App.Metadata[sessionKey].(*session) }
+
 func (s *session) app() *cli.App {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version", DisableDefaultText: true}
 	cli.HelpPrinter = printHelp
@@ -75,6 +80,7 @@ func (s *session) app() *cli.App {
 		ErrWriter:                 s.stderr,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
+		Metadata:                  map[string]any{sessionKey: s},
 		// The status is ours to decide, and the deferred calls shall run.
 		ExitErrHandler: func(*cli.Context, error) {},
 		// A flag before a command's name that nobody knows is misuse of that
@@ -108,7 +114,7 @@ func (s *session) unite(commands []*cli.Command) {
 	for _, c := range commands {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
-		c.Before = onlyOwn(c)
+		c.Before = s.onlyOwn(c)
 		switch {
 		case verbatim(c):
 			withErrors(c, func(_ *cli.Context, err error) error { return apart(err) })
@@ -151,6 +157,9 @@ func commandLike(commands []*cli.Command, name string) string {
 			return "tcpka " + c.Name + " " + name
 		}
 	}
+	if other := otherCommands[name]; other != "" {
+		return "tcpka " + other
+	}
 	if near := nearest.Names(name, strings.Split(names(commands), ", ")); len(near) > 0 {
 		return "tcpka " + near[0]
 	}
@@ -162,10 +171,8 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	f := misuse("%w", err)
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		f = misuse("unknown flag %s", dashed(name))
-		if c.Command != nil {
-			if near := nearest.Names(name, flagNames(c.Command.Flags)); len(near) > 0 {
-				return f.withHint("did you mean --%s?", near[0])
-			}
+		if hint := flagHint(c, name); hint != "" {
+			return f.withHint("%s", hint)
 		}
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
@@ -197,14 +204,10 @@ func flagNames(flags []cli.Flag) []string {
 
 // onlyOwn refuses what cli would ignore: arguments of a command that takes
 // none, and flags given before the command's name that it does not have.
-func onlyOwn(cmd *cli.Command) cli.BeforeFunc {
+func (s *session) onlyOwn(cmd *cli.Command) cli.BeforeFunc {
 	return func(c *cli.Context) error {
 		if first := c.Args().First(); cmd.ArgsUsage == "" && c.Args().Present() && cmd.Command(first) == nil {
-			f := misuse("%s takes no argument: %q", cmd.Name, first)
-			if len(cmd.Subcommands) > 0 {
-				return f.withHint("below %s there is: %s", cmd.Name, names(cmd.Subcommands))
-			}
-			return f.withHint("values are given by flags, which are listed by: %s --help", c.Command.HelpName)
+			return misuse("%s takes no argument: %q", cmd.Name, first).withHint("%s", s.argumentHint(c.Command, first))
 		}
 		for _, outer := range c.Lineage()[1:] {
 			for _, name := range outer.LocalFlagNames() {

@@ -232,11 +232,3 @@ func (s *session) undoCommandLine(c *cli.Context, id string, flags ...string) st
 	}
 	return asTyped(words)
 }
-
-// asTyped is a command line as its reader has to type it.
-func asTyped(words []string) string {
-	if os.Getenv("SUDO_UID") != "" {
-		words = append([]string{"sudo"}, words...)
-	}
-	return shellJoin(words)
-}

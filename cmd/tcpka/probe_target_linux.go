@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -23,6 +25,9 @@ type target struct {
 // parseTarget reads HOST:PORT, as in example.org:443, 192.0.2.1:ssh, [::1]:22
 // and [fe80::1%eth0]:22.
 func parseTarget(text string) (target, error) {
+	if u, err := url.Parse(text); err == nil && u.Hostname() != "" {
+		return target{}, misuse("%q is a URL", text).withHint("a host and a port: tcpka probe %s", shellJoin([]string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), u.Scheme))}))
+	}
 	host, port, err := net.SplitHostPort(text)
 	if addr, ok := errors.AsType[*net.AddrError](err); ok {
 		return target{}, misuse("%q: %s", text, addr.Err).withHint("a host and a port, and an IPv6 address in brackets: example.org:443, '[2001:db8::1]:443'")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -88,7 +87,7 @@ func whereOf(c *cli.Context) (where, error) {
 			return w, failed(err).withHint("the namespaces are listed by: tcpka show --netns all")
 		}
 		if err != nil {
-			return w, err
+			return w, sessionOf(c).permission(err)
 		}
 		w.namespaces = []namespace{{Namespace: h.Namespace, held: h}}
 	}
@@ -170,19 +169,6 @@ func (s *session) present(c *cli.Context) (values, error) {
 
 // sudo hints at the command that would be allowed.
 func (s *session) sudo() string { return "run: sudo tcpka " + shellJoin(s.args) }
-
-// shellJoin quotes words for a shell where they need it.
-func shellJoin(words []string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,"
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = w
-		if w == "" || strings.Trim(w, plain) != "" {
-			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(quoted, " ")
-}
 
 // permission adds the exact command to an error for want of privilege.
 func (s *session) permission(err error) error {
