@@ -35,8 +35,9 @@ It looks at connections in ESTAB and CLOSE-WAIT (with --state at others, and at
 listening sockets), except those of this host to itself. With the filters of show
 sockets it looks at what they select, whatever that is; the settings of the
 namespace then count only where a selected connection follows them, or where none
-is selected, which is unknown at best. Without a goal it reports what is harmful
-anyway.
+is selected, which is unknown at best. Where no process has the name that --comm
+asks for, the settings are not judged either, and all is unknown. Without a goal it
+reports what is harmful anyway.
 
 It speaks as monitoring plugins do: one line first, and the exit status
 
@@ -114,6 +115,8 @@ type checker struct {
 
 	met map[int]bool // processes that were asked for, and have connections here
 
+	uncalled string // says that no process has the name that the filter asks for, or is empty
+
 	doc    report.Check
 	groups map[groupKey]*group
 	order  []*group
@@ -141,6 +144,7 @@ func (s *session) checkerOf(c *cli.Context) (*checker, error) {
 	default:
 		ck.filter.States &= judged
 	}
+	ck.uncalled = uncalled(ck.filter.Comms, "/proc")
 	for _, flag := range filterFlags() {
 		for _, value := range givenAll(c, flag.Names()[0]) {
 			ck.selected = append(ck.selected, "--"+flag.Names()[0], value)
@@ -242,7 +246,11 @@ func (ck *checker) nothing(c *cli.Context) {
 	}
 	for _, name := range []string{"pid", "comm", "port", "local", "remote", "cgroup"} {
 		if len(givenAll(c, name)) > 0 {
-			ck.find(report.FindNoMatch, report.SeverityUnknown, "the filter", "no connection matches it, so none could be judged", "")
+			text := "no connection matches it, so none could be judged"
+			if ck.uncalled != "" {
+				text += ": " + ck.uncalled
+			}
+			ck.find(report.FindNoMatch, report.SeverityUnknown, "the filter", text, "")
 			return
 		}
 	}

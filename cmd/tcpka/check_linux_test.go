@@ -288,9 +288,9 @@ func TestCheckOfTheSettings(t *testing.T) {
 		{"one follows", []*sockets.Socket{follows}, "; 1 connection follows them here now", fix + " --rearm"},
 		{"two follow", []*sockets.Socket{follows, follows}, "; 2 connections follow them here now", fix + " --rearm"},
 		{"a listener, which has no timer", []*sockets.Socket{listens}, "; 1 connection follows them here now", fix},
-		{"one may", []*sockets.Socket{perhaps}, "; 1 connection has these values here now; without BPF it cannot be told whether its program has set them", fix + " --rearm"},
-		{"two may", []*sockets.Socket{perhaps, perhaps}, "; 2 connections have these values here now; without BPF it cannot be told whether their programs have set them", fix + " --rearm"},
-		{"one of two may", []*sockets.Socket{follows, perhaps}, "; 2 connections have these values here now, of which 1 may have them from the program", fix + " --rearm"},
+		{"one may", []*sockets.Socket{perhaps}, "; 1 connection has these values here now; without BPF it cannot be told whether they are its own", fix + " --rearm"},
+		{"two may", []*sockets.Socket{perhaps, perhaps}, "; 2 connections have these values here now; without BPF it cannot be told whether they are their own", fix + " --rearm"},
+		{"one of two may", []*sockets.Socket{follows, perhaps}, "; 2 connections have these values here now, of which 1 may have them of their own", fix + " --rearm"},
 	} {
 		ck := &checker{session: &session{}, groups: map[groupKey]*group{}, goal: calc.Goal{DetectWithin: 2 * time.Minute}}
 		v := &view{name: "current", kernel: calc.DefaultKernel(), settings: keepalive.Defaults(), misses: misses}

@@ -27,7 +27,7 @@ type view struct {
 	followed  [3]bool // some have time, intvl, probes from the settings, as far as can be seen
 	timers    bool    // some timers run that were, as far as can be seen, set by them
 	followers group   // connections that fail because they have the settings' values
-	perhaps   int     // of them: that may have them from the program
+	perhaps   int     // of them: that may have them of their own
 }
 
 // namespace checks the settings and the connections of one.
@@ -57,6 +57,9 @@ func (ck *checker) namespace(ns namespace) error {
 		return nil // nobody is there who would notice
 	}
 	ck.doc.Checked.Namespaces = append(ck.doc.Checked.Namespaces, v.name)
+	if ck.uncalled != "" && v.sockets == 0 && !ck.noTCP {
+		return nil // a name that is mistyped, perhaps: the settings are not for it
+	}
 	ck.defaults(v)
 	if ns.Name == "host" {
 		ck.bootLasts(v)
@@ -163,8 +166,9 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 	}
 }
 
-// flaws are those of a connection. Where the program has set values that do not
-// meet the goal they are another one than where it follows the sysctls.
+// flaws are those of a connection. Where values of its own do not meet the goal they
+// are another one than where it follows the sysctls. Who set them, the program or set
+// sockets, the kernel does not say.
 func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	live := liveOf(s)
 	live.Outlived = v.outlived(s)
@@ -174,7 +178,7 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	}
 	for i, f := range flaws {
 		if own := ownValues(s); f.ID == calc.FlawValues && own != "" {
-			flaws[i].ID, flaws[i].Text = report.FindPinned, "the program has set "+own+", which the sysctls no longer change: "+f.Text
+			flaws[i].ID, flaws[i].Text = report.FindPinned, "the socket has "+own+" of its own, which the sysctls no longer change: "+f.Text
 		}
 	}
 	return flaws
@@ -197,7 +201,7 @@ func (v *view) outlived(s *sockets.Socket) calc.Outlived {
 }
 
 // origins say whose the values of a socket are. Without BPF those that are the
-// sysctls' values may be the program's as well.
+// sysctls' values may be its own as well.
 func origins(s *sockets.Socket) []sockets.Origin {
 	return []sockets.Origin{s.TimeFrom, s.IntvlFrom, s.ProbesFrom}
 }
@@ -299,11 +303,11 @@ func (v *view) affected() string {
 	case v.perhaps == 0:
 		return some(n, "1 connection follows them here now", "%d connections follow them here now")
 	case n == 1:
-		return "1 connection has these values here now; without BPF it cannot be told whether its program has set them"
+		return "1 connection has these values here now; without BPF it cannot be told whether they are its own"
 	case v.perhaps == n:
-		return fmt.Sprintf("%d connections have these values here now; without BPF it cannot be told whether their programs have set them", n)
+		return fmt.Sprintf("%d connections have these values here now; without BPF it cannot be told whether they are their own", n)
 	}
-	return fmt.Sprintf("%d connections have these values here now, of which %d may have them from the program", n, v.perhaps)
+	return fmt.Sprintf("%d connections have these values here now, of which %d may have them of their own", n, v.perhaps)
 }
 
 // A group is connections of one program that fail for one reason.
@@ -438,6 +442,9 @@ func (ck *checker) finding(g *group) report.Finding {
 		f.Fix = &fix
 		if w := g.way(); w != nil {
 			f.Text += w.caveat()
+		}
+		if g.id == calc.FlawOldTimer && ck.filtered {
+			f.Text += "; the command is for all such timers of the namespace, whatever the filter"
 		}
 	}
 	if g.mptcp {

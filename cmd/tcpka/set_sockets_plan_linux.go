@@ -321,7 +321,15 @@ func (p *socketPlan) anyChange() bool {
 func (p *socketPlan) perSocket(yield func([]report.Change) bool) {
 	for _, r := range p.rooms {
 		for _, t := range r.changing {
-			if !t.change.Empty() && !yield(t.report(r.ns.Name, t.detection(r.kernel, &r.mptcp))) {
+			if t.change.Empty() {
+				continue
+			}
+			changes := t.report(r.ns.Name, t.detection(r.kernel, &r.mptcp))
+			latest := t.latest(r.kernel, &r.mptcp)
+			for i := range changes {
+				changes[i].DetectionLatest = latest
+			}
+			if !yield(changes) {
 				return
 			}
 		}

@@ -241,6 +241,17 @@ func (t *tuning) detection(k calc.Kernel, mptcp *outliving) *report.OldNew {
 	return &d
 }
 
+// latest is when a dead peer is noticed by the new values at the latest; nil where that
+// is never, or not known.
+func (t *tuning) latest(k calc.Kernel, mptcp *outliving) *report.Seconds {
+	d := t.detection(k, mptcp)
+	if d == nil || d.New == nil {
+		return nil
+	}
+	p := k.IdlePeerGone(t.change.Apply(t.Settings))
+	return new(*d.New + report.Seconds(p.Latest-p.Exact))
+}
+
 // retune changes the sockets, in the calling thread's namespace.
 func retune(q sockets.RetuneQuery, list []*tuning) error {
 	targets := make([]sockets.Target, len(list))

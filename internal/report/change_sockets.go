@@ -24,6 +24,10 @@ type SocketOption struct {
 	Listening bool    `json:"listening"`
 	Inherited *bool   `json:"inherited"` // whether Old is the sysctl's and not the socket's own; null is not known
 	Error     *string `json:"error"`     // why it is not applied; null as long as nothing was tried
+
+	// DetectionLatest is when a dead peer is noticed at the latest by the new values; nil
+	// is never, or not known.
+	DetectionLatest *Seconds `json:"-"`
 }
 
 // SocketsChange counts the sockets of set sockets.
@@ -151,6 +155,9 @@ func groupSockets(perSocket iter.Seq[[]Change]) []socketGroup {
 		if d := one[0].Detection; d != nil {
 			fmt.Fprintf(&key, " %s %s", orNever(d.Old, ""), orNever(d.New, ""))
 		}
+		if latest := one[0].DetectionLatest; latest != nil {
+			fmt.Fprintf(&key, " %s", latest)
+		}
 		i, ok := index[key.String()]
 		if !ok {
 			i = len(groups)
@@ -222,6 +229,9 @@ func writeSockets(w *bufio.Writer, perSocket iter.Seq[[]Change]) {
 			noticed := "is never noticed"
 			if d.New != nil {
 				noticed = "is noticed after " + d.New.Both()
+				if latest := first.DetectionLatest; latest != nil {
+					noticed += ", at the latest " + latest.brief().String() + " s"
+				}
 			}
 			fmt.Fprintf(w, "# a dead peer of %s %s%s\n", which, noticed, d.before())
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +23,7 @@ func one(cookie int, comm, netns, old string, mark func(*Change)) []Change {
 		Target: TargetSocket, Netns: &netns, Key: "TCP_KEEPIDLE", Old: &old, New: new("600"), Detection: &OldNew{&was, &will},
 		SocketOption: &SocketOption{Cookie: fmt.Sprintf("%#x", cookie), Comm: &comm, Option: "TCP_KEEPIDLE", Inherited: new(old == "7200")},
 	}
+	c.DetectionLatest = new(Seconds(1299250 * time.Millisecond))
 	if mark != nil {
 		mark(&c)
 	}
@@ -48,7 +50,7 @@ func perSocket(changes []Change) (all [][]Change) {
 }
 
 func TestSocketsAreShownInGroups(t *testing.T) {
-	const noticed = "# a dead peer of an idle connection is noticed after 1275 s (21m15s); until now 7875 s (2h11m15s)\n"
+	const noticed = "# a dead peer of an idle connection is noticed after 1275 s (21m15s), at the latest 1299.3 s; until now 7875 s (2h11m15s)\n"
 	applied := func(c *Change) { c.Applied = true }
 	many := []Change{}
 	for i := range maxGroups + 3 {
@@ -79,7 +81,7 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 				c.Comm, c.Listening, c.Detection = nil, true, &OldNew{nil, c.Detection.New}
 				c.Local, c.Remote = "0.0.0.0:22", "0.0.0.0:0"
 			}),
-			"# no program that is seen: 1 listener, 0.0.0.0:22\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s); until now never\n"},
+			"# no program that is seen: 1 listener, 0.0.0.0:22\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection accepted from now on is noticed after 1275 s (21m15s), at the latest 1299.3 s; until now never\n"},
 		{"the same change leads to something else where keepalive is off",
 			join(one(1, "a", "host", "300", func(c *Change) { c.Detection = &OldNew{} }), one(2, "a", "host", "300", nil)),
 			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection is never noticed, as before\n" +

@@ -75,7 +75,7 @@ const (
 	FindOtherNamespace = "other_namespace" // likewise, and it is not the one that tcpka runs in
 	FindHarmful        = "harmful"         // values that no goal justifies
 	FindBootDiffers    = "boot_differs"    // the next boot sets other values
-	FindPinned         = "pinned"          // the program has set values that do not meet the goal
+	FindPinned         = "pinned"          // sockets have values of their own that do not meet the goal
 	FindL7Hop          = "l7_hop"          // something on the path ends the TCP connection
 	FindSSHClient      = "ssh_client"
 	FindSSHServer      = "ssh_server"
