@@ -28,7 +28,7 @@ func TestGlob(t *testing.T) {
 		"d/9.conf/*":     nil,
 		"is/not/there":   {"is/not/there"},
 	} {
-		got, err := new(scan).glob(dir + "/" + pattern)
+		got, err := newScan(nil, new(Findings), nil).glob(dir + "/" + pattern)
 		for i := range got {
 			got[i] = strings.TrimPrefix(got[i], dir+"/")
 		}
