@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
@@ -76,7 +77,7 @@ func Fill(text string, columns int) []string {
 
 // words are the pieces that text may be broken between; where it has more than one
 // space, some are empty. A command of tcpka is one piece: behind a colon all that
-// follows it, else its flags. So is a range, "7875 .. 8024.5".
+// follows it, else its flags. So are a range, "7875 .. 8024.5", and a date with its time.
 func words(text string) []string {
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 	fields = strings.Split(strings.Join(fields, " "), " ")
@@ -90,13 +91,21 @@ func words(text string) []string {
 				i++
 			}
 		default:
-			if i+1 < len(fields) && fields[i] == ".." {
+			switch {
+			case i+1 < len(fields) && fields[i] == "..":
 				i += 2
+			case i < len(fields) && isDate(fields[from]):
+				i++
 			}
 		}
 		pieces = append(pieces, strings.Join(fields[from:i], " "))
 	}
 	return pieces
+}
+
+func isDate(word string) bool {
+	_, err := time.Parse(time.DateOnly, word)
+	return err == nil
 }
 
 // continues reports whether the i-th word is part of the command that begins with

@@ -50,6 +50,9 @@ func TestWrap(t *testing.T) {
 		{"a range", Style{Width: 40, Terminal: true}, "", "late as it is, it ends within 7875 .. 8024.504 s", []string{
 			"late as it is, it ends within", "7875 .. 8024.504 s",
 		}},
+		{"a time of day", Style{Width: 40, Terminal: true}, "", "the kernel says that it is 2026-01-02 03:04:05 now", []string{
+			"the kernel says that it is", "2026-01-02 03:04:05 now",
+		}},
 		{"nothing", Style{Width: 40, Terminal: true}, "- ", "", []string{"- "}},
 	} {
 		var b bytes.Buffer
