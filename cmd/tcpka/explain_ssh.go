@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -15,17 +16,20 @@ func (s *session) explainSSHCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "say what the keepalive settings of OpenSSH lead to",
-		UsageText: "tcpka explain ssh --side client|server [--interval T] [--count N] [options]",
+		UsageText: "tcpka explain ssh [--side client|server] [--interval T] [--count N] [options]",
 		Description: `Predicts when ssh or sshd drops a session whose other end no longer answers, how
 often the path is refreshed, and what TCP does underneath at the same time, with
 the sysctls of this host, or of the namespace or image named. Values not given are
 OpenSSH's defaults, and not what its files say: that is tcpka show ssh.
 
+Without --side it is one after the other, as if both had the values given; -o json
+has one side, and wants to know which.
+
 The rule depends on the release. Without --openssh-version it is that of the ssh or
 sshd installed here, which is asked for it with -V; where there is none, and for an
 image, a current one.`,
 		Flags: join([]cli.Flag{
-			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)"},
+			&cli.StringFlag{Name: "side", Usage: "`SIDE` that probes: client (ServerAlive...) or server (ClientAlive...)", DefaultText: "both"},
 			&cli.StringFlag{Name: "interval", Usage: "ServerAliveInterval or ClientAliveInterval: seconds, or `DURATION`", DefaultText: "0, off"},
 			&cli.StringFlag{Name: "count", Usage: "ServerAliveCountMax or ClientAliveCountMax: a `NUMBER`", DefaultText: "3"},
 			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1, or \"current\": the rule differs", DefaultText: "the one installed here"},
@@ -36,8 +40,18 @@ image, a current one.`,
 }
 
 func (s *session) explainSSH(c *cli.Context) error {
-	if _, err := outputFormat(c); err != nil {
+	format, err := outputFormat(c)
+	if err != nil {
 		return err
+	}
+	sides := []calc.SSHSide{calc.SSHClient, calc.SSHServer}
+	if side, ok := given(c, "side"); ok {
+		if !slices.Contains(sides, calc.SSHSide(side)) {
+			return misuse("--side %q: client or server", side)
+		}
+		sides = []calc.SSHSide{calc.SSHSide(side)}
+	} else if format == "json" {
+		return misuse("explain ssh -o json needs --side: a document has one").withHint("--side client is ssh with ServerAliveInterval, --side server is sshd with ClientAliveInterval")
 	}
 	end, err := sshEnd(c)
 	if err != nil {
@@ -54,29 +68,29 @@ func (s *session) explainSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	installed := false
-	if _, ok := given(c, "openssh-version"); !ok {
-		if _, rooted := given(c, "root"); !rooted {
+	_, versionGiven := given(c, "openssh-version")
+	_, rooted := given(c, "root")
+	var both report.ExplainSSHSides
+	for _, end.Side = range sides {
+		installed := false
+		if !versionGiven && !rooted {
 			end.Version = installedSSH(c.Context, end.Side)
 			installed = end.Version.Known()
 		}
+		d := report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source)
+		d.Settings.Installed = installed
+		d.Given = !ch.Empty()
+		if len(sides) == 1 {
+			return s.render(c, d)
+		}
+		both = append(both, d)
 	}
-	d := report.NewExplainSSH(end, ch.Apply(v.settings), v.kernel, v.assumed, v.source)
-	d.Settings.Installed = installed
-	d.Given = !ch.Empty()
-	return s.render(c, d)
+	return s.render(c, both)
 }
 
-// sshEnd reads the flags that describe one end of a session.
+// sshEnd reads the flags that describe one end of a session, but for its side.
 func sshEnd(c *cli.Context) (calc.SSH, error) {
 	end := calc.SSH{CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	side, ok := given(c, "side")
-	switch end.Side = calc.SSHSide(side); {
-	case !ok:
-		return end, misuse("explain ssh needs --side").withHint("--side client is ssh with ServerAliveInterval, --side server is sshd with ClientAliveInterval")
-	case end.Side != calc.SSHClient && end.Side != calc.SSHServer:
-		return end, misuse("--side %q: client or server", side)
-	}
 	if text, ok := given(c, "interval"); ok {
 		d, err := parseDuration(text, time.Second)
 		if err == nil && (d < 0 || d > calc.MaxSSHInterval) {

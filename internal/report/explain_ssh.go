@@ -124,6 +124,18 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	writeWarnings(w, s, d.Warnings)
 }
 
+// ExplainSSHSides is the answer about both sides, for people alone.
+type ExplainSSHSides []ExplainSSH
+
+func (d ExplainSSHSides) table(w *bufio.Writer, s Style) {
+	for i, side := range d {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		side.table(w, s)
+	}
+}
+
 // lives reports whether an idle session does while its peer does.
 func (d ExplainSSH) lives() bool {
 	return !slices.ContainsFunc(d.Situations, func(x Situation) bool { return x.ID == calc.SSHPeerAlive && !x.Never })
