@@ -19,8 +19,9 @@ the filter. It shows what changes and asks; then it changes the sockets that it
 showed and no other, and looks whether they have the values.
 
 Connections in ESTAB and CLOSE-WAIT are changed, and with --listen also what
-listens: whatever it accepts from then on has the values. Values do not switch
-keepalive on, --on does.
+listens: what connects to it from then on has the values. A connection that waits
+to be accepted cannot be changed, and keeps its own; those are counted. Values do
+not switch keepalive on, --on does.
 
 A socket that was silent for longer than a new time is probed at once. --jitter
 D changes those in turn over the time D instead; Ctrl-C ends that early, and
@@ -121,7 +122,7 @@ func socketsMeant(c *cli.Context, listen bool) (sockets.Filter, error) {
 	case !given && !all:
 		return f, misuse("no filter: this would change every connection").withHint("name some, as by --port or --comm; --all means it")
 	case beyond == sockets.StatesOf(sockets.Listen):
-		return f, misuse("--state: listening sockets are changed only with --listen").withHint("whatever a listener accepts from then on has the values")
+		return f, misuse("--state: listening sockets are changed only with --listen").withHint("what connects to a listener from then on has the values")
 	case beyond != 0:
 		return f, misuse("--state: only sockets in the states estab and close-wait are changed, and with --listen those that listen")
 	}

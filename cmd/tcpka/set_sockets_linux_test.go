@@ -260,13 +260,34 @@ func TestSetSocketsTellsWhatTheProgramSetBack(t *testing.T) {
 	})
 }
 
-// What is accepted from a listener later has its values; what was accepted before
-// has not.
+// What connects to a listener later has its values; what was accepted before has not,
+// nor what waits to be accepted, which is told.
 func TestSetSocketsOfAListener(t *testing.T) {
 	bothRooms(t, func(t *testing.T) {
 		p := listenHere(t)
 		_, earlier := p.connect(t, options{})
-		tcpkaProcess(t, 0, "set", "sockets", "--local", ":"+p.number, "--state", "listen", "--listen", "--on", "--time", "600", "--probes", "3", "--yes")
+		client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Connect(client, p.at); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"--listen", "--state", "listen"}, {"--listen"}, {"--keepalive", "off"}} {
+			text, _ := tcpkaProcess(t, 0, append([]string{"set", "sockets", "--local", ":" + p.number, "--on", "-n"}, args...)...)
+			if !strings.Contains(text, "warning: 1 connection that waits to be accepted keeps its values") {
+				t.Errorf("%v: it is not told that one waits: %s", args, text)
+			}
+		}
+		text, _ := tcpkaProcess(t, 0, "set", "sockets", "--local", ":"+p.number, "--state", "listen", "--listen", "--on", "--time", "600", "--probes", "3", "--yes")
+		if !strings.Contains(text, "1 connection that waits") {
+			t.Errorf("it is not told that one waits: %s", text)
+		}
+		waiting, _, err := unix.Accept4(p.listener, unix.SOCK_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "waiting", waiting, kernelsOwn)
 		_, later := p.connect(t, options{})
 		want(t, "earlier", earlier, kernelsOwn)
 		want(t, "listener", p.listener, options{1, 600, 75, 3, 0})

@@ -45,6 +45,7 @@ type socketRoom struct {
 	unseen   int // whose values cannot be read
 	noUTO    int // MPTCP sockets that were to get a user timeout
 	gaps     []sockets.Gap
+	waiting  map[uint64]bool // cookies of those that were not accepted yet
 
 	undecided int    // sockets of which is not known what the filter goes by, and could be
 	whyNot    string // it is not
@@ -113,8 +114,11 @@ func (p *socketPlan) cookies() []map[uint64]bool {
 
 func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 	q := sockets.Query{Sysctl: r.sysctl, Filter: p.filter}
+	r.waiting = map[uint64]bool{}
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
-		if s.Inode != 0 { // else closed by its program, or not accepted yet
+		if isWaiting(s) {
+			r.waiting[s.Cookie] = true
+		} else if s.Inode != 0 {
 			r.add(s, p.change, only)
 		}
 		return nil
@@ -131,7 +135,10 @@ func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 		}
 	}
 	r.sort()
-	return err
+	if err != nil {
+		return err
+	}
+	return r.queued()
 }
 
 // add looks what changes of a socket. One that was not shown before is passed
@@ -410,6 +417,9 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	}
 	if n.KeepaliveOff > 0 {
 		warn("keepalive_stays_off", "%s keepalive off, which stays so: the values have no effect until it is on (--on)", some(n.KeepaliveOff, "1 socket has", "%d sockets have"))
+	}
+	if n := p.count(func(r *socketRoom) int { return len(r.waiting) }); n > 0 {
+		warn("not_accepted", "%s: no process has such a connection before its program accepts it", some(n, "1 connection that waits to be accepted keeps its values", "%d connections that wait to be accepted keep their values"))
 	}
 	return append(ws, p.harm()...)
 }
