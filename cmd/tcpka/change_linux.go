@@ -86,7 +86,8 @@ func (s *session) change(c *cli.Context, j job) error {
 		d.DryRun = dryRun
 		return s.finish(c, p, d, p.failures())
 	}
-	if err := s.confirm(c, p); err != nil {
+	shown, err := s.confirm(c, p)
+	if err != nil {
 		return err
 	}
 	var log *journal.Journal
@@ -118,27 +119,33 @@ func (s *session) change(c *cli.Context, j job) error {
 	if id != "" {
 		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
 	}
+	d.AsShown = err == nil && shown != nil && s.style().Terminal && d.Fulfils(*shown)
 	return s.finish(c, p, d, err)
 }
 
-// confirm asks before something is changed that is not only the caller's matter.
-func (s *session) confirm(c *cli.Context, p planned) error {
+// confirm asks before something is changed that is not only the caller's matter. It
+// returns the plan that it has shown; nil is that it need not ask.
+func (s *session) confirm(c *cli.Context, p planned) (shown *report.Set, err error) {
 	what := p.touches()
 	if what == "" || givenBool(c, "yes") {
-		return nil
+		return nil, nil
 	}
 	if s.stdin == nil || !term.IsTerminal(int(s.stdin.Fd())) {
-		return misuse("this changes %s, and there is no terminal to ask", what).withHint("add --yes, or --dry-run to see what would change")
+		return nil, misuse("this changes %s, and there is no terminal to ask", what).withHint("add --yes, or --dry-run to see what would change")
 	}
-	if err := report.Table(s.stderr, p.document(), styleOf(s.stderr)); err != nil {
-		return err
+	d := p.document()
+	if err := report.Table(s.stderr, d, styleOf(s.stderr)); err != nil {
+		return nil, err
 	}
 	fmt.Fprintf(s.stderr, "\nChange %s? [y/N] ", report.Escape(what))
 	answer, err := bufio.NewReader(s.stdin).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); err != nil || a != "y" && a != "yes" {
-		return failed(errors.New("not confirmed, nothing was changed"))
+		return nil, failed(errors.New("not confirmed, nothing was changed"))
 	}
-	return nil
+	if !styleOf(s.stderr).Terminal {
+		return nil, nil
+	}
+	return &d, nil
 }
 
 // openJournal opens the caller's journal for writing and locks it.

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +97,51 @@ func TestRearm(t *testing.T) {
 		check("at once", "new")
 		tcpkaProcess(t, 0, "undo")
 		want(t, "fresh", fresh, options{1, 7200, 75, 9, 0})
+	})
+}
+
+// What was shown before the question is not said again: on a terminal the answer is
+// what came of it. Into a file it is whole.
+func TestRearmIsShownOnce(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		p := listenHere(t)
+		p.connect(t, options{1, 0, 0, 0, 0})
+		for _, to := range []string{"the terminal", "a file"} {
+			master, slave := terminal(t, 80)
+			file, err := os.Create(filepath.Join(t.TempDir(), "answer"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			if _, err := master.WriteString("y\n"); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("tcpka", "set", "--time", "600", "--rearm")
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+			if to == "a file" {
+				cmd.Stdout = file
+			}
+			if err := cmd.Run(); err != nil {
+				t.Error(err)
+			}
+			slave.Close()
+			seen, _ := io.ReadAll(master) // EIO when nobody has the other end
+			text := strings.ReplaceAll(string(seen), "\r\n", "\n")
+			written, err := os.ReadFile(file.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, answer, asked := strings.Cut(text, "Change the timer of 1 connection? [y/N] ")
+			want, whole := "Done as shown.\n1 timer was armed anew.\n\nTo take it back: tcpka undo ", ""
+			if to == "a file" {
+				answer, want, whole = string(written), "net.ipv4.tcp_keepalive_time = 600 ", "\nNot affected:\n"
+			}
+			if !asked || !strings.Contains(text, "\nNot affected:\n") || !strings.HasPrefix(answer, want) || !strings.Contains(answer, whole) {
+				t.Errorf("into %s:\n%s\n%s", to, text, written)
+			}
+			tcpkaProcess(t, 0, "undo")
+			p.connect(t, options{1, 0, 0, 0, 0})
+		}
 	})
 }
 

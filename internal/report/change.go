@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"reflect"
 	"slices"
 	"time"
 
@@ -29,6 +30,10 @@ type Set struct {
 	Rearmed *Rearmed       `json:"rearmed,omitempty"` // of set --rearm, and of set sockets where timers begin anew
 
 	UndoCommand string `json:"-"` // the whole command line
+
+	// AsShown says that the reader has just seen the plan, and it was carried out like
+	// that: a table has no more than what came of it.
+	AsShown bool `json:"-"`
 
 	// PerSocket gives the changes of one socket after the other. Where there is one,
 	// Changes is empty: they can be many, and a table needs a line for those that are
@@ -72,7 +77,39 @@ type OldNew struct {
 	New *Seconds `json:"new"`
 }
 
+// Fulfils reports whether d is what a plan has come to, of which nothing is missing
+// and nothing new. Of sockets and of ssh it is not asked: there the answer has more.
+func (d Set) Fulfils(plan Set) bool {
+	same := func(a, b Change) bool {
+		a.Applied, b.Applied = false, false
+		return reflect.DeepEqual(a, b)
+	}
+	timers := d.Rearmed == nil && plan.Rearmed == nil ||
+		d.Rearmed != nil && plan.Rearmed != nil && d.Rearmed.Done == plan.Rearmed.Sockets
+	return timers && d.Sockets == nil && d.SSH == nil && slices.EqualFunc(d.Changes, plan.Changes, same) &&
+		slices.Equal(d.Unaffected, plan.Unaffected) && slices.Equal(d.Warnings, plan.Warnings)
+}
+
+// outcome is the table of what was carried out as it was shown.
+func (d Set) outcome(w *bufio.Writer) {
+	fmt.Fprintln(w, "Done as shown.")
+	if d.Rearmed != nil {
+		Rearmed{Sockets: d.Rearmed.Sockets, Done: d.Rearmed.Done}.table(w)
+	}
+}
+
+func (d Set) undoLine(w *bufio.Writer) {
+	if d.Undo != nil {
+		fmt.Fprintf(w, "\nTo take it back: %s\n", Escape(d.UndoCommand))
+	}
+}
+
 func (d Set) table(w *bufio.Writer, s Style) {
+	if d.AsShown {
+		d.outcome(w)
+		d.undoLine(w)
+		return
+	}
 	writeChanges(w, d.Changes, d.PerSocket)
 	switch {
 	case d.Rearmed == nil:
@@ -110,9 +147,7 @@ func (d Set) table(w *bufio.Writer, s Style) {
 		bullets(w, s, d.Unaffected)
 	}
 	writeWarnings(w, s, d.Warnings)
-	if d.Undo != nil {
-		fmt.Fprintf(w, "\nTo take it back: %s\n", Escape(d.UndoCommand))
-	}
+	d.undoLine(w)
 }
 
 // detections says when a dead peer is noticed, once if that is the same
