@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,10 +23,14 @@ func (p *socketPlan) apply(interrupted <-chan os.Signal) error {
 	var later []spread
 	for _, r := range p.rooms {
 		var now []*tuning
+		overdue := map[uint64]bool{} // connections
+		for _, t := range r.changing {
+			overdue[t.connection()] = overdue[t.connection()] || t.overdue()
+		}
 		for _, t := range r.changing {
 			switch {
 			case t.change.Empty(): // only its timer is to start anew
-			case p.jitter > 0 && t.overdue():
+			case p.jitter > 0 && overdue[t.connection()]:
 				later = append(later, spread{r, t})
 			default:
 				now = append(now, t)
@@ -94,6 +99,37 @@ type spread struct {
 	*tuning
 }
 
+// connection identifies what has the values: the socket by its cookie, or the MPTCP
+// connection by its inode, which its subflows share. No cookie is as high as the
+// complement of an inode: they count up from 1.
+func (t *tuning) connection() uint64 {
+	if isMPTCP(&t.Socket) {
+		return ^uint64(t.Inode)
+	}
+	return t.Cookie
+}
+
+// sameConnection: what is set on one is set on the other.
+func (s spread) sameConnection(o spread) bool {
+	return s.room == o.room && s.connection() == o.connection()
+}
+
+// joinSubflows lets those of one connection follow each other, where the first is.
+func joinSubflows(list []spread) {
+	type connection struct {
+		room *socketRoom
+		id   uint64
+	}
+	first := make(map[connection]int, len(list))
+	of := func(s spread) connection { return connection{s.room, s.connection()} }
+	for i, s := range list {
+		if _, ok := first[of(s)]; !ok {
+			first[of(s)] = i
+		}
+	}
+	slices.SortStableFunc(list, func(a, b spread) int { return first[of(a)] - first[of(b)] })
+}
+
 // The time between two rounds, and how many of them there are at most: each costs
 // a walk over all sockets.
 const (
@@ -108,6 +144,7 @@ func (p *socketPlan) spread(list []spread, interrupted <-chan os.Signal) error {
 		return nil
 	}
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	joinSubflows(list)
 	rounds := min(len(list), int(p.jitter/minRound), maxRounds)
 	progress := p.progress(len(list))
 	defer progress(-1)
@@ -121,7 +158,10 @@ func (p *socketPlan) spread(list []spread, interrupted <-chan os.Signal) error {
 			p.stopped = true
 			return fmt.Errorf("%w by %v: %d of %d sockets that were to be spread were changed", errStopped, sig, done, len(list))
 		}
-		upTo := len(list) * (i + 1) / rounds
+		upTo := max(done, len(list)*(i+1)/rounds)
+		for upTo < len(list) && list[upTo].sameConnection(list[upTo-1]) {
+			upTo++
+		}
 		for _, r := range p.rooms {
 			var now []*tuning
 			for _, s := range list[done:upTo] {

@@ -16,7 +16,8 @@ func (s *session) setSocketsCommand() *cli.Command {
 		UsageText: "tcpka set sockets FILTER [--time T] [--intvl T] [--probes N] [--user-timeout T] [--on|--off] [options]",
 		Description: `Changes connections that are open, without their programs: those that meet all of
 the filter. It shows what changes and asks; then it changes the sockets that it
-showed and no other, and looks whether they have the values.
+showed and no other, and looks whether they have the values. All subflows of an
+MPTCP connection change together: where the filter wants one, it shows them all.
 
 Connections in ESTAB and CLOSE-WAIT are changed, and with --listen also what
 listens: what connects to it from then on has the values. A connection that waits

@@ -46,6 +46,7 @@ type socketRoom struct {
 	noUTO    int // MPTCP sockets that were to get a user timeout
 	gaps     []sockets.Gap
 	waiting  map[uint64]bool // cookies of those that were not accepted yet
+	unwanted map[uint64]bool // by cookie: subflows that the filter does not want, see siblings
 
 	undecided int    // sockets of which is not known what the filter goes by, and could be
 	whyNot    string // it is not
@@ -115,14 +116,21 @@ func (p *socketPlan) cookies() []map[uint64]bool {
 func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 	q := sockets.Query{Sysctl: r.sysctl, Filter: p.filter}
 	r.waiting = map[uint64]bool{}
+	met := map[uint64]bool{} // MPTCP sockets that the filter wants
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		if isWaiting(s) {
 			r.waiting[s.Cookie] = true
 		} else if s.Inode != 0 {
 			r.add(s, p.change, only)
+			if isMPTCP(s) {
+				met[s.Cookie] = true
+			}
 		}
 		return nil
 	})
+	if err == nil {
+		err = r.siblings(p, met, only)
+	}
 	r.gaps = rep.Incomplete
 	for _, g := range r.gaps {
 		switch {
@@ -139,6 +147,31 @@ func (r *socketRoom) list(p *socketPlan, only map[uint64]bool) error {
 		return err
 	}
 	return r.queued()
+}
+
+// siblings adds the other subflows of the MPTCP connections of which one changes, those
+// that the filter does not want: what is set on one is set on the connection, and so
+// on all of them. Source: net/mptcp/sockopt.c, mptcp_sol_socket_sync_intval.
+func (r *socketRoom) siblings(p *socketPlan, met, only map[uint64]bool) error {
+	r.unwanted = map[uint64]bool{}
+	connections := map[uint32]bool{} // by inode, which their subflows share
+	for _, t := range r.changing {
+		if t.isMPTCP() {
+			connections[t.Inode] = true
+		}
+	}
+	if len(connections) == 0 {
+		return nil
+	}
+	q := sockets.Query{Sysctl: r.sysctl, Filter: sockets.Filter{States: tunable(p.listen)}}
+	_, err := sockets.List(q, func(s *sockets.Socket) error {
+		if connections[s.Inode] && !met[s.Cookie] && isMPTCP(s) {
+			r.add(s, p.change, only)
+			r.unwanted[s.Cookie] = true
+		}
+		return nil
+	})
+	return err
 }
 
 // add looks what changes of a socket. One that was not shown before is passed
@@ -381,14 +414,17 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	warn := func(id, format string, args ...any) {
 		ws = append(ws, calc.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
 	}
-	follows, may, waiting := 0, 0, 0
+	follows, may, waiting, siblings := 0, 0, 0, 0
 	over := p.carriedOut()
-	p.eachTuning(func(_ *socketRoom, t *tuning) {
+	p.eachTuning(func(r *socketRoom, t *tuning) {
 		if over && !slices.ContainsFunc(socketOptions, t.applied) {
 			return
 		}
 		if t.waits() {
 			waiting++
+		}
+		if r.unwanted[t.Cookie] {
+			siblings++
 		}
 		known, unknown := false, false
 		for _, o := range socketOptions {
@@ -420,6 +456,9 @@ func (p *socketPlan) warnings(n report.SocketsChange) []calc.Warning {
 	}
 	if n := p.count(func(r *socketRoom) int { return len(r.waiting) }); n > 0 {
 		warn("not_accepted", "%s: no process has such a connection before its program accepts it", some(n, "1 connection that waits to be accepted keeps its values", "%d connections that wait to be accepted keep their values"))
+	}
+	if siblings > 0 {
+		warn("mptcp_subflows", "the filter does not want %s: all subflows of an MPTCP connection change together, and those that come later have the values, too", some(siblings, "1 of these sockets", "%d of these sockets"))
 	}
 	return append(ws, p.harm()...)
 }
