@@ -158,7 +158,7 @@ func choose(log journal.Log, id, boot string) (journal.Entry, error) {
 	case !ok:
 		return e, failed(fmt.Errorf("no command is recorded as %q", id)).withHint("the recorded commands are listed by: tcpka undo --list")
 	case e.Undone:
-		return e, failed(fmt.Errorf("%s was taken back already", id))
+		return e, undoneAlready(e)
 	case gone(e, boot):
 		return e, failed(fmt.Errorf("%s changed only the running kernel, and the machine was rebooted since: nothing is left of it", id))
 	}

@@ -91,6 +91,22 @@ func reloadCommand(file string) string {
 	return asTyped(words)
 }
 
+// undoneAlready refuses to take a command back twice. What is left to do may be a reload.
+func undoneAlready(e journal.Entry) error {
+	err := failed(fmt.Errorf("%s was taken back already", e.ID))
+	for _, c := range e.Changes {
+		if c.Kind != journal.SSH || c.Key != string(calc.SSHServer) {
+			continue
+		}
+		file := c.Path
+		if (sshconf.Request{Server: true}).Owns(file) {
+			file = ""
+		}
+		return err.withHint("if sshd has not read its files since: %s", reloadCommand(file))
+	}
+	return err
+}
+
 // reloadable finds the sshd to tell, and looks whether it would come back, before
 // anything is taken back.
 func (r *sshReversal) reloadable() error {
