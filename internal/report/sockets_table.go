@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -250,11 +251,22 @@ func appendOwners(b []byte, s *Socket) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendEscaped(b, o.Comm)
+		b = appendListed(b, o.Comm)
 		b = append(strconv.AppendInt(append(b, '['), int64(o.PID), 10), "]:"...)
 		b = strconv.AppendInt(b, int64(o.FD), 10)
 	}
 	return b
+}
+
+// listMarks are what has a meaning in the list of owners. A process chooses its name.
+var listMarks = strings.NewReplacer(`[`, `\x5b`, `]`, `\x5d`, `,`, `\x2c`, `:`, `\x3a`, `\`, `\x5c`)
+
+// appendListed appends a name that cannot be taken for an end of it and more owners.
+func appendListed(b []byte, comm string) []byte {
+	if !strings.ContainsAny(comm, `[],:\`) {
+		return appendEscaped(b, comm)
+	}
+	return append(b, Escape(listMarks.Replace(comm))...)
 }
 
 // appendNote says in a few words what is special about a socket; if it is to,

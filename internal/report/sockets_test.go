@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -689,6 +690,40 @@ func TestClip(t *testing.T) {
 	} {
 		if got := string(AppendClipped(nil, tt.line, tt.n)); got != tt.want {
 			t.Errorf("%q to %d: %q, want %q", tt.line, tt.n, got, tt.want)
+		}
+	}
+}
+
+// No name makes up an owner, in neither of the lists, and two names are never the same
+// there.
+func TestNoNameIsAnotherOwner(t *testing.T) {
+	for comm, want := range map[string]string{
+		"sshd[1]:3,b": `sshd\x5b1\x5d\x3a3\x2cb[7]:5`,
+		`sshd\x5b1`:   `sshd\x5cx5b1[7]:5`,
+		"\x1b[2J":     `\x1b\x5b2J[7]:5`,
+		`\x1b`:        `\x5cx1b[7]:5`,
+		":":           `\x3a[7]:5`,
+		"a b/c-d_é":   `a b/c-d_é[7]:5`,
+	} {
+		s := someSockets()[0]
+		s.Owners = []SocketOwner{{7, 5, comm}}
+		for range 2 { // the second time with another owner
+			var file, table bytes.Buffer
+			c, w := NewSocketsCSV(&file), NewSocketsTable(&table, Style{}, SocketsOptions{Wide: true})
+			if err := errors.Join(c.Socket(&s), c.End(SocketsEnd{}), w.Socket(&s), w.End(someEnd([]Socket{s}))); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := csv.NewReader(&file).ReadAll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rows[1][slices.Index(rows[0], "owners")]; got != want {
+				t.Errorf("%q: owners %q, want %q", comm, got, want)
+			}
+			if !strings.Contains(table.String(), "  "+want+" ") {
+				t.Errorf("%q: want %q in\n%s", comm, want, &table)
+			}
+			s.Owners, want = append(s.Owners, SocketOwner{8, 5, "b"}), want+",b[8]:5"
 		}
 	}
 }
