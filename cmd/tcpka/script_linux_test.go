@@ -324,12 +324,13 @@ func alone(t *testing.T) {
 	others := mountedNetns(t)
 	links, _ := filepath.Glob("/proc/[0-9]*/ns/net")
 	for _, link := range links {
-		if other, err := os.Readlink(link); err == nil && other != own {
+		// Linux 6.12.100 gives "" where it should refuse.
+		if other, err := os.Readlink(link); err == nil && other != "" && other != own {
 			others = true
 		}
 	}
 	if others {
-		t.Setenv(crowdedEnv, "1")
+		os.Setenv(crowdedEnv, "1") // of this process, which runs one test
 	}
 }
 
