@@ -144,7 +144,7 @@ var unitWords = map[string]string{
 }
 
 // meant is the command line that words may have been meant for, which give arguments to
-// a command that takes none: KEY=VALUE and KEY VALUE of a flag, a unit behind its number,
+// a command that takes none: KEY=VALUE, KEY VALUE or KEY of a flag, a unit behind its number,
 // the three numbers alone, the name of a program. Nil: that cannot be told.
 func meant(cmd *cli.Command, words []string) []string {
 	path := strings.Fields(strings.TrimPrefix(cmd.HelpName, "tcpka"))
@@ -178,6 +178,10 @@ func meant(cmd *cli.Command, words []string) []string {
 		case flag != "" && !pair && takesValue(cmd.Flags, flag) && i+1 < len(words) && !isFlag(words[i+1]):
 			i++
 			meant = append(meant, "--"+flag, words[i])
+		case flag != "" && !pair && !takesValue(cmd.Flags, flag):
+			meant = append(meant, strings.Fields("--"+flag)...)
+		case flag != "":
+			return nil
 		case unitWords[strings.ToLower(w)] != "" && last > 0 && isDecimal(meant[last]):
 			meant[last] += unitWords[strings.ToLower(w)]
 		case isDuration(w):
