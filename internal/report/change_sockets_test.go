@@ -86,6 +86,10 @@ func TestSocketsAreShownInGroups(t *testing.T) {
 			join(one(1, "a", "host", "300", func(c *Change) { c.Detection = &OldNew{} }), one(2, "a", "host", "300", nil)),
 			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n# a dead peer of an idle connection is never noticed, as before\n" +
 				"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
+		{"the same change is noticed later at the latest, by another interval",
+			join(one(1, "a", "host", "300", func(c *Change) { c.DetectionLatest = new(Seconds(s(1300))) }), one(2, "a", "host", "300", nil)),
+			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + strings.Replace(noticed, "1299.3", "1300", 1) +
+				"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n" + noticed},
 		{"where the time is not known, none is told",
 			one(1, "a", "host", "300", func(c *Change) { c.Detection = nil }),
 			"# a: 1 socket\nTCP_KEEPIDLE = 600                       # was 300\n"},

@@ -102,7 +102,7 @@ func (d ExplainSSH) table(w *bufio.Writer, s Style) {
 	fmt.Fprintln(w)
 	wrap(w, s, "  ", d.formula(s))
 	if p := d.Detection; !p.Never {
-		wrap(w, s, "  ", fmt.Sprintf("measured: %s, and at most %s s of late wake-ups more", between(*p.Earliest, *p.Latest), d.Lateness.brief()))
+		wrap(w, s, "  ", fmt.Sprintf("in practice: %s, and at most %s s of late wake-ups more", between(*p.Earliest, *p.Latest), d.Lateness.brief()))
 	}
 	fmt.Fprintln(w)
 	if d.Refresh != nil && d.lives() {

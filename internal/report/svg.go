@@ -56,7 +56,7 @@ func SVG(w io.Writer, d Explain) error {
 	text(svgLeft, 70, "dim", "start", settings)
 	text(svgLeft, 284, "ink mono", "start", formula)
 	if d.Detection.Seconds != nil {
-		text(svgLeft, 304, "dim", "start", fmt.Sprintf("The kernel's timers are late (the last band): measured %s (HZ %d).",
+		text(svgLeft, 304, "dim", "start", fmt.Sprintf("The kernel's timers are late (the last band): in practice %s (HZ %d).",
 			between(*d.Detection.Earliest, *d.Detection.Latest), d.Kernel.HZ))
 	}
 	d.svgTimeline(b, text)
