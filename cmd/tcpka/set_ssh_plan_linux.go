@@ -89,11 +89,19 @@ func otherEdits(pid int, v sshconf.Server) string {
 		return ""
 	}
 	i := slices.IndexFunc(processes, func(p sshconf.Process) bool { return p.PID == pid })
-	found, err := sshconf.FindServer(v)
-	if i < 0 || err != nil {
+	if i < 0 {
 		return ""
 	}
-	since := filesRead(processes[i], time.Time{}, true)
+	return notRead(processes[i], v)
+}
+
+// notRead is what otherEdits says, of a process.
+func notRead(p sshconf.Process, v sshconf.Server) string {
+	found, err := sshconf.FindServer(v)
+	if err != nil {
+		return ""
+	}
+	since := filesRead(p, time.Time{}, true)
 	changed := changedSince(found, since.Time)
 	if changed == "" {
 		return ""

@@ -121,7 +121,7 @@ func TestShowSSHFilesTakenBack(t *testing.T) {
 		must(unix.Mount("tmpfs", "/etc/ssh", "tmpfs", 0, "mode=0755"))
 		must(os.Mkdir("/etc/ssh/sshd_config.d", 0o755))
 		pidFile := t.TempDir() + "/pid"
-		writeFile(t, "/etc/ssh/sshd_config", "PidFile "+pidFile+"\nInclude /etc/ssh/sshd_config.d/*.conf\n")
+		writeFile(t, "/etc/ssh/sshd_config", "PidFile "+pidFile+"\nInclude /etc/ssh/sshd_config.d/*.conf\nMatch User bob\nClientAliveInterval 7\n")
 		must(os.Chmod("/etc/ssh/sshd_config", 0o644))
 		writeFile(t, "/etc/ssh/sshd_config.d/10-tcpka.conf", "ClientAliveInterval 60\n")
 		must(os.Chmod("/etc/ssh/sshd_config.d/10-tcpka.conf", 0o644))

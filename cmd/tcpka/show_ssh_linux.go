@@ -175,7 +175,7 @@ func (s *session) addRunning(d *report.SSH, v values, about func(host string) bo
 	}
 	for _, p := range d.Running {
 		if its := scene.byPID[p.PID]; its.Role == sshconf.RoleListener && its.Files != sshconf.Other {
-			warnListener(d.Server, p, its.File)
+			warnListener(d.Server, p, *its)
 		}
 	}
 	return err

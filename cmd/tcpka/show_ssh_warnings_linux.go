@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -103,16 +104,15 @@ func warnShadowed(side *report.SSHSide, lines []sshconf.Shadowed) {
 
 // warnListener tells of an sshd that listens, where new connections get something else
 // from it than the files say: it was started with options of its own, or has not read
-// them since they changed. file is what it was started with.
-func warnListener(side *report.SSHSide, p report.SSHProcess, file string) {
-	for _, k := range sshconf.ServerKeywords {
-		if why := p.Unsure[string(k)]; why != "" && cmp.Or(file, sshdConfig) == sshdConfig {
-			warnSSH(side, "not_reloaded", "the sshd that listens, process %d, may give new connections other values: %s; to have it read its files: %s", p.PID, why, reloadCommand(""))
-			break
+// its files since they changed.
+func warnListener(side *report.SSHSide, d report.SSHProcess, p sshconf.Process) {
+	if cmp.Or(p.File, sshdConfig) == sshdConfig && (p.UID == 0 || int(p.UID) == os.Geteuid()) {
+		if why := notRead(p, sshconf.Server{File: sshdConfig, Options: p.Options}); why != "" {
+			warnSSH(side, report.NotReloaded, "the sshd that listens, process %d, may give new connections other values: %s; to have it read its files: %s", p.PID, why, reloadCommand(""))
 		}
 	}
 	for _, k := range sshconf.ServerKeywords {
-		if p.Sources[string(k)] == sshconf.FromCommandLine {
+		if d.Sources[string(k)] == sshconf.FromCommandLine {
 			warnSSH(side, "command_line", "the sshd that listens, process %d, was started with a %s of its own, which beats the files", p.PID, k)
 		}
 	}

@@ -56,6 +56,9 @@ type SSHSide struct {
 	Warnings []calc.Warning `json:"warnings"`
 }
 
+// NotReloaded is the ID of the warning that sshd has not read its files as they are.
+const NotReloaded = "not_reloaded"
+
 // SSHPath is whether an idle session survives a middlebox. Refresh null: it sends
 // nothing that counts there.
 type SSHPath struct {
@@ -115,6 +118,9 @@ func (d SSH) table(w *bufio.Writer, s Style) {
 		d.Server.page(w, s, "sshd", "ClientAlive", "client")
 	}
 	switch {
+	case d.Client != nil && d.Server != nil && slices.ContainsFunc(d.Server.Warnings, func(w calc.Warning) bool { return w.ID == NotReloaded }):
+		fmt.Fprintln(w)
+		wrap(w, s, "", "Both hold for new connections, those of sshd once it has read its files: one that is there already keeps what it began with.")
 	case d.Client != nil && d.Server != nil:
 		fmt.Fprintln(w)
 		wrap(w, s, "", "Both hold for new connections: one that is there already keeps what it began with.")

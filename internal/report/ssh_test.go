@@ -18,6 +18,8 @@ func TestSSH(t *testing.T) {
 	off := NewSSHSide(calc.SSH{Side: calc.SSHServer, CountMax: 3}, "")
 	off.Approximate = true
 	off.Warnings = []calc.Warning{{ID: "nothing_detects", Text: "neither is on"}}
+	stale := NewSSHSide(calc.SSH{Side: calc.SSHServer, CountMax: 3}, "")
+	stale.Warnings = []calc.Warning{{ID: NotReloaded, Text: "the sshd that listens has not read them"}}
 	left := NewSSHSide(calc.SSH{Side: calc.SSHClient, CountMax: 3, TCPKeepAlive: true}, "")
 	var none []SSHFile
 	file := func(kind, format, path, session string) SSHFile {
@@ -74,6 +76,7 @@ func TestSSH(t *testing.T) {
 
 		"doubtful": {Schema: "tcpka/ssh/v1", Session: &SSHSession{Client: "a", Server: "b", Survives: new(Seconds(s(60))), SurvivesBy: new("ssh"), Warnings: []calc.Warning{{ID: "session_values_not_sure", Text: "it has changed"}}}},
 
+		"stale":   {Schema: "tcpka/ssh/v1", Client: &client, Server: &stale},
 		"both":    {Schema: "tcpka/ssh/v1", Destination: new("web1\x1b"), Client: &client, Server: &off},
 		"unknown": {Schema: "tcpka/ssh/v1", Client: &left, Server: new(UnknownSSHSide("sshd: /etc/ssh/sshd_config: permission denied"))},
 	} {
