@@ -14,6 +14,7 @@ package launch
 
 import (
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
@@ -34,7 +35,13 @@ type Group struct {
 
 // New makes a group. Its connections have keepalive on, unless change.Enabled is
 // false, and the values of change; a nil value is left to the sysctl. What a
-// program sets on a socket itself, before or after it is connected, wins.
+// program sets on a socket itself, before or after it is connected, wins; a value
+// that the kernel refuses is not set.
+//
+// The subflows of an MPTCP connection get the values, and the MPTCP socket, which
+// is what the program sees, does not say so. What the program sets on that wins,
+// before it is connected from Linux 5.19 on, with CAP_PERFMON and a kernel that
+// has type information (BTF).
 //
 // With force it does not: the program's setsockopt for an option that New was
 // given, SO_KEEPALIVE included, is answered with success and not done. Options
@@ -78,26 +85,30 @@ func New(change keepalive.Change, force bool) (*Group, error) {
 // some processors.
 func options(c keepalive.Change) []bpf.Option {
 	var list []bpf.Option
-	add := func(level, name int, value int64) {
-		list = append(list, bpf.Option{Level: int32(level), Name: int32(name), Value: int32(value)})
+	add := func(level, name int, value, least, most int64) {
+		list = append(list, bpf.Option{
+			Level: int32(level), Name: int32(name), Value: int32(value), Min: int32(least), Max: int32(most),
+		})
 	}
+	s := keepalive.Socket()
 	if c.Intvl != nil {
-		add(unix.SOL_TCP, unix.TCP_KEEPINTVL, int64(*c.Intvl/time.Second))
+		add(unix.SOL_TCP, unix.TCP_KEEPINTVL, int64(*c.Intvl/time.Second), int64(s.TimeMin/time.Second), int64(s.TimeMax/time.Second))
 	}
 	if c.Probes != nil {
-		add(unix.SOL_TCP, unix.TCP_KEEPCNT, int64(*c.Probes))
+		add(unix.SOL_TCP, unix.TCP_KEEPCNT, int64(*c.Probes), int64(s.ProbesMin), int64(s.ProbesMax))
 	}
 	if c.UserTimeout != nil {
-		add(unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int64(*c.UserTimeout/time.Millisecond))
+		add(unix.SOL_TCP, unix.TCP_USER_TIMEOUT, int64(*c.UserTimeout/time.Millisecond),
+			int64(s.UserTimeoutMin/time.Millisecond), int64(s.UserTimeoutMax/time.Millisecond))
 	}
 	if c.Time != nil {
-		add(unix.SOL_TCP, unix.TCP_KEEPIDLE, int64(*c.Time/time.Second))
+		add(unix.SOL_TCP, unix.TCP_KEEPIDLE, int64(*c.Time/time.Second), int64(s.TimeMin/time.Second), int64(s.TimeMax/time.Second))
 	}
 	on := int64(1)
 	if c.Enabled != nil && !*c.Enabled {
 		on = 0
 	}
-	add(unix.SOL_SOCKET, unix.SO_KEEPALIVE, on)
+	add(unix.SOL_SOCKET, unix.SO_KEEPALIVE, on, math.MinInt32, math.MaxInt32) // any int is a switch
 	return list
 }
 

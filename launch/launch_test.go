@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -97,6 +98,14 @@ func TestRootConnectionsAreGivenKeepalive(t *testing.T) {
 				"0 33 75 8 4000", "1 33 5 3 4000", all},
 			{"a program that says no before connect and listen", given(), "off-before",
 				kernel, "0 45 5 3 10000", all},
+			{"the least values", given(), "least-before",
+				"0 1 1 1 0", "1 1 1 1 0", all},
+			{"the largest values", given(), "most-before",
+				"0 32767 32767 127 2147483647", "1 32767 32767 127 2147483647", all},
+			{"what the kernel refuses is not set by the program", given(), "refused-before",
+				kernel, all, all},
+			{"any int but 0 switches keepalive on", keepalive.Change{Enabled: new(false)}, "odd-before",
+				"1 7200 75 8 0", "1 7200 75 8 0", "0 7200 75 8 0"},
 			{"a program that sets values on connections", given(), "after",
 				"0 7200 7 8 0", "0 45 7 3 10000", all},
 			{"keepalive can be forced off, too", keepalive.Change{Enabled: new(false)}, "go",
@@ -116,6 +125,84 @@ func TestRootConnectionsAreGivenKeepalive(t *testing.T) {
 					t.Errorf("%s, %s: connecting and accepting side\n got %q\nwant %q", row.name, mode.name, got, want)
 				}
 			}
+		}
+	})
+}
+
+// A program sets its options on the MPTCP socket, the group on the connections
+// below it.
+func TestRootMPTCP(t *testing.T) {
+	t.Parallel()
+	nstest.RunRoot(t, func(t *testing.T) {
+		nstest.Cgroup(t)
+		nstest.Program(t, "ss")
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+		if err != nil {
+			nstest.Missing(t, "needs MPTCP")
+		}
+		defer unix.Close(fd)
+		hasTime := unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_KEEPIDLE, 1) == nil
+		change := keepalive.Change{Time: new(166*time.Minute + 59*time.Second), UserTimeout: new(time.Hour)}
+		const (
+			none  = "2 ends: "
+			given = "2 ends: 166min 166min"
+			own   = "2 ends: 333min 333min"
+			one   = "2 ends: 166min 333min" // the other end is plain TCP, and has the time
+			user  = ", user timeout 3600000"
+		)
+		plain, forced := newGroup(t, change, false), newGroup(t, change, true)
+		for _, row := range []struct {
+			name, role string
+			want       string
+			older      string // where MPTCP has no time: before Linux 6.10 and its backports
+		}{
+			{"a program that says nothing", "mptcp", given, given},
+			{"a program that sets a time", "mptcp-time", own, given},
+			{"a program that says no", "mptcp-off", none, none},
+			{"a time, and the server does not speak MPTCP", "from-mptcp-time", own + user, one + user},
+			{"a time, and the client does not speak MPTCP", "to-mptcp-time", own + user, one + user},
+			{"no, and the client does not speak MPTCP", "to-mptcp-off", none + user, none + user},
+			{"a user timeout, which an MPTCP listener refuses", "to-mptcp-user", given + user, given + user},
+		} {
+			want := row.want
+			if !hasTime {
+				want = row.older
+			}
+			if got := output(t, plain, role(row.role)); got != want {
+				t.Errorf("%s: got %q, want %q", row.name, got, want)
+			}
+			if got := output(t, forced, role(row.role)); strings.TrimSuffix(got, user) != given {
+				t.Errorf("%s, forced: got %q, want %q", row.name, got, given)
+			}
+		}
+	})
+}
+
+// The helper that finds MPTCP sockets wants CAP_PERFMON, and nothing else does.
+func TestRootWithCapBPFAndCapNetAdminOnly(t *testing.T) {
+	t.Parallel()
+	nstest.RunRoot(t, func(t *testing.T) {
+		nstest.Cgroup(t)
+		runtime.LockOSThread()
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var had [2]unix.CapUserData
+		if err := unix.Capget(&header, &had[0]); err != nil {
+			t.Fatal(err)
+		}
+		has := had
+		has[0].Effective = 1 << unix.CAP_NET_ADMIN
+		has[1].Effective = 1 << (unix.CAP_BPF - 32)
+		if err := unix.Capset(&header, &has[0]); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Capset(&header, &had[0]); err != nil {
+				t.Fatal(err)
+			}
+			runtime.UnlockOSThread()
+		})
+		if got := output(t, newGroup(t, given(), false), role("before")); got != "1 33 5 3 4000\n1 33 5 3 4000" {
+			t.Errorf("got %q", got)
 		}
 	})
 }

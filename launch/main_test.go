@@ -1,10 +1,17 @@
 package launch
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -55,6 +62,40 @@ var roles = map[string]func() error{
 		set := control(option{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0})
 		return pair("127.0.0.1:0", net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set})
 	},
+
+	// The ends of the ranges, and beyond them.
+	"least-before": func() error {
+		set := control(option{unix.SOL_TCP, unix.TCP_KEEPIDLE, 1}, option{unix.SOL_TCP, unix.TCP_KEEPINTVL, 1},
+			option{unix.SOL_TCP, unix.TCP_KEEPCNT, 1}, option{unix.SOL_TCP, unix.TCP_USER_TIMEOUT, 0})
+		return pair("127.0.0.1:0", net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set})
+	},
+	"most-before": func() error {
+		set := control(option{unix.SOL_TCP, unix.TCP_KEEPIDLE, 32767}, option{unix.SOL_TCP, unix.TCP_KEEPINTVL, 32767},
+			option{unix.SOL_TCP, unix.TCP_KEEPCNT, 127}, option{unix.SOL_TCP, unix.TCP_USER_TIMEOUT, math.MaxInt32})
+		return pair("127.0.0.1:0", net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set})
+	},
+	"refused-before": func() error {
+		set := func(_, _ string, c syscall.RawConn) error {
+			return errors.Join(refused(c, unix.SOL_TCP, unix.TCP_KEEPIDLE, 0), refused(c, unix.SOL_TCP, unix.TCP_KEEPIDLE, 32768),
+				refused(c, unix.SOL_TCP, unix.TCP_KEEPINTVL, 40000), refused(c, unix.SOL_TCP, unix.TCP_KEEPINTVL, -1),
+				refused(c, unix.SOL_TCP, unix.TCP_KEEPCNT, 128), refused(c, unix.SOL_TCP, unix.TCP_KEEPCNT, 0),
+				refused(c, unix.SOL_TCP, unix.TCP_USER_TIMEOUT, -1), refusedShort(c))
+		}
+		return pair("127.0.0.1:0", net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set})
+	},
+	"odd-before": func() error {
+		set := control(option{unix.SOL_SOCKET, unix.SO_KEEPALIVE, -5})
+		return pair("127.0.0.1:0", net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set})
+	},
+
+	// MPTCP, at one end or both: see timers.
+	"mptcp":           func() error { return timers(true, true) },
+	"mptcp-time":      func() error { return timers(true, true, ownTime...) },
+	"mptcp-off":       func() error { return timers(true, true, ownOff) },
+	"from-mptcp-time": func() error { return timers(true, false, ownTime...) },
+	"to-mptcp-time":   func() error { return timers(false, true, ownTime...) },
+	"to-mptcp-off":    func() error { return timers(false, true, ownOff) },
+	"to-mptcp-user":   func() error { return timers(false, true, ownUser) },
 
 	// As Redis and PostgreSQL do: when the connection is there.
 	"after": func() error {
@@ -110,13 +151,101 @@ func pair(address string, d net.Dialer, lc net.ListenConfig, options ...option) 
 		if err := setAll(raw, options); err != nil {
 			return err
 		}
-		var text string
-		if err := raw.Control(func(fd uintptr) { text, err = values(int(fd)) }); err != nil {
+		text, err := look(c)
+		if err != nil {
 			return err
 		}
 		fmt.Println(text)
 	}
-	return err
+	return nil
+}
+
+func look(c net.Conn) (text string, err error) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	cerr := raw.Control(func(fd uintptr) { text, err = values(int(fd)) })
+	return text, errors.Join(cerr, err)
+}
+
+// refused sets a value that the kernel refuses. With force the program is told
+// that it was set.
+func refused(c syscall.RawConn, level, name, value int) error {
+	err := setAll(c, []option{{level, name, value}})
+	if err == nil || err == unix.EINVAL {
+		return nil
+	}
+	return fmt.Errorf("%d of option %d: %w", value, name, err)
+}
+
+func refusedShort(c syscall.RawConn) (err error) {
+	cerr := c.Control(func(fd uintptr) {
+		if err = unix.SetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, "\x01"); err == unix.EINVAL {
+			err = nil
+		}
+	})
+	return errors.Join(err, cerr)
+}
+
+// ownTime is told from what the test gives by what ss prints of the timer, which
+// is minutes, the same for 59 s.
+var (
+	ownTime = []option{{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.SOL_TCP, unix.TCP_KEEPIDLE, 333*60 + 59}}
+	ownOff  = option{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0}
+	ownUser = option{unix.SOL_TCP, unix.TCP_USER_TIMEOUT, 4000}
+)
+
+// timers makes a connection whose ends may be MPTCP sockets, with options set
+// before connect and listen, and prints the keepalive timers, and the user
+// timeout of an accepted plain TCP connection. The owner of an MPTCP socket does
+// not see the values of the connections below it: ss does.
+func timers(dial, listen bool, options ...option) error {
+	set := func(_, _ string, c syscall.RawConn) error {
+		for _, o := range options {
+			// MPTCP has no user timeout, and in an older kernel no time.
+			if err := setAll(c, []option{o}); err != nil && err != unix.EOPNOTSUPP && err != unix.ENOPROTOOPT {
+				return err
+			}
+		}
+		return nil
+	}
+	d, lc := net.Dialer{KeepAlive: -1, Control: set}, net.ListenConfig{KeepAlive: -1, Control: set}
+	d.SetMultipathTCP(dial)
+	lc.SetMultipathTCP(listen)
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	connected, err := d.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	userTimeout := ""
+	if !dial || !listen { // accepted is plain TCP
+		text, err := look(accepted)
+		if err != nil {
+			return err
+		}
+		userTimeout = ", user timeout " + text[strings.LastIndexByte(text, ' ')+1:]
+	}
+	// By the port: those of an earlier program take a moment to close.
+	port := fmt.Sprintf(":%d", l.Addr().(*net.TCPAddr).Port)
+	out, err := exec.Command("ss", "-tnoH", "sport", port, "or", "dport", port).Output()
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, m := range regexp.MustCompile(`keepalive,(\w+)`).FindAllSubmatch(out, -1) {
+		found = append(found, string(m[1]))
+	}
+	slices.Sort(found)
+	fmt.Printf("%d ends: %s%s\n", bytes.Count(out, []byte("ESTAB")), strings.Join(found, " "), userTimeout)
+	return errors.Join(connected.Close(), accepted.Close())
 }
 
 // values are SO_KEEPALIVE, time, intvl, probes and user timeout, as the owner of

@@ -14,8 +14,15 @@ import (
 const maxOptions = 5
 
 // Option is a socket option to give to every connection, as the arguments of
-// setsockopt(2).
-type Option struct{ Level, Name, Value int32 }
+// setsockopt(2), and the range of values that the kernel takes for it: outside it,
+// what a program tries to set counts for nothing.
+type Option struct{ Level, Name, Value, Min, Max int32 }
+
+// entry is struct option in keepalive.c.
+type entry struct {
+	Option
+	Multipath uint32
+}
 
 // Programs are loaded and do nothing yet.
 type Programs struct {
@@ -32,12 +39,30 @@ func Load(options []Option, force bool) (*Programs, error) {
 	if len(options) > maxOptions {
 		return nil, fmt.Errorf("%d options, at most %d", len(options), maxOptions)
 	}
+	p, err := load(options, force, true)
+	if _, refused := errors.AsType[*ebpf.VerifierError](err); refused {
+		// The helper that finds an MPTCP socket wants Linux 5.19, with type
+		// information and MPTCP, and CAP_PERFMON.
+		p, err = load(options, force, false)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load the BPF programs: %w", plain(err))
+	}
+	return p, nil
+}
+
+func load(options []Option, force, seeMultipath bool) (*Programs, error) {
 	spec, err := loadKeepalive()
 	if err != nil {
 		return nil, err
 	}
-	var table [maxOptions]Option
-	copy(table[:], options)
+	var table [maxOptions]entry
+	for i, o := range options {
+		table[i].Option = o
+		if multipathTakes(o) {
+			table[i].Multipath = 1
+		}
+	}
 	for name, value := range map[string]any{
 		keepaliveVarOptions: table,
 		keepaliveVarCount:   uint32(len(options)),
@@ -47,11 +72,27 @@ func Load(options []Option, force bool) (*Programs, error) {
 			return nil, err
 		}
 	}
+	if !seeMultipath {
+		spec.Programs[keepaliveProgEstablished] = spec.Programs[keepaliveProgEstablishedTcp]
+	}
 	p := new(Programs)
 	if err := spec.LoadAndAssign(p, nil); err != nil {
-		return nil, fmt.Errorf("load the BPF programs: %w", plain(err))
+		return nil, err
 	}
 	return p, nil
+}
+
+// multipathTakes reports whether this kernel has the option on a socket of MPTCP:
+// not the user timeout, and of the others SO_KEEPALIVE alone before Linux 6.10 and
+// its backports.
+// Source: net/mptcp/sockopt.c, mptcp_setsockopt.
+func multipathTakes(o Option) bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.SetsockoptInt(fd, int(o.Level), int(o.Name), int(o.Value)) == nil
 }
 
 // plain puts the library's errors into the words that callers test for.

@@ -16,12 +16,13 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	keepaliveMapOwners       = "owners"
-	keepaliveProgEstablished = "established"
-	keepaliveProgSetsockopt  = "setsockopt"
-	keepaliveVarCount        = "count"
-	keepaliveVarForce        = "force"
-	keepaliveVarOptions      = "options"
+	keepaliveMapOwners          = "owners"
+	keepaliveProgEstablished    = "established"
+	keepaliveProgEstablishedTcp = "established_tcp"
+	keepaliveProgSetsockopt     = "setsockopt"
+	keepaliveVarCount           = "count"
+	keepaliveVarForce           = "force"
+	keepaliveVarOptions         = "options"
 )
 
 // loadKeepalive returns the embedded CollectionSpec for keepalive.
@@ -66,8 +67,9 @@ type keepaliveSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type keepaliveProgramSpecs struct {
-	Established *ebpf.ProgramSpec `ebpf:"established"`
-	Setsockopt  *ebpf.ProgramSpec `ebpf:"setsockopt"`
+	Established    *ebpf.ProgramSpec `ebpf:"established"`
+	EstablishedTcp *ebpf.ProgramSpec `ebpf:"established_tcp"`
+	Setsockopt     *ebpf.ProgramSpec `ebpf:"setsockopt"`
 }
 
 // keepaliveMapSpecs contains maps before they are loaded into the kernel.
@@ -128,13 +130,15 @@ type keepaliveVariables struct {
 //
 // It can be passed to loadKeepaliveObjects or ebpf.CollectionSpec.LoadAndAssign.
 type keepalivePrograms struct {
-	Established *ebpf.Program `ebpf:"established"`
-	Setsockopt  *ebpf.Program `ebpf:"setsockopt"`
+	Established    *ebpf.Program `ebpf:"established"`
+	EstablishedTcp *ebpf.Program `ebpf:"established_tcp"`
+	Setsockopt     *ebpf.Program `ebpf:"setsockopt"`
 }
 
 func (p *keepalivePrograms) Close() error {
 	return _KeepaliveClose(
 		p.Established,
+		p.EstablishedTcp,
 		p.Setsockopt,
 	)
 }

@@ -26,6 +26,7 @@ typedef long long __s64;
 
 #define BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB 4
 #define BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB 5
+#define BPF_SOCK_OPS_TCP_LISTEN_CB 11
 
 struct bpf_sock {
 	__u32 bound_dev_if;
