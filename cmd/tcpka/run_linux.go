@@ -31,9 +31,11 @@ func (s *session) runCommand() *cli.Command {
 		ArgsUsage: commandLine,
 		Description: `Starts CMD with keepalive on for every TCP connection that it and its children
 make or accept, statically linked programs included. Values that are not given
-are left to the sysctls. What CMD sets on a socket itself wins; with --force it
-does not, and CMD is told that it did: a Go program, for example, sets 15 s, 15 s
-and 9 on every connection. Options that are not given stay CMD's.
+are left to the sysctls. What CMD sets on a socket itself wins, unless the kernel
+refuses it; with --force it does not, and CMD is told that it did: a Go program,
+for example, sets 15 s, 15 s and 9 on every connection. Options that are not given
+stay CMD's. Connections of MPTCP: their subflows get the values, and CMD's
+getsockopt does not show them.
 
 Needs root; under sudo, CMD runs as the user who called it. tcpka stays as CMD's
 parent, and when it ends so does what it does for new connections: keep a server
