@@ -90,7 +90,7 @@ func (ck *checker) connections(v *view) error {
 				}
 			}
 			ck.connection(v, s)
-		case mightMatch(ck.filter, s):
+		case ck.uncalled == "" && mightMatch(ck.filter, s):
 			v.sockets++
 			ck.doc.Checked.Sockets++
 			ck.unseen(v, s, "whether the filter means them")
