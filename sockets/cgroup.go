@@ -26,11 +26,23 @@ func (c *cgroupPaths) path(id uint64) string {
 	if id == 0 {
 		return ""
 	}
+	c.load()
+	return c.paths[id]
+}
+
+// unknown is why path finds nothing of a socket.
+func (c *cgroupPaths) unknown() string {
+	if c.load(); len(c.paths) == 0 {
+		return "no cgroup v2 is mounted here, which has the paths of cgroups"
+	}
+	return "their cgroups were removed, are outside this cgroup namespace, or the kernel does not tell them"
+}
+
+func (c *cgroupPaths) load() {
 	if c.paths == nil {
 		c.paths = map[uint64]string{}
 		c.walk()
 	}
-	return c.paths[id]
 }
 
 func (c *cgroupPaths) walk() {
@@ -45,8 +57,9 @@ func (c *cgroupPaths) walk() {
 			root = m // the last one is on top
 		}
 	}
-	if root == "" {
-		return
+	var on unix.Statfs_t
+	if root == "" || unix.Statfs(root, &on) != nil || int64(on.Type) != unix.CGROUP2_SUPER_MAGIC {
+		return // nothing is mounted, or something else on top
 	}
 	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {

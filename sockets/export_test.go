@@ -12,3 +12,5 @@ func AsBeforeLinux617() (*Shared, error) {
 	it.Once = false
 	return &Shared{iterators: it}, nil
 }
+
+var Cgroup2Mount = cgroup2Mount

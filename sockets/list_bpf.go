@@ -52,8 +52,11 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 	if join.ownerless > 0 {
 		report.Incomplete = append(report.Incomplete, Gap{What: "the owners", Sockets: join.ownerless, Why: notSeen})
 	}
-	if join.undecided > 0 {
-		report.Incomplete = append(report.Incomplete, Gap{What: Undecided, Sockets: join.undecided, Why: notSeen})
+	if n := join.leftOut[byOwners]; n > 0 {
+		report.Incomplete = append(report.Incomplete, Gap{What: Undecided, Sockets: n, Why: notSeen})
+	}
+	if n := join.leftOut[byCgroup]; n > 0 {
+		report.Incomplete = append(report.Incomplete, Gap{What: Undecided, Sockets: n, Why: join.visitor.cgroups.unknown()})
 	}
 	return report, nil
 }
@@ -99,9 +102,9 @@ type joiner struct {
 	table     *ownerTable
 	visitor   visitor
 	recent    recentCookies
-	socket    Socket // of the row at hand
-	ownerless int    // of those that are listed
-	undecided int    // and of those that are not, for want of an owner
+	socket    Socket        // of the row at hand
+	ownerless int           // of those that are listed
+	leftOut   [unknowns]int // of those that are not, by what the filter goes by
 }
 
 func (j *joiner) row(r *bpf.Row) error {
@@ -134,12 +137,12 @@ func (j *joiner) untilWhole(it *bpf.Iterators, first *walk) error {
 func (j *joiner) join(s *Socket) error {
 	s.Owners = j.table.find(s.Owners[:0], s.Inode)
 	listed, err := j.visitor.socket(s)
-	if s.Inode != 0 && len(s.Owners) == 0 {
-		if f := &j.visitor.query.Filter; listed {
-			j.ownerless++
-		} else if f.undecided(s, f.anyOwner()) == byOwners {
-			j.undecided++
-		}
+	f, ownerless := &j.visitor.query.Filter, s.Inode != 0 && len(s.Owners) == 0
+	switch {
+	case listed && ownerless:
+		j.ownerless++
+	case !listed && s.hasKeepalive() && (ownerless || len(f.Cgroups) > 0 && s.Cgroup == ""):
+		j.leftOut[f.undecided(s, f.anyOwner())]++
 	}
 	return err
 }

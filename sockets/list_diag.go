@@ -54,6 +54,9 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 		return report, err
 	}
 	missing.unreadable, missing.denied, missing.old = len(hidden), borrow.denied, borrow.old
+	if missing.leftOut[byCgroup] > 0 {
+		missing.cgroups = v.cgroups.unknown()
+	}
 	report.Incomplete = missing.gaps()
 	return report, nil
 }
@@ -61,12 +64,14 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 // missing counts the sockets of which something is not known, and says why.
 type missing struct {
 	owners, values, keepalive, origins int
-	leftOut                            [4]int // by what the filter goes by; the first is nothing
+	leftOut                            [unknowns]int // by what the filter goes by; the first is nothing
 
 	noFile     int  // of those without values, the ones without a file
 	unreadable int  // processes whose descriptors cannot be read
 	denied     int  // sockets that no owner may lend
 	old        bool // no owner can: the kernel has no pidfd_getfd
+
+	cgroups string // why those of sockets that were left out are not known
 }
 
 func (m missing) gaps() []Gap {
@@ -109,6 +114,7 @@ func (m missing) gaps() []Gap {
 	}
 	gap(Undecided, m.leftOut[byKeepalive], "neither the values nor the timer tell whether keepalive is on", remedy)
 	gap(Undecided, m.leftOut[byOrigin], "no interface but BPF shows the origin of values", byBPF)
+	gap(Undecided, m.leftOut[byCgroup], m.cgroups, "")
 	return gaps
 }
 

@@ -1,6 +1,7 @@
 package sockets_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"slices"
@@ -497,4 +498,41 @@ func TestRootCgroup(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestRootNoCgroupIsMounted(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) { noCgroup(t, byKernel, byDiag) })
+}
+
+func TestNoCgroupIsMounted(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) { noCgroup(t, byDiag) })
+}
+
+// Where the paths of cgroups cannot be had, no socket is said to be in none of them.
+func noCgroup(t *testing.T, readers ...sockets.Query) {
+	info, err := os.ReadFile("/proc/thread-self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(info) {
+		if at := sockets.Cgroup2Mount(line); at != "" {
+			if err := unix.Mount("none", at, "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, at := listener(t, unix.AF_INET, 0)
+	port := addrPort(t, at).Port()
+	for _, q := range readers {
+		q.Filter = sockets.Filter{States: sockets.AllStates, Cgroups: []string{"/"}, Ports: []uint16{port}}
+		l := list(t, q)
+		want := sockets.Gap{What: sockets.Undecided, Sockets: 1, Why: "no cgroup v2 is mounted here, which has the paths of cgroups"}
+		if len(l.sockets) != 0 || !slices.Equal(l.report.Incomplete, []sockets.Gap{want}) {
+			t.Errorf("%v: %d sockets, %v", q.Source, len(l.sockets), l.report.Incomplete)
+		}
+		q.Filter.Ports[0]++
+		if l := list(t, q); len(l.report.Incomplete) != 0 {
+			t.Errorf("%v: of another port: %v", q.Source, l.report.Incomplete)
+		}
+	}
 }

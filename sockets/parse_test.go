@@ -457,12 +457,12 @@ func TestGaps(t *testing.T) {
 			{"the keepalive values", 2, "their owners are not known", walk},
 			{"whether keepalive is on", 1, "neither the values nor the timer tell", walk},
 		}},
-		{"left out", missing{leftOut: [4]int{byNothing: 9, byOwners: 1, byKeepalive: 2, byOrigin: 3}}, []Gap{
+		{"left out", missing{leftOut: [unknowns]int{byNothing: 9, byOwners: 1, byKeepalive: 2, byOrigin: 3}}, []Gap{
 			{Undecided, 1, notSeen, ""},
 			{Undecided, 2, "neither the values nor the timer tell whether keepalive is on", byBPF},
 			{Undecided, 3, "no interface but BPF shows the origin of values", byBPF},
 		}},
-		{"left out where processes cannot be looked into", missing{leftOut: [4]int{byOwners: 1}, unreadable: 1}, []Gap{
+		{"left out where processes cannot be looked into", missing{leftOut: [unknowns]int{byOwners: 1}, unreadable: 1}, []Gap{
 			{Undecided, 1, "the descriptors of other users' processes cannot be read", walk},
 		}},
 		{"origins", missing{origins: 1}, []Gap{{"the origin of values that equal the sysctl", 1, "no interface but BPF shows it", byBPF}}},

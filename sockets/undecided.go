@@ -37,6 +37,8 @@ const (
 	byOwners
 	byKeepalive
 	byOrigin
+	byCgroup
+	unknowns // how many there are
 )
 
 // undecided says what is not known of a socket that Match does not want, and would
@@ -48,6 +50,9 @@ func (f *Filter) undecided(s *Socket, u unseen) (by unknown) {
 	}
 	if f.Keepalive != Unknown && s.Keepalive == Unknown {
 		by, possible.Keepalive = byKeepalive, Unknown
+	}
+	if len(f.Cgroups) > 0 && s.Cgroup == "" {
+		by, possible.Cgroups = byCgroup, nil
 	}
 	if len(s.Owners) == 0 && s.Inode != 0 && (u.pid || u.comm) {
 		by = byOwners

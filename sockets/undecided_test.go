@@ -9,6 +9,7 @@ func TestWhatAFilterCannotDecide(t *testing.T) {
 	nobodys := Socket{State: Established, Inode: 1, Keepalive: On}
 	mine := Socket{State: Established, Inode: 1, Keepalive: Unknown, Owners: []Owner{{PID: 5, Comm: "mine"}}}
 	known := Socket{State: Established, Inode: 1, Keepalive: Off, TimeFrom: FromSysctl, IntvlFrom: FromSysctl, ProbesFrom: FromSysctl}
+	inCgroup := Socket{State: Established, Inode: 1, Cgroup: "/a", Owners: []Owner{{PID: 5, Comm: "mine"}}}
 	for _, row := range []struct {
 		name   string
 		filter Filter
@@ -30,6 +31,9 @@ func TestWhatAFilterCannotDecide(t *testing.T) {
 		{"the switch", Filter{Keepalive: On}, mine, unseen{}, byKeepalive},
 		{"the other switch", Filter{Keepalive: On}, known, unseen{}, byNothing},
 		{"the origin", Filter{Origin: FromSysctl}, mine, unseen{}, byOrigin},
+		{"the cgroup", Filter{Cgroups: []string{"/"}}, mine, unseen{}, byCgroup},
+		{"another cgroup", Filter{Cgroups: []string{"/b"}}, inCgroup, unseen{}, byNothing},
+		{"the cgroup, and another port anyway", Filter{Cgroups: []string{"/"}, Ports: []uint16{1}}, mine, unseen{}, byNothing},
 		{"the other origin", Filter{Origin: FromSocket}, known, unseen{}, byNothing},
 	} {
 		if row.filter.Match(&row.socket) {
