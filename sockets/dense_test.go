@@ -37,6 +37,7 @@ func churn(t *testing.T) (stop func()) {
 	quit := make(chan struct{})
 	var all sync.WaitGroup
 	for range 2 {
+		at := *at.(*unix.SockaddrInet4) // Connect writes in it
 		all.Go(func() {
 			err := nstest.OnThread(func() error {
 				if err := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -47,7 +48,7 @@ func churn(t *testing.T) (stop func()) {
 					case <-quit:
 						return nil
 					default:
-						connectOnce(fd, at)
+						connectOnce(fd, &at)
 					}
 				}
 			})
