@@ -74,6 +74,10 @@ type Endpoint struct {
 	FD     int    `json:"fd"`
 	Local  string `json:"local,omitempty"` // 10.0.0.5:22, [::1]:22
 	Remote string `json:"remote,omitempty"`
+
+	// MPTCP is the inode of an MPTCP socket, 0 of others: what was set on the subflow
+	// with the cookie is the connection's, whose subflows share the inode, and come and go.
+	MPTCP uint32 `json:"mptcp_inode,omitempty"`
 }
 
 // Entry is one command.

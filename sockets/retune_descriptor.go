@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -62,7 +63,7 @@ func (d *descriptors) duplicate(fd int, o *Outcome) error {
 		return nil
 	}
 	*o = Outcome{Target: o.Target, Way: ByDescriptor}
-	d.change(fd, o)
+	d.change(fd, mptcp, o)
 	if mptcp {
 		if d.mptcp == nil {
 			d.mptcp = map[uint32]Outcome{}
@@ -97,13 +98,12 @@ func identify(fd int, t *Target) (mptcp bool, err error) {
 }
 
 // change does to the descriptor what the target wants.
-func (d *descriptors) change(fd int, o *Outcome) {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		o.Result, o.Err = Failed, fmt.Errorf("get TCP_INFO: %w", err)
+func (d *descriptors) change(fd int, mptcp bool, o *Outcome) {
+	var err error
+	if o.State, err = d.state(fd, mptcp); err != nil {
+		o.Result, o.Err = Failed, err
 		return
 	}
-	o.State = State(info.State)
 	if o.Before, err = d.values(fd, Values{}); err != nil {
 		o.Result, o.Err = Failed, err
 		return
@@ -131,6 +131,48 @@ func (d *descriptors) change(fd int, o *Outcome) {
 	if err == nil {
 		o.verify()
 	}
+}
+
+// state is that of a TCP socket, or of one of the subflows of an MPTCP socket: one that
+// can be changed, if there is such. TCP_INFO is of the first that the connection had,
+// also where that was closed. Source: net/mptcp/sockopt.c, mptcp_getsockopt_first_sf_only.
+func (d *descriptors) state(fd int, mptcp bool) (State, error) {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, fmt.Errorf("get TCP_INFO: %w", err)
+	}
+	if first := State(info.State); !mptcp || d.query.eligible().Has(first) {
+		return first, nil
+	}
+	for _, s := range subflowStates(fd) {
+		if d.query.eligible().Has(s) {
+			return s, nil
+		}
+	}
+	return State(info.State), nil
+}
+
+// subflowStates are the states of the subflows of an MPTCP socket; none before Linux
+// 5.16. Source: include/uapi/linux/mptcp.h, MPTCP_TCPINFO and mptcp_subflow_data;
+// tcpi_state is the first byte of tcp_info.
+func subflowStates(fd int) []State {
+	const tcpInfo = 2      // MPTCP_TCPINFO
+	const maxSubflows = 64 // the kernel's path manager makes up to 8, a daemon may make more
+	data := struct {
+		sizeHead, subflows, sizeKernel, sizeUser uint32
+		infos                                    [maxSubflows][8]byte
+	}{sizeHead: 16, sizeUser: 8}
+	size := uint32(unsafe.Sizeof(data))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_MPTCP, tcpInfo,
+		uintptr(unsafe.Pointer(&data)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return nil
+	}
+	var states []State
+	for i := range min(data.subflows, maxSubflows) {
+		states = append(states, State(data.infos[i][0]))
+	}
+	return states
 }
 
 // steps lists what to set, or ends the outcome if there is nothing to set on

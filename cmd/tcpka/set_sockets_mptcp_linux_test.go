@@ -109,7 +109,7 @@ func (m *twoPaths) await(from ...string) {
 // values are those of the subflow with a local address.
 func (m *twoPaths) values(addr string) (s sockets.Socket) {
 	m.t.Helper()
-	f := sockets.Filter{States: sockets.AllStates, Local: []sockets.Endpoint{{Prefix: netip.MustParsePrefix(addr + "/32")}}}
+	f := sockets.Filter{States: sockets.StatesOf(sockets.Established), Local: []sockets.Endpoint{{Prefix: netip.MustParsePrefix(addr + "/32")}}}
 	if _, err := sockets.List(sockets.Query{Filter: f}, func(found *sockets.Socket) error { s = *found; return nil }); err != nil {
 		m.t.Fatal(err)
 	}
@@ -163,6 +163,80 @@ func TestSetSocketsShowsAllSubflows(t *testing.T) {
 		text, _ = tcpkaProcess(t, 0, append(set, "-n", "--json")...)
 		if a := decode(t, text); a.Sockets["found"] != 2 || warned(text) {
 			t.Errorf("both: %+v\n%s", a.Sockets, text)
+		}
+	})
+}
+
+// replace has the connection go on by a subflow that it did not have before.
+func (m *twoPaths) replace() {
+	m.t.Helper()
+	m.ip("mptcp", "endpoint", "delete", "id", "0", "10.9.0.1") // the first subflow
+	m.await("10.9.0.2")
+	m.ip("mptcp", "endpoint", "add", "10.9.0.1", "subflow", "id", "1")
+	m.await("10.9.0.1", "10.9.0.2")
+	m.ip("mptcp", "endpoint", "delete", "id", "2")
+	m.await("10.9.0.1")
+}
+
+// Subflows come and go, and the connection has what was set on those that it had: it is
+// changed and taken back by those that it has now.
+func TestUndoFindsAnMPTCPConnectionByItsOtherSubflows(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		m := newTwoPaths(t)
+		set := []string{"set", "sockets", "--remote", "10.9.0.3", "--on", "--time", "60", "--yes", "--json"}
+		tcpkaProcess(t, 0, set...)
+		m.replace()
+		want(t, "set", m.client, options{1, 60, 75, 9, 0})
+		text, _ := tcpkaProcess(t, 3, "undo", "--json")
+		a := decode(t, text)
+		if !slices.Equal(a.Notes, []string{"2 subflows were closed since, of MPTCP connections that have others"}) || len(a.Changes) != 2 || a.Partly {
+			t.Errorf("undo: %s", text)
+		}
+		want(t, "taken back", m.client, kernelsOwn)
+		if s := m.values("10.9.0.1"); s.Keepalive != sockets.Off || s.Time != 2*time.Hour {
+			t.Errorf("subflow %+v", s)
+		}
+
+		// What someone has changed since is not touched, whatever subflow has it.
+		text, _ = tcpkaProcess(t, 0, set...)
+		if a := decode(t, text); a.Sockets["changed"] != 1 {
+			t.Errorf("set: %s", text)
+		}
+		options{0, 77, 0, 0, 0}.give(t, m.client)
+		m.ip("mptcp", "endpoint", "add", "10.9.0.2", "subflow", "id", "2")
+		m.await("10.9.0.1", "10.9.0.2")
+		m.ip("mptcp", "endpoint", "delete", "id", "1")
+		m.await("10.9.0.2")
+		text, _ = tcpkaProcess(t, 1, "undo", "--json")
+		if a := decode(t, text); len(a.Left) != 1 || !strings.Contains(a.Left[0], "someone has changed it since") || !a.Partly {
+			t.Errorf("undo: %s", text)
+		}
+		want(t, "changed since", m.client, options{1, 77, 75, 9, 0})
+	})
+}
+
+// An MPTCP connection that has lost its subflows is not closed: its program holds it, and
+// what was set stays to be undone until it does not.
+func TestUndoKeepsAnMPTCPConnectionWithoutSubflows(t *testing.T) {
+	bothRooms(t, func(t *testing.T) {
+		m := newTwoPaths(t)
+		tcpkaProcess(t, 0, "set", "sockets", "--remote", "10.9.0.3", "--on", "--time", "60", "--yes")
+		m.ip("mptcp", "endpoint", "delete", "id", "2")
+		m.ip("mptcp", "endpoint", "delete", "id", "0", "10.9.0.1")
+		m.await()
+		text, stderr := tcpkaProcess(t, 1, "undo", "--json")
+		a := decode(t, text)
+		if !slices.Equal(a.Left, []string{"1 MPTCP connection has no subflow now, and a process holds it"}) || len(a.Notes) > 0 || !a.Partly {
+			t.Errorf("undo: %s", text)
+		}
+		if !strings.Contains(stderr, "what is left stays to be undone") {
+			t.Errorf("undo: %s", stderr)
+		}
+		want(t, "left", m.client, options{1, 60, 75, 9, 0})
+		unix.Close(m.client)
+		text, _ = tcpkaProcess(t, 0, "undo", "--json")
+		if a := decode(t, text); !slices.Equal(a.Notes, []string{"2 sockets were closed since"}) || len(a.Left) > 0 {
+			t.Errorf("undo, closed: %s", text)
 		}
 	})
 }

@@ -188,6 +188,9 @@ func (t *tuning) record(ns *journal.Netns) []journal.Change {
 	if len(t.Owners) > 0 {
 		e.PID, e.FD = t.Owners[0].PID, t.Owners[0].FD
 	}
+	if t.isMPTCP() {
+		e.MPTCP = t.Inode
+	}
 	var changes []journal.Change
 	for _, o := range socketOptions {
 		if want := o.wanted(t.change); want != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -17,7 +18,8 @@ import (
 
 // socketReversal gives sockets their old values back. A value that followed the
 // sysctl gets what that says now; it stays the socket's own, and is left in that
-// sense. Sockets are known by their cookies and nothing else.
+// sense. Sockets are known by their cookies, and an MPTCP connection, whose subflows
+// come and go, by the inode that they share.
 type socketReversal struct {
 	*undoing
 	rooms []*socketComeback
@@ -29,12 +31,40 @@ type socketComeback struct {
 	sysctl   keepalive.Settings
 	recorded map[uint64][]*journal.Change // by cookie
 	tunings  []*tuning                    // what is to be written
+	mptcp    map[uint32]*mptcpComeback    // by inode
 
 	seen, unseen int
+	resumed      int // subflows that were closed, of connections that have others
+	bare, held   int // MPTCP connections without a subflow, and their recorded subflows
 	ending       int // sockets in a state in which they are not changed
 	pinned       int // sockets with a value that was the sysctl's and stays their own
 	perhaps      int // those of which it is not known whether it was
 	refused      tally
+}
+
+// mptcpComeback is an MPTCP connection. What was set on its subflows was set on all, so
+// those that came later have it, too.
+type mptcpComeback struct {
+	missing map[uint64]bool   // cookies of its recorded subflows that were not found
+	changes []*journal.Change // of the first of those that were recorded
+	found   bool              // a subflow that can be changed
+	ending  bool              // another one
+}
+
+// mptcpOf are the MPTCP connections of recorded subflows.
+func mptcpOf(recorded map[uint64][]*journal.Change) map[uint32]*mptcpComeback {
+	connections := map[uint32]*mptcpComeback{}
+	for _, cookie := range slices.Sorted(maps.Keys(recorded)) {
+		inode := recorded[cookie][0].Endpoint.MPTCP
+		if inode == 0 {
+			continue
+		}
+		if connections[inode] == nil {
+			connections[inode] = &mptcpComeback{missing: map[uint64]bool{}, changes: recorded[cookie]}
+		}
+		connections[inode].missing[cookie] = true
+	}
+	return connections
 }
 
 func (r *socketReversal) survives(journal.Change) bool { return false }
@@ -93,7 +123,7 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Ch
 	if err != nil {
 		return err
 	}
-	b := &socketComeback{ns: h, recorded: recorded, refused: tally{}}
+	b := &socketComeback{ns: h, recorded: recorded, mptcp: mptcpOf(recorded), refused: tally{}}
 	r.rooms = append(r.rooms, b)
 	return h.Do(func() error {
 		snap, err := look(r.root)
@@ -105,6 +135,16 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Ch
 		var broken error
 		_, err = sockets.List(q, func(s *sockets.Socket) error {
 			changes, ok := recorded[s.Cookie]
+			if c := b.mptcp[s.Inode]; c != nil && (isMPTCP(s) || !s.ValuesKnown) {
+				delete(c.missing, s.Cookie)
+				changeable := tunable(true).Has(s.State)
+				c.found = c.found || changeable
+				c.ending = c.ending || !changeable
+				if !ok && changeable { // it came later
+					changes, ok = c.changes, true
+					recorded[s.Cookie] = changes
+				}
+			}
 			switch {
 			case !ok || s.Inode == 0: // another one, or what the kernel still has of one that was closed
 			case !tunable(true).Has(s.State):
@@ -114,8 +154,41 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Ch
 			}
 			return nil
 		})
-		return errors.Join(err, broken)
+		if err := errors.Join(err, broken); err != nil {
+			return err
+		}
+		return r.bare(b)
 	})
+}
+
+// bare looks what became of the MPTCP connections whose recorded subflows were closed.
+// One without any is not closed while a process holds it; nothing of it is listed, and
+// it stays to be undone.
+func (r *socketReversal) bare(b *socketComeback) error {
+	var inodes []uint32
+	for inode, c := range b.mptcp {
+		switch {
+		case c.found:
+			b.resumed += len(c.missing)
+		case !c.ending:
+			inodes = append(inodes, inode)
+		}
+	}
+	if len(inodes) == 0 {
+		return nil
+	}
+	owners, err := sockets.FindOwners(inodes...)
+	if err != nil {
+		return err
+	}
+	for inode := range owners {
+		for cookie := range b.mptcp[inode].missing {
+			r.keep(b.recorded[cookie]...)
+			b.held++
+		}
+		b.bare++
+	}
+	return nil
 }
 
 // add plans how a socket goes back, if it is as the command left it.
@@ -193,12 +266,14 @@ func parseOption(c *journal.Change) (o socketOption, old, set int, err error) {
 
 // explain says what is not taken back, and what need not be.
 func (r *socketReversal) explain() {
-	var gone, ending, pinned, perhaps, unseen int
+	var gone, resumed, bare, ending, pinned, perhaps, unseen int
 	for _, b := range r.rooms {
 		pinned += b.pinned
 		perhaps += b.perhaps
 		ending += b.ending
-		gone += len(b.recorded) - b.seen - b.ending
+		gone += len(b.recorded) - b.seen - b.ending - b.resumed - b.held
+		resumed += b.resumed
+		bare += b.bare
 		unseen += b.unseen
 		for _, line := range b.refused.lines() {
 			r.leave("%s", line)
@@ -216,6 +291,12 @@ func (r *socketReversal) explain() {
 	}
 	if ending > 0 {
 		r.leave("%s: such a connection is not changed any more, and keeps the values until it ends", some(ending, "1 socket, which was closed on this side", "%d sockets, which were closed on this side"))
+	}
+	if bare > 0 {
+		r.leave("%s", some(bare, "1 MPTCP connection has no subflow now, and a process holds it", "%d MPTCP connections have no subflow now, and processes hold them"))
+	}
+	if resumed > 0 {
+		r.note("%s closed since, of MPTCP connections that have others", some(resumed, "1 subflow was", "%d subflows were"))
 	}
 	if gone > 0 {
 		r.note("%s closed since", some(gone, "1 socket was", "%d sockets were"))
