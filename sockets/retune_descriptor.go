@@ -231,8 +231,8 @@ type step struct {
 func plan(now Values, c keepalive.Change, sysctl keepalive.Settings) []step {
 	var steps []step
 	add := func(option socketOption, value int) { steps = append(steps, step{option, value}) }
-	off := c.Enabled != nil && !*c.Enabled && now.Keepalive == On
-	if off {
+	// Off also where it is off: subflows of MPTCP can be on beside that, see launch.
+	if c.Enabled != nil && !*c.Enabled {
 		add(keepaliveOption, 0)
 	}
 	// A value that is the sysctl's may be from there.
