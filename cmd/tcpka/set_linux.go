@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -85,14 +86,22 @@ func (s *session) set(c *cli.Context) error {
 			} else {
 				p.nextBoot = p.unchangedBoot(ch)
 			}
-			if f, ok := errors.AsType[*failure](s.permission(p.refused)); ok {
-				s.notice("without --dry-run this would be refused: %v; %s", f, f.hint)
+			if p.refused != nil {
+				s.noticeRefused(p.refused)
 			}
 			shown = p
 			return p, nil
 		},
 		advise: func(err error) error { return s.advise(err, ch) },
 	})
+}
+
+// noticeRefused says of a dry run that more than that would need privilege.
+func (s *session) noticeRefused(err error) {
+	wet := &session{args: slices.DeleteFunc(slices.Clone(s.args), func(a string) bool { return a == "-n" || a == "--dry-run" })}
+	if f, ok := errors.AsType[*failure](wet.permission(err)); ok {
+		s.notice("without --dry-run this would be refused: %v; %s", f, f.hint)
+	}
 }
 
 func namespaces(n int) string {
