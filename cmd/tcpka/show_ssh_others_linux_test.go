@@ -7,10 +7,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
 )
@@ -68,10 +67,12 @@ func TestShowSSHHostileProcess(t *testing.T) {
 // has read.
 func TestRootShowSSHOfAnother(t *testing.T) {
 	nstest.RunRoot(t, func(t *testing.T) {
-		if err := unix.Mount("none", "/root", "tmpfs", 0, ""); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(os.Mkdir("/root/.ssh", 0o700), os.WriteFile("/root/.ssh/config", []byte("ServerAliveInterval 11\n"), 0o600)); err != nil {
+		furnish(t)
+		home := filepath.Join(room(t), "home")
+		dir, config := filepath.Join(home, ".ssh"), filepath.Join(home, ".ssh", "config")
+		passwd := "root:x:0:0::" + home + ":/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
+		if err := errors.Join(os.Chmod(filepath.Dir(home), 0o755), os.MkdirAll(dir, 0o700),
+			os.WriteFile(config, []byte("ServerAliveInterval 11\n"), 0o600), os.WriteFile("/etc/passwd", []byte(passwd), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		ssh := namedShell(t, `printf ssh >/proc/$$/comm; echo; read x`, "web1")
@@ -89,10 +90,10 @@ func TestRootShowSSHOfAnother(t *testing.T) {
 			}
 			return d.process(t, ssh.Process.Pid)
 		}
-		if p := look(); p.Unsure["ServerAliveInterval"] != "/root/.ssh/config may not be read" {
+		if p := look(); p.Unsure["ServerAliveInterval"] != config+" may not be read" {
 			t.Errorf("kept from others: %+v", p)
 		}
-		for path, mode := range map[string]os.FileMode{"/root": 0o755, "/root/.ssh": 0o755, "/root/.ssh/config": 0o644} {
+		for path, mode := range map[string]os.FileMode{home: 0o755, dir: 0o755, config: 0o644} {
 			if err := os.Chmod(path, mode); err != nil {
 				t.Fatal(err)
 			}
