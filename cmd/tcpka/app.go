@@ -74,7 +74,7 @@ func (s *session) app() *cli.App {
 		UsageText:                 "tcpka COMMAND [options]",
 		Version:                   version(),
 		Description:               description,
-		Commands:                  append(s.commands(), s.completionCommand()),
+		Commands:                  append(allCommands(s), completionCommand(s)),
 		Flags:                     append(outputFlags(), whereFlags()...),
 		Writer:                    s.stdout,
 		ErrWriter:                 s.stderr,
@@ -119,7 +119,7 @@ func (s *session) unite(commands []*cli.Command) {
 		case verbatim(c):
 			withErrors(c, func(_ *cli.Context, err error) error { return apart(err) })
 		case c.Name == "check":
-			withErrors(c, s.asPlugin)
+			withErrors(c, func(a0 *cli.Context, err error) error { return asPlugin(s, a0, err) })
 		}
 		s.unite(c.Subcommands)
 	}

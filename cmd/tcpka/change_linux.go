@@ -76,7 +76,7 @@ type job struct {
 }
 
 // change plans, asks, records, changes and answers.
-func (s *session) change(c *cli.Context, j job) error {
+func carry(s *session, c *cli.Context, j job) error {
 	p, err := j.gather()
 	if err != nil {
 		return err
@@ -84,9 +84,9 @@ func (s *session) change(c *cli.Context, j job) error {
 	if dryRun := givenBool(c, "dry-run"); dryRun || !p.anyChange() {
 		d := p.document()
 		d.DryRun = dryRun
-		return s.finish(c, p, d, p.failures())
+		return finish(s, c, p, d, p.failures())
 	}
-	shown, err := s.confirm(c, p)
+	shown, err := confirm(s, c, p)
 	if err != nil {
 		return err
 	}
@@ -108,24 +108,24 @@ func (s *session) change(c *cli.Context, j job) error {
 			return err
 		}
 		if !p.anyChange() {
-			return s.finish(c, p, p.document(), p.failures())
+			return finish(s, c, p, p.document(), p.failures())
 		}
 	}
-	id, err := s.carryOut(p, log)
+	id, err := carryOut(s, p, log)
 	if err != nil && !p.anyApplied() {
 		return j.advise(err)
 	}
 	d := p.document()
 	if id != "" {
-		d.Undo, d.UndoCommand = &id, s.undoCommandLine(c, id)
+		d.Undo, d.UndoCommand = &id, undoCommandLine(c, id)
 	}
 	d.AsShown = err == nil && shown != nil && s.style().Terminal && d.Fulfils(*shown)
-	return s.finish(c, p, d, err)
+	return finish(s, c, p, d, err)
 }
 
 // confirm asks before something is changed that is not only the caller's matter. It
 // returns the plan that it has shown; nil is that it need not ask.
-func (s *session) confirm(c *cli.Context, p planned) (shown *report.Set, err error) {
+func confirm(s *session, c *cli.Context, p planned) (shown *report.Set, err error) {
 	what := p.touches()
 	if what == "" || givenBool(c, "yes") {
 		return nil, nil
@@ -159,7 +159,7 @@ func openJournal(root rootfs.FS) (*journal.Journal, error) {
 
 // carryOut makes the changes between two records in the journal: what is about
 // to be done, and what was. Without a journal id is empty.
-func (s *session) carryOut(p planned, log *journal.Journal) (id string, err error) {
+func carryOut(s *session, p planned, log *journal.Journal) (id string, err error) {
 	changes, applied := p.record()
 	interrupted, release := holdSignals()
 	defer release()
@@ -196,7 +196,7 @@ func holdSignals() (interrupted <-chan os.Signal, release func()) {
 
 // finish renders the answer. err is what could not be done of it: exit 3, as
 // for what is written and not in force.
-func (s *session) finish(c *cli.Context, p planned, d report.Set, err error) error {
+func finish(s *session, c *cli.Context, p planned, d report.Set, err error) error {
 	if rerr := s.render(c, d); rerr != nil && d.Undo != nil {
 		return &failure{err: rerr, status: statusPartly, hint: "the change was made; to take it back: " + d.UndoCommand}
 	} else if rerr != nil {
@@ -227,7 +227,7 @@ func restHint(d report.Set, err error) string {
 }
 
 // undoCommandLine is what takes the command back, as it has to be typed.
-func (s *session) undoCommandLine(c *cli.Context, id string, flags ...string) string {
+func undoCommandLine(c *cli.Context, id string, flags ...string) string {
 	words := append(append([]string{"tcpka", "undo"}, flags...), id)
 	for _, name := range []string{"root", "file"} {
 		if value, ok := given(c, name); ok {

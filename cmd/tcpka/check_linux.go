@@ -18,7 +18,7 @@ import (
 	"github.com/tcpka/tcpka/sysctld"
 )
 
-func (s *session) checkCommand() *cli.Command {
+func checkCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "say whether a goal is met, and what to do where it is not",
@@ -54,16 +54,16 @@ It speaks as monitoring plugins do: one line first, and the exit status
 		Flags: join(aimFlags("0"), filterFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "ssh", Usage: "ask ssh and sshd, too, as tcpka show ssh does", DisableDefaultText: true},
 		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
-		Action: s.check,
+		Action: func(c *cli.Context) error { return checkAll(s, c) },
 	}
 }
 
-func (s *session) check(c *cli.Context) error {
+func checkAll(s *session, c *cli.Context) error {
 	format, err := outputFormat(c, "prometheus")
 	if err != nil {
 		return err
 	}
-	ck, err := s.checkerOf(c)
+	ck, err := checkerOf(s, c)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ type checker struct {
 	order  []*group
 }
 
-func (s *session) checkerOf(c *cli.Context) (*checker, error) {
+func checkerOf(s *session, c *cli.Context) (*checker, error) {
 	ck := &checker{session: s, groups: map[groupKey]*group{}, met: map[int]bool{}, sshToo: givenBool(c, "ssh")}
 	var err error
 	if ck.aim, err = aimOf(c); err != nil {

@@ -22,7 +22,7 @@ const completeWord = "--generate-bash-completion"
 
 var shells = []string{"bash", "zsh", "fish"}
 
-func (s *session) completionCommand() *cli.Command {
+func completionCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
 		Usage:     "print a completion script for a shell",

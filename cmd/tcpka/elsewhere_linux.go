@@ -17,7 +17,7 @@ import (
 
 // lookElsewhere says where to look for the sockets of a filter that wants none here: an
 // empty list would look as if there were none.
-func (s *session) lookElsewhere(f sockets.Filter, w where) {
+func lookElsewhere(s *session, f sockets.Filter, w where) {
 	if text := elsewhere(f, w); text != "" {
 		s.notice("%s", text)
 	}

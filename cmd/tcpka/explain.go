@@ -13,7 +13,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
-func (s *session) explainCommand() *cli.Command {
+func explainCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
 		Usage:     "say what keepalive settings lead to",
@@ -28,8 +28,8 @@ time and the range in which it happens, because kernel timers are late.`,
 			&cli.StringFlag{Name: "syn-linear-timeouts", Usage: "tcp_syn_linear_timeouts, a `NUMBER`: repetitions one second apart"},
 			&cli.StringFlag{Name: "svg", Usage: "also draw the timeline as a picture into `FILE`; - prints it instead of the answer"},
 		}, retransmissionFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.explainSSHCommand()},
-		Action:      s.explain,
+		Subcommands: []*cli.Command{explainSSHCommand(s)},
+		Action:      func(c *cli.Context) error { return explain(s, c) },
 	}
 }
 
@@ -58,11 +58,11 @@ type values struct {
 	source   string   // where it was read: "namespace host"
 }
 
-func (s *session) explain(c *cli.Context) error {
+func explain(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}

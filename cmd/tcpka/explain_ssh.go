@@ -12,7 +12,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
-func (s *session) explainSSHCommand() *cli.Command {
+func explainSSHCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "say what the keepalive settings of OpenSSH lead to",
@@ -35,11 +35,11 @@ image, a current one.`,
 			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1, or \"current\": the rule differs", DefaultText: "the one installed here"},
 			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no", DefaultText: "yes"},
 		}, valueFlags(), retransmissionFlags(), outputFlags(), whereFlags()),
-		Action: s.explainSSH,
+		Action: func(c *cli.Context) error { return explainSSH(s, c) },
 	}
 }
 
-func (s *session) explainSSH(c *cli.Context) error {
+func explainSSH(s *session, c *cli.Context) error {
 	format, err := outputFormat(c)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *session) explainSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}

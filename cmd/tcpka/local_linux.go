@@ -8,7 +8,7 @@ import (
 )
 
 // localLimits reads what the host remembers, in the namespace or image named.
-func (s *session) localLimits(c *cli.Context) ([]report.LocalLimit, error) {
+func localLimits(s *session, c *cli.Context) ([]report.LocalLimit, error) {
 	w, err := whereOf(c)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"github.com/tcpka/tcpka/middlebox"
 )
 
-func (s *session) planCommand() *cli.Command {
+func planCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "plan",
 		Usage:     "find the settings that meet a goal",
@@ -33,7 +33,7 @@ Exit status 1: no settings meet the goal.`,
 			&cli.StringSliceFlag{Name: "for", Usage: "print the settings for a `TARGET`, as nginx or kubernetes, or for all; several with commas, or by repeating it"},
 			&cli.StringFlag{Name: "hz", Usage: "the CONFIG_HZ of the kernel it is for, a `NUMBER`; without it, this one's"},
 		}, outputFlags()),
-		Action: s.plan,
+		Action: func(c *cli.Context) error { return planFor(s, c) },
 	}
 }
 
@@ -47,7 +47,7 @@ func aimFlags(loss string) []cli.Flag {
 	}
 }
 
-func (s *session) plan(c *cli.Context) error {
+func planFor(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *session) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		s.notice("%v; planned for a kernel with its defaults", err)
 		v.kernel = calc.DefaultKernel()

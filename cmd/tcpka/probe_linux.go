@@ -16,7 +16,7 @@ import (
 	"github.com/tcpka/tcpka/middlebox"
 )
 
-func (s *session) probeCommand() *cli.Command {
+func probeCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "probe",
 		Usage: "measure how long the path to a server remembers a silent connection",
@@ -53,11 +53,11 @@ Exit status 130: ended by Ctrl-C, with what was known printed.`,
 			&cli.StringFlag{Name: "serve", Usage: "be the far end, at `[ADDR]:PORT`"},
 			&cli.StringFlag{Name: "netns", Usage: "connect from the network namespace `NAME|PID|PATH`; a PATH has a slash"},
 		}, outputFlags()),
-		Action: s.probe,
+		Action: func(c *cli.Context) error { return probePath(s, c) },
 	}
 }
 
-func (s *session) probe(c *cli.Context) error {
+func probePath(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (s *session) probe(c *cli.Context) error {
 		return err
 	}
 	if on, ok := given(c, "serve"); ok {
-		return s.probeServe(c, on, times, longest)
+		return probeServe(s, c, on, times, longest)
 	}
 	switch {
 	case !c.Args().Present():
@@ -88,11 +88,11 @@ func (s *session) probe(c *cli.Context) error {
 	if t.zoneless() {
 		return misuse("%q: a link-local address without the interface behind which it is", t.text).withHint("as in: tcpka probe '[%s%%eth0]:%d'", t.host, t.port)
 	}
-	in, err := s.probeFrom(c, t)
+	in, err := probeFrom(s, c, t)
 	if err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *session) probe(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	show := s.newProgress(len(times) == 0 && !givenBool(c, "hold"))
+	show := newProgress(s, len(times) == 0 && !givenBool(c, "hold"))
 	m, err := middlebox.Prober{
 		To: addrs, Times: times, Max: longest,
 		Insist: givenBool(c, "yes"), Hold: givenBool(c, "hold"),
@@ -169,7 +169,7 @@ func silences(c *cli.Context) (times []time.Duration, longest time.Duration, err
 }
 
 // probeFrom makes what makes the sockets: nil is here.
-func (s *session) probeFrom(c *cli.Context, t target) (func(func() error) error, error) {
+func probeFrom(s *session, c *cli.Context, t target) (func(func() error) error, error) {
 	spec, named := given(c, "netns")
 	if !named {
 		return nil, nil

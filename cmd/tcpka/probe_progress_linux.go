@@ -28,7 +28,7 @@ type progress struct {
 	shown    int // columns of the line in place
 }
 
-func (s *session) newProgress(refines bool) *progress {
+func newProgress(s *session, refines bool) *progress {
 	p := &progress{w: s.stderr, refines: refines, next: time.Now().Add(progressByLine)}
 	if f, ok := s.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.terminal, p.next = f, time.Now().Add(progressInPlace)

@@ -25,7 +25,7 @@ const (
 )
 
 // probeServe is the far end.
-func (s *session) probeServe(c *cli.Context, on string, times []time.Duration, longest time.Duration) error {
+func probeServe(s *session, c *cli.Context, on string, times []time.Duration, longest time.Duration) error {
 	switch {
 	case c.Args().Present():
 		return misuse("--serve and a server to probe exclude each other: %q", c.Args().First())

@@ -22,7 +22,7 @@ const (
 	statusNotFound = 127
 )
 
-func (s *session) runCommand() *cli.Command {
+func runCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:  "run",
 		Usage: "start a program with keepalive on all its connections",
@@ -49,11 +49,11 @@ CMD cannot be executed, 127 if it is not found.`,
 			&cli.BoolFlag{Name: "force", Usage: "also override what CMD sets itself", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "as-root", Usage: "under sudo, stay root", DisableDefaultText: true},
 		}),
-		Action: s.run,
+		Action: func(c *cli.Context) error { return runProgram(s, c) },
 	}
 }
 
-func (s *session) run(c *cli.Context) error {
+func runProgram(s *session, c *cli.Context) error {
 	if !c.Args().Present() {
 		return misuse("no command to run").withHint("give one, as in: tcpka run -- curl https://example.org")
 	}
@@ -61,13 +61,13 @@ func (s *session) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd, err := s.program(c.Args().Slice(), givenBool(c, "as-root"))
+	cmd, err := program(s, c.Args().Slice(), givenBool(c, "as-root"))
 	if err != nil {
 		return err
 	}
 	g, err := launch.New(ch, givenBool(c, "force"))
 	if err != nil {
-		return s.adviseRun(err)
+		return adviseRun(s, err)
 	}
 	status, err := supervise(g, cmd)
 	if cerr := g.Close(); cerr != nil {
@@ -81,7 +81,7 @@ func (s *session) run(c *cli.Context) error {
 
 // program is what to execute: words, looked up in PATH, with this program's
 // streams, as the user who called sudo or, with asRoot, as this one.
-func (s *session) program(words []string, asRoot bool) (*exec.Cmd, error) {
+func program(s *session, words []string, asRoot bool) (*exec.Cmd, error) {
 	path, err := exec.LookPath(words[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) { // in a PATH that names the current directory
 		return nil, cannotRun(words[0], err)
@@ -188,7 +188,7 @@ func exitStatus(p *os.ProcessState) int {
 }
 
 // adviseRun adds what is missing.
-func (s *session) adviseRun(err error) error {
+func adviseRun(s *session, err error) error {
 	f := failed(err)
 	switch {
 	case errors.Is(err, launch.ErrNoCgroup):

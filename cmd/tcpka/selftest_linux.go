@@ -21,7 +21,7 @@ import (
 	"github.com/tcpka/tcpka/procfs"
 )
 
-func (s *session) selftestCommand() *cli.Command {
+func selftestCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "selftest",
 		Usage:     "measure on this kernel what tcpka explain predicts",
@@ -37,18 +37,18 @@ measured, and the rest is as predicted.`,
 		Flags: join(outputFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "inside", Hidden: true, Usage: "the user namespace is made, by the user `UID`"},
 		}),
-		Action: s.selftest,
+		Action: func(c *cli.Context) error { return runSelftest(s, c) },
 	}
 }
 
-func (s *session) selftest(c *cli.Context) error {
+func runSelftest(s *session, c *cli.Context) error {
 	format, err := outputFormat(c)
 	if err != nil {
 		return err
 	}
 	err = selftest.Possible()
 	if err == nil {
-		return s.measure(c, selftest.Lab{})
+		return measure(s, c, selftest.Lab{})
 	}
 	if uid := c.String("inside"); uid != "" {
 		return noRoom(err, uid)
@@ -57,13 +57,13 @@ func (s *session) selftest(c *cli.Context) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return noRoom(err, uid)
 	}
-	return s.againInUserNamespace("selftest", "--inside", uid, "-o", format)
+	return againInUserNamespace(s, "selftest", "--inside", uid, "-o", format)
 }
 
 // againInUserNamespace runs this program with other arguments, as the root of a
 // user namespace of its own. A process can enter one only while it has a single
 // thread, which a Go program has not. Equivalent to: unshare -Ur.
-func (s *session) againInUserNamespace(args ...string) error {
+func againInUserNamespace(s *session, args ...string) error {
 	runtime.LockOSThread() // the child dies with this thread
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command("/proc/self/exe", args...)
@@ -117,7 +117,7 @@ func forbiddenBy() string {
 }
 
 // measure plays the cases in namespaces that this process makes, and answers.
-func (s *session) measure(c *cli.Context, lab selftest.Lab) error {
+func measure(s *session, c *cli.Context, lab selftest.Lab) error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
 		return fmt.Errorf("uname: %w", err)

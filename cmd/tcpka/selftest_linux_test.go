@@ -28,7 +28,7 @@ func TestSelftestFailsWhereAPredictionIsWrong(t *testing.T) {
 		}}
 		var stdout, stderr bytes.Buffer
 		s := &session{stdout: &stdout, stderr: &stderr}
-		app := &cli.App{Flags: outputFlags(), Action: func(c *cli.Context) error { return s.measure(c, lab) }, ExitErrHandler: func(*cli.Context, error) {}}
+		app := &cli.App{Flags: outputFlags(), Action: func(c *cli.Context) error { return measure(s, c, lab) }, ExitErrHandler: func(*cli.Context, error) {}}
 		if status := statusOf(app.Run([]string{"tcpka", "--json"}), &stderr); status != statusFailed {
 			t.Errorf("exit status %d, want %d", status, statusFailed)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/tcpka/tcpka/sysctld"
 )
 
-func (s *session) setCommand() *cli.Command {
+func newSetCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "set",
 		Usage:     "change the keepalive settings, now and at boot",
@@ -36,12 +36,12 @@ the sysctl, which they go on to do; and it asks.`,
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
 		}, changeFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.setSocketsCommand(), s.setSSHCommand()},
-		Action:      s.set,
+		Subcommands: []*cli.Command{setSocketsCommand(s), setSSHCommand(s)},
+		Action:      func(c *cli.Context) error { return setSettings(s, c) },
 	}
 }
 
-func (s *session) set(c *cli.Context) error {
+func setSettings(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -65,39 +65,39 @@ func (s *session) set(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ch, err := s.wanted(c, w)
+	ch, err := wanted(c, w)
 	if err != nil {
 		return err
 	}
 	var shown *setPlan
-	return s.change(c, job{
+	return carry(s, c, job{
 		root: w.root,
 		gather: func() (planned, error) {
 			p := &setPlan{where: w, hz: hzOf(w.root), rearm: givenBool(c, "rearm"), dryRun: givenBool(c, "dry-run")}
 			if !persistOnly {
 				if err := p.addRuntime(w, ch, shown); err != nil {
-					return nil, s.advise(err, ch)
+					return nil, adviseSet(s, err, ch)
 				}
 			}
 			if persist || persistOnly {
 				if err := p.addBoot(ch); err != nil {
-					return nil, s.advise(err, ch)
+					return nil, adviseSet(s, err, ch)
 				}
 			} else {
 				p.nextBoot = p.unchangedBoot(ch)
 			}
 			if p.refused != nil {
-				s.noticeRefused(p.refused)
+				noticeRefused(s, p.refused)
 			}
 			shown = p
 			return p, nil
 		},
-		advise: func(err error) error { return s.advise(err, ch) },
+		advise: func(err error) error { return adviseSet(s, err, ch) },
 	})
 }
 
 // noticeRefused says of a dry run that more than that would need privilege.
-func (s *session) noticeRefused(err error) {
+func noticeRefused(s *session, err error) {
 	wet := &session{args: slices.DeleteFunc(slices.Clone(s.args), func(a string) bool { return a == "-n" || a == "--dry-run" })}
 	if f, ok := errors.AsType[*failure](wet.permission(err)); ok {
 		s.notice("without --dry-run this would be refused: %v; %s", f, f.hint)
@@ -112,7 +112,7 @@ func namespaces(n int) string {
 }
 
 // wanted reads what to set, within what the kernel accepts and does no harm.
-func (s *session) wanted(c *cli.Context, w where) (keepalive.Change, error) {
+func wanted(c *cli.Context, w where) (keepalive.Change, error) {
 	ch, err := change(c, keepalive.Sysctl(hzOf(w.root)))
 	if err != nil {
 		return ch, err
@@ -131,7 +131,7 @@ func (s *session) wanted(c *cli.Context, w where) (keepalive.Change, error) {
 }
 
 // advise adds what to do about a failed write.
-func (s *session) advise(err error, ch keepalive.Change) error {
+func adviseSet(s *session, err error, ch keepalive.Change) error {
 	values, _ := procfs.Values(ch)
 	_, sysctl := errors.AsType[*sysctlError](err)
 	switch {

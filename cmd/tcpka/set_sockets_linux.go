@@ -9,7 +9,7 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
-func (s *session) setSocketsCommand() *cli.Command {
+func setSocketsCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "sockets",
 		Usage:     "change running connections of any program",
@@ -44,18 +44,18 @@ CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.`,
 			&cli.BoolFlag{Name: "off", Usage: "switch keepalive off", DisableDefaultText: true},
 			&cli.StringFlag{Name: "jitter", Usage: "spread what would be probed at once over a `DURATION`"},
 		}, changeFlags(), outputFlags(), whereFlags()[:1]),
-		Action: s.setSockets,
+		Action: func(c *cli.Context) error { return setSockets(s, c) },
 	}
 }
 
 // maxJitter is a bound for the time that no other tcpka can make changes.
 const maxJitter = time.Hour
 
-func (s *session) setSockets(c *cli.Context) error {
+func setSockets(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
-	want, err := s.wantedOfSockets(c)
+	want, err := wantedOfSockets(c)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (s *session) setSockets(c *cli.Context) error {
 		return err
 	}
 	var last *socketPlan
-	err = s.change(c, job{
+	err = carry(s, c, job{
 		root: p.root,
 		gather: func() (planned, error) {
 			p, shown := p, last.cookies()
@@ -87,13 +87,13 @@ func (s *session) setSockets(c *cli.Context) error {
 		advise: s.permission,
 	})
 	if err == nil && last.count(func(r *socketRoom) int { return r.found }) == 0 {
-		s.lookElsewhere(p.filter, p.where)
+		lookElsewhere(s, p.filter, p.where)
 	}
 	return err
 }
 
 // wantedOfSockets reads what to set.
-func (s *session) wantedOfSockets(c *cli.Context) (keepalive.Change, error) {
+func wantedOfSockets(c *cli.Context) (keepalive.Change, error) {
 	ch, err := change(c, keepalive.Socket())
 	if err != nil {
 		return ch, err

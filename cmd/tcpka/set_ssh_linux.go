@@ -18,7 +18,7 @@ import (
 	"github.com/tcpka/tcpka/sshconf"
 )
 
-func (s *session) setSSHCommand() *cli.Command {
+func setSSHCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "change the keepalive settings of OpenSSH, or of another client",
@@ -53,7 +53,7 @@ without a value it does that alone.`,
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before values that drop healthy sessions", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "no-journal", Usage: "do not record the change: there will be no undo", DisableDefaultText: true},
 		}, outputFlags()),
-		Action: s.setSSH,
+		Action: func(c *cli.Context) error { return setSSH(s, c) },
 	}
 }
 
@@ -76,7 +76,7 @@ type sshWanted struct {
 	file     string // absolute; empty is not given
 }
 
-func (s *session) setSSH(c *cli.Context) error {
+func setSSH(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -85,12 +85,12 @@ func (s *session) setSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}
 	if isOther {
-		return s.setOther(c, w, f)
+		return setOther(s, c, w, f)
 	}
 	r, err := w.request(c)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *session) setSSH(c *cli.Context) error {
 		if err == nil && p.revision.Changed() {
 			err = p.revision.Writable()
 		}
-		return p, s.adviseSSH(err)
+		return p, adviseSSH(s, err)
 	}
 	p, err := gather()
 	if err != nil {
@@ -114,10 +114,10 @@ func (s *session) setSSH(c *cli.Context) error {
 	if !p.revision.Changed() && p.reload && !givenBool(c, "dry-run") {
 		// The file may have been changed without a reload.
 		err := p.tell()
-		return s.finish(c, p, p.document(), err)
+		return finish(s, c, p, p.document(), err)
 	}
 	first := p
-	return s.change(c, job{
+	return carry(s, c, job{
 		root: rootfs.FS{},
 		gather: func() (planned, error) {
 			if p := first; p != nil {
@@ -126,7 +126,7 @@ func (s *session) setSSH(c *cli.Context) error {
 			}
 			return gather()
 		},
-		advise: s.adviseSSH,
+		advise: func(err error) error { return adviseSSH(s, err) },
 	})
 }
 
@@ -245,7 +245,7 @@ func (w sshWanted) request(c *cli.Context) (sshconf.Request, error) {
 }
 
 // adviseSSH adds what to do about a change that cannot be made.
-func (s *session) adviseSSH(err error) error {
+func adviseSSH(s *session, err error) error {
 	if err == nil {
 		return nil
 	}

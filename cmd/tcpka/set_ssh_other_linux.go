@@ -18,7 +18,7 @@ import (
 
 // setOther changes a file of another client where its format is known from its
 // source, and else says what to do.
-func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
+func setOther(s *session, c *cli.Context, w sshWanted, f sshconf.File) error {
 	for _, name := range []string{"host", "count"} {
 		if _, ok := given(c, name); ok {
 			return misuse("--%s: a file of %s has no such setting", name, f.Format)
@@ -26,7 +26,7 @@ func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
 	}
 	want := sshconf.Wanted{Interval: w.interval, TCPKeepAlive: w.tcp}
 	if !f.Format.InPlace() {
-		return s.instruct(c, w, f, want)
+		return instruct(s, c, w, f, want)
 	}
 	as, err := sshconf.Caller()
 	if err != nil {
@@ -42,14 +42,14 @@ func (s *session) setOther(c *cli.Context, w sshWanted, f sshconf.File) error {
 		case errors.Is(err, sshconf.ErrInterval):
 			return nil, misuse("--interval: %w", err)
 		case err != nil:
-			return nil, s.adviseSSH(err)
+			return nil, adviseSSH(s, err)
 		}
 		if p.revision.Changed() {
 			err = p.revision.Writable()
 		}
-		return p, s.adviseSSH(err)
+		return p, adviseSSH(s, err)
 	}
-	return s.change(c, job{root: rootfs.FS{}, gather: gather, advise: s.adviseSSH})
+	return carry(s, c, job{root: rootfs.FS{}, gather: gather, advise: func(err error) error { return adviseSSH(s, err) }})
 }
 
 // otherPlan is what set ssh is about to do to a file of PuTTY or Tera Term.
@@ -147,7 +147,7 @@ func (p *otherPlan) failures() error              { return nil }
 func (p *otherPlan) beaten(bool) error            { return nil }
 
 // instruct says what to do by hand, for every session of the file.
-func (s *session) instruct(c *cli.Context, w sshWanted, f sshconf.File, want sshconf.Wanted) error {
+func instruct(s *session, c *cli.Context, w sshWanted, f sshconf.File, want sshconf.Wanted) error {
 	d := report.Set{
 		Schema: "tcpka/set/v1", DryRun: givenBool(c, "dry-run"), Changes: []report.Change{}, Warnings: []calc.Warning{}, Unaffected: []string{},
 		SSH: &report.SSHChange{Kept: []string{}},

@@ -17,7 +17,7 @@ import (
 	"github.com/tcpka/tcpka/sysctld"
 )
 
-func (s *session) showCommand() *cli.Command {
+func showCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "show the keepalive settings in force",
@@ -28,12 +28,12 @@ peer is noticed, how often an idle path is refreshed, and the counters. With
 own, which start at the kernel's defaults. Needs no privilege for its own
 namespace, and root for those of others.`,
 		Flags:       join(outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{s.pathsCommand(), s.showSSHCommand(), s.showSocketsCommand()},
-		Action:      s.show,
+		Subcommands: []*cli.Command{pathsCommand(s), showSSHCommand(s), showSocketsCommand(s)},
+		Action:      func(c *cli.Context) error { return showSettings(s, c) },
 	}
 }
 
-func (s *session) show(c *cli.Context) error {
+func showSettings(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}

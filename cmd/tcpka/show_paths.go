@@ -11,7 +11,7 @@ import (
 	"github.com/tcpka/tcpka/middlebox"
 )
 
-func (s *session) pathsCommand() *cli.Command {
+func pathsCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "paths",
 		Usage:     "show how long NATs, load balancers and firewalls remember a silent connection",
@@ -23,11 +23,11 @@ keepalive probe counts as traffic. NAME shows one in full, with its source. What
 this host itself remembers (conntrack, IPVS) is read where it is there. The names
 are those of tcpka plan --behind.`,
 		Flags:  join(outputFlags(), whereFlags()),
-		Action: s.paths,
+		Action: func(c *cli.Context) error { return paths(s, c) },
 	}
 }
 
-func (s *session) paths(c *cli.Context) error {
+func paths(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (s *session) paths(c *cli.Context) error {
 		}
 		boxes = []middlebox.Box{b}
 	}
-	local, err := s.localLimits(c)
+	local, err := localLimits(s, c)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
-func (s *session) showSocketsCommand() *cli.Command {
+func showSocketsCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "sockets",
 		Usage:     "show the live connections and the keepalive of each",
@@ -49,7 +49,7 @@ others what the kernel tells everybody. What is missing is said on stderr.`,
 			&cli.GenericFlag{Name: "watch", Usage: "`[=INTERVAL]` look again and again, every 2 seconds or so often", Value: new(interval)},
 			&cli.StringFlag{Name: "netns", Usage: "the network namespace `NS`: a name, a PID, a path with a slash, or all"},
 		}, formatFlags("table, json, jsonl, csv or prometheus")),
-		Action: s.showSockets,
+		Action: func(c *cli.Context) error { return listSockets(s, c) },
 	}
 }
 
@@ -65,7 +65,7 @@ type listing struct {
 	asked   report.SocketsAsked
 }
 
-func (s *session) listingOf(c *cli.Context) (l listing, err error) {
+func listingOf(c *cli.Context) (l listing, err error) {
 	if l.format, err = outputFormat(c, socketFormats...); err != nil {
 		return l, err
 	}
@@ -107,19 +107,19 @@ func (s *session) listingOf(c *cli.Context) (l listing, err error) {
 	return l, mistaken(l.filter)
 }
 
-func (s *session) showSockets(c *cli.Context) error {
-	l, err := s.listingOf(c)
+func listSockets(s *session, c *cli.Context) error {
+	l, err := listingOf(c)
 	if err != nil {
 		return err
 	}
 	if l.watch > 0 {
-		return s.watchSockets(l)
+		return watchSockets(s, l)
 	}
 	w := l.writer(s.stdout, s.style())
 	if l.order.by != nil {
 		w = &sorter{SocketWriter: w, order: l.order}
 	}
-	end, err := s.walk(l, w)
+	end, err := walk(s, l, w)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *session) showSockets(c *cli.Context) error {
 		s.notice("%s", lack)
 	}
 	if end.Summary.Total == 0 {
-		s.lookElsewhere(l.filter, l.where)
+		lookElsewhere(s, l.filter, l.where)
 	}
 	if err := w.End(end); err != nil {
 		return writeError{err}
@@ -163,7 +163,7 @@ func (e writeError) Error() string { return "write the answer: " + e.error.Error
 func (e writeError) Unwrap() error { return e.error }
 
 // walk passes the sockets of all namespaces to w as they come.
-func (s *session) walk(l listing, w report.SocketWriter) (report.SocketsEnd, error) {
+func walk(s *session, l listing, w report.SocketWriter) (report.SocketsEnd, error) {
 	end := report.SocketsEnd{Asked: l.asked, Incomplete: []report.SocketsLack{}}
 	var shared sockets.Shared
 	defer shared.Close()

@@ -59,7 +59,7 @@ func isTerminal(w io.Writer) bool {
 }
 
 // watchSockets looks again and again, and draws over what it drew before.
-func (s *session) watchSockets(l listing) error {
+func watchSockets(s *session, l listing) error {
 	screen, ok := s.stdout.(*os.File)
 	if !ok || !isTerminal(screen) || os.Getenv("TERM") == "dumb" {
 		return misuse("--watch draws on a terminal, and the output is none").
@@ -78,7 +78,7 @@ func (s *session) watchSockets(l listing) error {
 	defer stage.leave()
 	keys := stage.keys()
 	for {
-		frame, err := s.frame(l, screen, keys != nil)
+		frame, err := frame(s, l, screen, keys != nil)
 		if err == nil {
 			_, err = screen.Write(frame)
 		}
@@ -170,7 +170,7 @@ func (st *stage) keys() <-chan byte {
 
 // frame is one picture: as much as the screen holds, and what it does not. With keys
 // they are looked at.
-func (s *session) frame(l listing, screen *os.File, keys bool) ([]byte, error) {
+func frame(s *session, l listing, screen *os.File, keys bool) ([]byte, error) {
 	width, height, err := term.GetSize(int(screen.Fd()))
 	if err != nil || width <= 0 || height <= 0 {
 		width, height = 80, 24
@@ -182,7 +182,7 @@ func (s *session) frame(l listing, screen *os.File, keys bool) ([]byte, error) {
 	if l.summary {
 		w = report.NewSocketPrograms(&body, "table", style, l.all)
 	}
-	end, err := s.walk(l, w)
+	end, err := walk(s, l, w)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (s *session) frame(l listing, screen *os.File, keys bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines := []string{s.watchTitle(l, top, end), ""}
+	lines := []string{watchTitle(l, top, end), ""}
 	for line := range strings.Lines(body.String()) {
 		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
@@ -243,7 +243,7 @@ func watchStatus(keys bool, rest string, n int) string {
 	return status
 }
 
-func (s *session) watchTitle(l listing, top *urgent, end report.SocketsEnd) string {
+func watchTitle(l listing, top *urgent, end report.SocketsEnd) string {
 	title := fmt.Sprintf("every %v, %s   ", l.watch, time.Now().Format(time.TimeOnly))
 	sum := end.Summary
 	title += fmt.Sprintf("sockets: %d, keepalive on: %d, off: %d", sum.Total, sum.On, sum.Off)

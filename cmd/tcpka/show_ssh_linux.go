@@ -18,7 +18,7 @@ import (
 	"github.com/tcpka/tcpka/sshconf"
 )
 
-func (s *session) showSSHCommand() *cli.Command {
+func showSSHCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
 		Usage:     "show the keepalive settings of SSH in force",
@@ -45,14 +45,14 @@ the user who called.`,
 			&cli.StringFlag{Name: "file", Usage: "read this `FILE` alone"},
 			&cli.StringSliceFlag{Name: "behind", Usage: "say whether sessions survive this middlebox, a `NAME` that tcpka show paths lists; may be repeated"},
 		}, outputFlags()),
-		Action: s.showSSH,
+		Action: func(c *cli.Context) error { return showSSHSettings(s, c) },
 	}
 }
 
 // anyHost stands for a host that no file names.
 const anyHost = "tcpka.invalid"
 
-func (s *session) showSSH(c *cli.Context) error {
+func showSSHSettings(s *session, c *cli.Context) error {
 	if _, err := outputFormat(c); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *session) showSSH(c *cli.Context) error {
 		return misuse("show ssh takes one destination: %q", c.Args().Get(1))
 	}
 	if file, ok := given(c, "file"); ok {
-		return s.showSSHFileAlone(c, file)
+		return showSSHFileAlone(s, c, file)
 	}
 	d := newSSHDocument()
 	dest := anyHost
@@ -75,7 +75,7 @@ func (s *session) showSSH(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *session) showSSH(c *cli.Context) error {
 	d.Files = slices.DeleteFunc(d.Files, func(f report.SSHFile) bool {
 		return d.Destination != nil && !(f.Host != nil && about(string(*f.Host))) && !(f.Session != nil && about(string(*f.Session)))
 	})
-	if err := s.addRunning(&d, v, about); err != nil {
+	if err := addRunning(&d, v, about); err != nil {
 		s.notice("not all that runs is known: %v", err)
 	}
 	return s.render(c, d)
@@ -125,11 +125,11 @@ func newSSHDocument() report.SSH {
 }
 
 // showSSHFileAlone is --file.
-func (s *session) showSSHFileAlone(c *cli.Context, file string) error {
+func showSSHFileAlone(s *session, c *cli.Context, file string) error {
 	if c.Args().Present() || len(c.StringSlice("behind")) > 0 {
 		return misuse("--file is what a file says, to whatever destination")
 	}
-	v, err := s.present(c)
+	v, err := present(s, c)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func caller() (who *user.User, own bool, err error) {
 
 // addRunning adds what runs: of a destination its sessions, else everything, and the
 // session that tcpka was called in.
-func (s *session) addRunning(d *report.SSH, v values, about func(host string) bool) error {
+func addRunning(d *report.SSH, v values, about func(host string) bool) error {
 	versions := map[sshconf.Program]string{}
 	for program, side := range map[sshconf.Program]*report.SSHSide{sshconf.SSH: d.Client, sshconf.SSHD: d.Server} {
 		if side != nil && side.Version != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/tcpka/tcpka/sshconf"
 )
 
-func (s *session) undoCommand() *cli.Command {
+func undoCommand(s *session) *cli.Command {
 	return &cli.Command{
 		Name:      "undo",
 		Usage:     "take back a change",
@@ -35,11 +35,11 @@ is reloaded, which --reload does as set ssh --reload does: only where it will co
 			&cli.StringFlag{Name: "file", Usage: "the `FILE` that set ssh --file has changed may be written"},
 			&cli.StringFlag{Name: "root", Usage: "work on the files under `DIR` instead of /"},
 		}, outputFlags()),
-		Action: s.undo,
+		Action: func(c *cli.Context) error { return undoLast(s, c) },
 	}
 }
 
-func (s *session) undo(c *cli.Context) error {
+func undoLast(s *session, c *cli.Context) error {
 	format, err := outputFormat(c)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (s *session) undo(c *cli.Context) error {
 		e, _ := choose(log, id, boot)
 		u := newUndoing(w.root, e, boot, named, reload)
 		if err := u.gather(); err != nil {
-			return s.adviseUndo(err)
+			return adviseUndo(s, err)
 		}
 		return s.render(c, u.document(true))
 	}
@@ -119,7 +119,7 @@ func (s *session) undo(c *cli.Context) error {
 	}
 	u := newUndoing(w.root, e, boot, named, reload)
 	if err := u.gather(); err != nil {
-		return s.adviseUndo(err)
+		return adviseUndo(s, err)
 	}
 	done, err := u.takeBack(j)
 	if err != nil && !done {
@@ -131,11 +131,11 @@ func (s *session) undo(c *cli.Context) error {
 	if err != nil {
 		return &failure{err: err, status: statusPartly}
 	}
-	return u.rest(done, s.undoCommandLine(c, e.ID), s.undoCommandLine(c, e.ID, "--forget"))
+	return u.rest(done, undoCommandLine(c, e.ID), undoCommandLine(c, e.ID, "--forget"))
 }
 
 // adviseUndo adds what to do where nothing was taken back.
-func (s *session) adviseUndo(err error) error {
+func adviseUndo(s *session, err error) error {
 	if errors.Is(err, sshconf.ErrNoDaemon) || errors.Is(err, sshconf.ErrSeveralDaemons) || errors.Is(err, sshconf.ErrNotReady) {
 		return failed(fmt.Errorf("--reload: %w", err)).withHint("nothing was taken back; without --reload the file is")
 	}

@@ -146,7 +146,7 @@ func hzOf(root rootfs.FS) int {
 }
 
 // present is what explain starts from.
-func (s *session) present(c *cli.Context) (values, error) {
+func present(s *session, c *cli.Context) (values, error) {
 	w, err := whereOf(c)
 	if err != nil {
 		return values{}, err
