@@ -17,19 +17,36 @@ import (
 	"github.com/tcpka/tcpka/internal/report"
 )
 
+// application is the program: what it consists of.
+type application struct {
+	commands func(*session) []*cli.Command
+	words    words // that complete its command lines
+}
+
 // session is one run of the program: its arguments and its streams.
 type session struct {
 	args           []string // without the program's name
 	stdin          *os.File
 	stdout, stderr io.Writer
+
+	errors map[*cli.Command]func(*cli.Context, error) error
+}
+
+// onError has all errors of a command pass through f, those of its flags, too.
+func (s *session) onError(c *cli.Command, f func(*cli.Context, error) error) *cli.Command {
+	if s.errors == nil {
+		s.errors = map[*cli.Command]func(*cli.Context, error) error{}
+	}
+	s.errors[c] = f
+	return c
 }
 
 // run executes the command line and returns the exit status.
-func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+func (p application) run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	s := &session{args: args, stdin: stdin, stdout: stdout, stderr: stderr}
-	app := s.app()
+	app := p.app(s)
 	if n := len(args); n > 0 && args[n-1] == completeWord {
-		complete(stdout, app, args[:n-1])
+		complete(stdout, app, p.words, args[:n-1])
 		return statusDone
 	}
 	help := &checkedWriter{Writer: stdout}
@@ -64,7 +81,7 @@ const sessionKey = "session"
 
 func sessionOf(c *cli.Context) *session { return c.App.Metadata[sessionKey].(*session) }
 
-func (s *session) app() *cli.App {
+func (p application) app(s *session) *cli.App {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version", DisableDefaultText: true}
 	cli.HelpPrinter = printHelp
 	cli.HelpFlag = &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
@@ -74,7 +91,7 @@ func (s *session) app() *cli.App {
 		UsageText:                 "tcpka COMMAND [options]",
 		Version:                   version(),
 		Description:               description,
-		Commands:                  append(allCommands(s), completionCommand(s)),
+		Commands:                  append(p.commands(s), completionCommand(s)),
 		Flags:                     append(outputFlags(), whereFlags()...),
 		Writer:                    s.stdout,
 		ErrWriter:                 s.stderr,
@@ -115,11 +132,11 @@ func (s *session) unite(commands []*cli.Command) {
 		c.OnUsageError = usageError
 		c.HideHelpCommand = true
 		c.Before = s.onlyOwn(c)
-		switch {
-		case verbatim(c):
+		if verbatim(c) {
 			withErrors(c, func(_ *cli.Context, err error) error { return apart(err) })
-		case c.Name == "check":
-			withErrors(c, func(a0 *cli.Context, err error) error { return asPlugin(s, a0, err) })
+		}
+		if f := s.errors[c]; f != nil {
+			withErrors(c, f)
 		}
 		s.unite(c.Subcommands)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 	"strings"
 
@@ -92,25 +91,4 @@ func takesValue(flags []cli.Flag, flag string) bool {
 		}
 	}
 	return false
-}
-
-// asTyped is a command line as its reader has to type it.
-func asTyped(words []string) string {
-	if os.Getenv("SUDO_UID") != "" {
-		words = append([]string{"sudo"}, words...)
-	}
-	return shellJoin(words)
-}
-
-// shellJoin quotes words for a shell where they need it.
-func shellJoin(words []string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,"
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = w
-		if w == "" || strings.Trim(w, plain) != "" {
-			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(quoted, " ")
 }

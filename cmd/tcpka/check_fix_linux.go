@@ -94,17 +94,6 @@ func agreeing(k calc.Kernel, g calc.Goal, s keepalive.Settings) time.Duration {
 	return s.UserTimeout
 }
 
-// userTimeoutArg is a value of --user-timeout.
-func userTimeoutArg(d time.Duration) string {
-	switch {
-	case d == 0:
-		return "0"
-	case d%time.Second == 0:
-		return fmt.Sprintf("%ds", d/time.Second)
-	}
-	return fmt.Sprintf("%dms", d/time.Millisecond)
-}
-
 func pidList(pids []int) string {
 	var list []string
 	for _, pid := range pids {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,7 +18,7 @@ import (
 )
 
 func checkCommand(s *session) *cli.Command {
-	return &cli.Command{
+	return s.onError(&cli.Command{
 		Name:      "check",
 		Usage:     "say whether a goal is met, and what to do where it is not",
 		UsageText: "tcpka check [--behind NAME]... [--path-timeout T] [--detect-within T] [filters] [--ssh] [--netns NS] [-o FORMAT]",
@@ -55,7 +54,7 @@ It speaks as monitoring plugins do: one line first, and the exit status
 			&cli.BoolFlag{Name: "ssh", Usage: "ask ssh and sshd, too, as tcpka show ssh does", DisableDefaultText: true},
 		}, whereFlags()[:1], formatFlags("table, json or prometheus")),
 		Action: func(c *cli.Context) error { return checkAll(s, c) },
-	}
+	}, func(_ *cli.Context, err error) error { return asPlugin(s, err) })
 }
 
 func checkAll(s *session, c *cli.Context) error {
@@ -350,8 +349,3 @@ func (ck *checker) planned(k calc.Kernel, g calc.Goal, now keepalive.Settings) (
 
 // timeless reports whether no time is asked for.
 func (ck *checker) timeless() bool { return ck.goal.PathTimeout == 0 && ck.goal.DetectWithin == 0 }
-
-// valueArgs are the flags for three of the settings.
-func valueArgs(s keepalive.Settings) string {
-	return fmt.Sprintf("--time %d --intvl %d --probes %d", s.Time/time.Second, s.Intvl/time.Second, s.Probes)
-}

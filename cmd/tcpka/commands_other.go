@@ -15,8 +15,8 @@ import (
 
 // commands are what works without a Linux kernel: arithmetic. The others are
 // there to say so.
-func (s *session) commands() []*cli.Command {
-	all := []*cli.Command{s.explainCommand(), s.planCommand()}
+func allCommands(s *session) []*cli.Command {
+	all := []*cli.Command{explainCommand(s, explainSSHCommand(s)), planCommand(s)}
 	for _, name := range []string{"show", "check", "set", "run", "undo", "probe", "selftest"} {
 		stub := &cli.Command{
 			Name:            name,
@@ -29,7 +29,7 @@ func (s *session) commands() []*cli.Command {
 			},
 		}
 		if name == "show" {
-			stub.Subcommands = []*cli.Command{s.pathsCommand()}
+			stub.Subcommands = []*cli.Command{pathsCommand(s)}
 		}
 		all = append(all, stub)
 	}
@@ -37,7 +37,7 @@ func (s *session) commands() []*cli.Command {
 }
 
 // present is a Linux kernel's defaults.
-func (s *session) present(c *cli.Context) (values, error) {
+func present(_ *session, c *cli.Context) (values, error) {
 	if err := linuxOnly(c); err != nil {
 		return values{}, err
 	}
@@ -58,11 +58,8 @@ func linuxOnly(c *cli.Context) error {
 	return nil
 }
 
-// socketWords are none, because there are no such flags.
-func socketWords(string) []string { return nil }
+// wordsHere are none: there are no such flags.
+func wordsHere() words { return nil }
 
 // installedSSH is not known: what is installed is looked for on Linux only.
 func installedSSH(context.Context, calc.SSHSide) calc.SSHVersion { return calc.SSHVersion{} }
-
-// undoable are none: nothing is changed here.
-func undoable() []string { return nil }

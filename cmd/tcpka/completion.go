@@ -8,9 +8,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-
-	"github.com/tcpka/tcpka/internal/snippet"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 //go:embed completion
@@ -49,13 +46,14 @@ func completionCommand(s *session) *cli.Command {
 //
 // cli has completion of its own; it is not used because it runs the parser,
 // which fails on half a flag.
-func complete(w io.Writer, app *cli.App, words []string) {
+func complete(w io.Writer, app *cli.App, known words, words []string) {
 	cursor := ""
 	if n := len(words); n > 0 {
 		words, cursor = words[:n-1], words[n-1]
 	}
 	flags, commands := app.Flags, app.Commands
 	var command *cli.Command
+	path := ""
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if word == "--" {
@@ -63,13 +61,14 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		}
 		if takesValue(flags, word) {
 			if i++; i == len(words) { // the value itself is asked for
-				printMatches(w, cursor, flagValues(command, strings.TrimLeft(word, "-")))
+				printMatches(w, cursor, known.ofFlag(path, flags, strings.TrimLeft(word, "-")))
 				return
 			}
 			continue
 		}
 		if k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(word) }); k >= 0 {
 			command = commands[k]
+			path = strings.TrimPrefix(path+" "+command.Name, " ")
 			flags, commands = command.Flags, command.Subcommands
 		} else if verbatim(command) { // the rest is for the program's own completion
 			return
@@ -77,7 +76,7 @@ func complete(w io.Writer, app *cli.App, words []string) {
 	}
 	var candidates []string
 	if name, _, ok := strings.Cut(cursor, "="); ok && strings.HasPrefix(name, "--") && hasFlag(flags, name[2:]) {
-		for _, value := range flagValues(command, name[2:]) {
+		for _, value := range known.ofFlag(path, flags, name[2:]) {
 			candidates = append(candidates, name+"="+value)
 		}
 	} else if strings.HasPrefix(cursor, "-") {
@@ -91,49 +90,35 @@ func complete(w io.Writer, app *cli.App, words []string) {
 			candidates = append(candidates, c.Name)
 		}
 		if command != nil {
-			candidates = append(candidates, argumentValues(command.Name)...)
+			candidates = append(candidates, known.of(path)...)
 		}
 	}
 	printMatches(w, cursor, candidates)
 }
 
-// flagValues are the words that a flag accepts; none where it accepts anything.
-func flagValues(command *cli.Command, flag string) []string {
-	switch flag {
-	case "output", "o":
-		formats := []string{"table", "json"}
-		if command != nil && command.Name == "sockets" && hasFlag(command.Flags, "watch") {
-			formats = append(formats, socketFormats...)
-		}
-		return formats
-	case "state", "keepalive", "origin", "sort":
-		return socketWords(flag)
-	case "netns":
-		return []string{"all"}
-	case "side":
-		return []string{"client", "server"}
-	case "tcp-keepalive":
-		return []string{"yes", "no"}
-	case "behind":
-		return middlebox.Names()
-	case "for":
-		return append(snippet.Names(), "all")
+// words are those that a flag or an argument accepts, by the command line that they end:
+// "undo", "show sockets --output", or "--state" for a flag of any command. What is not
+// there accepts anything.
+type words map[string]func() []string
+
+func (w words) of(line string) []string {
+	if f := w[line]; f != nil {
+		return f()
 	}
 	return nil
 }
 
-// argumentValues are the words that the argument of a command accepts; none
-// where it accepts anything.
-func argumentValues(command string) []string {
-	switch command {
-	case "completion":
-		return shells
-	case "paths":
-		return middlebox.Names()
-	case "undo":
-		return undoable()
+// ofFlag are the words that a flag of a command accepts, by any of its names.
+func (w words) ofFlag(command string, flags []cli.Flag, name string) []string {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			name = f.Names()[0]
+		}
 	}
-	return nil
+	if line := strings.TrimPrefix(command+" --"+name, " "); w[line] != nil {
+		return w.of(line)
+	}
+	return w.of("--" + name)
 }
 
 func printMatches(w io.Writer, cursor string, candidates []string) {

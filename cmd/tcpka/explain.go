@@ -13,7 +13,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
-func explainCommand(s *session) *cli.Command {
+func explainCommand(s *session, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
 		Usage:     "say what keepalive settings lead to",
@@ -28,7 +28,7 @@ time and the range in which it happens, because kernel timers are late.`,
 			&cli.StringFlag{Name: "syn-linear-timeouts", Usage: "tcp_syn_linear_timeouts, a `NUMBER`: repetitions one second apart"},
 			&cli.StringFlag{Name: "svg", Usage: "also draw the timeline as a picture into `FILE`; - prints it instead of the answer"},
 		}, retransmissionFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{explainSSHCommand(s)},
+		Subcommands: below,
 		Action:      func(c *cli.Context) error { return explain(s, c) },
 	}
 }

@@ -238,18 +238,3 @@ func stateNames() []string {
 	}
 	return append(names, "connected", "all")
 }
-
-// socketWords are the words that a flag about sockets takes.
-func socketWords(flag string) []string {
-	switch flag {
-	case "state":
-		return stateNames()
-	case "keepalive":
-		return []string{"on", "off"}
-	case "origin":
-		return []string{"socket", "sysctl"}
-	case "sort":
-		return sortKeys()
-	}
-	return nil
-}

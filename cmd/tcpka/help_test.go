@@ -13,7 +13,7 @@ import (
 
 // eachCommand calls f with the words of every command, the program itself first.
 func eachCommand(f func(words []string, flags []cli.Flag)) {
-	app := (&session{stdout: io.Discard, stderr: io.Discard}).app()
+	app := theProgram().app(&session{stdout: io.Discard, stderr: io.Discard})
 	f(nil, append(slices.Clone(app.Flags), cli.HelpFlag, cli.VersionFlag))
 	var walk func(above []string, commands []*cli.Command)
 	walk = func(above []string, commands []*cli.Command) {

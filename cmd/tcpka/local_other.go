@@ -9,6 +9,6 @@ import (
 )
 
 // localLimits are none: this host is no Linux middlebox.
-func (s *session) localLimits(c *cli.Context) ([]report.LocalLimit, error) {
+func localLimits(_ *session, c *cli.Context) ([]report.LocalLimit, error) {
 	return nil, linuxOnly(c)
 }

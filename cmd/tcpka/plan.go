@@ -70,7 +70,7 @@ func planFor(s *session, c *cli.Context) error {
 	if err := overrideKernel(c, &v); err != nil {
 		return err
 	}
-	d := a.plan(v.kernel, targets)
+	d := compute(a, v.kernel, targets)
 	if err := s.render(c, d); err != nil {
 		return err
 	}
@@ -200,12 +200,12 @@ func (a aim) terminating() []string {
 	return names
 }
 
-// plan finds the settings, and says all there is to say about them.
-func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
+// compute finds the settings, and says all there is to say about them.
+func compute(a aim, k calc.Kernel, targets []snippet.Target) report.Plan {
 	goal, ok := a.tcpGoal()
 	ends := a.terminating()
 	d := report.Plan{
-		Schema: "tcpka/plan/v1", Goal: a.report(k), Feasible: true,
+		Schema: "tcpka/plan/v1", Goal: goalAnswer(a, k), Feasible: true,
 		TCPEndsAt: append([]string{}, ends...), Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{},
 	}
 	var v snippet.Values
@@ -230,7 +230,7 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 	case err == nil:
 		v.SSH = &ssh
 		d.SetSSH(ssh)
-		d.Notes = append(d.Notes, a.slowSSHD(ssh))
+		d.Notes = append(d.Notes, slowSSHD(a, ssh))
 		if len(ends) > 0 {
 			d.Notes = append(d.Notes, fmt.Sprintf("what is not SSH needs data of its own at least every %s: pings of WebSocket, HTTP/2 or gRPC, or of the application's protocol", report.Seconds(ssh.Interval).Both()))
 		}
@@ -256,7 +256,7 @@ func (a aim) plan(k calc.Kernel, targets []snippet.Target) report.Plan {
 		d.Targets = append(d.Targets, report.PlanTarget{Name: t.Name, Title: t.Title, Text: text})
 	}
 	if v.TCP != nil {
-		d.Commands = commandsFor(*v.TCP)
+		d.Commands = []string{explainThese(*v.TCP), setThese(*v.TCP), "sudo tcpka set sockets --all --on " + socketArgs(*v.TCP) + " --dry-run"}
 	}
 	if v.SSH != nil {
 		d.Commands = append(d.Commands, sshFix(calc.SSHClient, ssh))
@@ -280,7 +280,7 @@ func planTCP(k calc.Kernel, g calc.Goal) (keepalive.Settings, error) {
 
 // slowSSHD says what to write for the releases of sshd that probe at twice their
 // interval. Which one it will be is not known.
-func (a aim) slowSSHD(planned calc.SSH) string {
+func slowSSHD(a aim, planned calc.SSH) string {
 	text := fmt.Sprintf("sshd 9.2 to 9.4, as in Debian 12, probes at twice ClientAliveInterval, and takes twice as long with %d; ", planned.Interval/time.Second)
 	slow, err := calc.PlanSSH(a.sshGoal(), calc.SSHVersion{Major: 9, Minor: 2})
 	if err != nil {
@@ -370,36 +370,8 @@ func do(n int) string {
 	return "do"
 }
 
-// commandsFor are the next steps for TCP: to try the values out, for new
-// connections, and for those that are open, to begin with a dry run.
-func commandsFor(s keepalive.Settings) []string {
-	values := fmt.Sprintf("--time %d --intvl %d --probes %d", s.Time/time.Second, s.Intvl/time.Second, s.Probes)
-	sockets := values
-	if s.UserTimeout > 0 {
-		unit, name := time.Millisecond, "ms"
-		if s.UserTimeout%time.Second == 0 {
-			unit, name = time.Second, "s"
-		}
-		sockets += fmt.Sprintf(" --user-timeout %d%s", s.UserTimeout/unit, name)
-	}
-	return []string{
-		"tcpka explain " + sockets,
-		"sudo tcpka set " + values + " --rearm",
-		"sudo tcpka set sockets --all --on " + sockets + " --dry-run",
-	}
-}
-
-// sshFix is the command that gives one side of SSH these probes.
-func sshFix(side calc.SSHSide, s calc.SSH) string {
-	args := fmt.Sprintf("tcpka set ssh --side %s --interval %d --count %d", side, s.Interval/time.Second, s.CountMax)
-	if side == calc.SSHServer {
-		return "sudo " + args + " --reload"
-	}
-	return args
-}
-
-// report is the goal as the answer shows it.
-func (a aim) report(k calc.Kernel) report.PlanGoal {
+// goalAnswer is the goal as the answer shows it.
+func goalAnswer(a aim, k calc.Kernel) report.PlanGoal {
 	tcp, ok := a.tcpGoal()
 	g := report.PlanGoal{
 		Behind: []report.PlanBox{}, SSHPathTimeout: secondsOrNull(a.sshGoal().PathTimeout),

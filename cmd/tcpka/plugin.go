@@ -6,14 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/tcpka/tcpka/internal/report"
 )
 
 // asPlugin makes every failure of check a 3, and says so where a monitoring
 // system looks for it.
-func asPlugin(s *session, _ *cli.Context, err error) error {
+func asPlugin(s *session, err error) error {
 	if _, ok := errors.AsType[passed](err); ok || err == nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
@@ -97,35 +96,26 @@ func advise(a *report.ProbeAdvice, safe time.Duration, k calc.Kernel, server net
 	}
 	a.PathTimeout = new(report.Seconds(timeout))
 	for loss := 2; loss >= 0; loss-- {
-		p := aim{pathTimeout: timeout, loss: loss}.plan(k, nil)
-		if p.Settings == nil {
+		s, err := planTCP(k, calc.Goal{PathTimeout: timeout, SurviveLoss: loss})
+		if err != nil {
 			continue
 		}
-		a.SurviveLoss, a.Settings = &loss, p.Settings
+		a.SurviveLoss, a.Settings = &loss, new(report.NewSettings(s))
 		plan := fmt.Sprintf("tcpka plan --path-timeout %d", timeout/time.Second)
 		if loss != 2 {
 			plan += fmt.Sprintf(" --survive-loss %d", loss)
 		}
-		a.Commands = []string{plan}
-		for _, c := range p.Commands {
-			// Those to this server are enough, and it need not be one of SSH.
-			if !strings.Contains(c, " set sockets --all ") && !strings.Contains(c, " set ssh ") {
-				a.Commands = append(a.Commands, c)
-			}
-		}
-		a.Commands = append(a.Commands, forSockets(*p.Settings, server))
+		// Of the connections those to this server are enough.
+		a.Commands = []string{plan, explainThese(s), setThese(s), forSockets(s, server)}
 		return
 	}
 	a.Reason = new(fmt.Sprintf("no settings are sure to hold a path open that may forget after %s: keepalive probes once a second at most", a.PathTimeout.Both()))
 }
 
 // forSockets is the command that gives them to the connections that there are.
-func forSockets(s report.Settings, server netip.AddrPort) string {
+func forSockets(s keepalive.Settings, server netip.AddrPort) string {
 	text := "sudo tcpka set sockets --remote " + shellJoin([]string{server.String()}) + " --on " +
-		valueArgs(keepalive.Settings{Time: time.Duration(s.Time), Intvl: time.Duration(s.Intvl), Probes: s.Probes})
-	if s.UserTimeout > 0 {
-		text += " --user-timeout " + userTimeoutArg(time.Duration(s.UserTimeout)*time.Millisecond)
-	}
+		socketArgs(s)
 	return text
 }
 

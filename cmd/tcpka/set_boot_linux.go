@@ -7,6 +7,7 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
 	"github.com/tcpka/tcpka/rootfs"
@@ -15,6 +16,8 @@ import (
 
 // bootChange is what changes in our drop-in.
 type bootChange struct {
+	root     rootfs.FS
+	hz       int    // of the kernel that the boot files are for
 	old, new []byte // the file; nil is none
 	values   map[string]string
 	before   keepalive.Settings // at boot, as the files are now
@@ -22,36 +25,51 @@ type bootChange struct {
 	applied  bool
 }
 
-func (p *setPlan) addBoot(ch keepalive.Change) error {
+// planBoot reads the drop-in and computes what becomes of it.
+func planBoot(root rootfs.FS, hz int, ch keepalive.Change) (*bootChange, error) {
 	values, err := procfs.Values(ch)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b := bootChange{values: map[string]string{}}
+	b := &bootChange{root: root, hz: hz, values: map[string]string{}}
 	for _, v := range values {
 		b.values[v.Key] = strconv.Itoa(v.N)
 	}
-	if b.old, err = sysctld.ReadDropIn(p.root); err != nil {
-		return err
+	if b.old, err = sysctld.ReadDropIn(root); err != nil {
+		return nil, err
 	}
 	if b.new, err = sysctld.Merge(b.old, b.values); err != nil {
-		return err
+		return nil, err
 	}
-	files, err := sysctld.Load(p.root)
+	files, err := sysctld.Load(root)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.before, _ = atBoot(files, sysctld.Systemd, p.hz)
+	b.before, _ = atBoot(files, sysctld.Systemd, hz)
 	b.after = ch.Apply(b.before)
-	p.boot = &b
-	return nil
+	return b, nil
+}
+
+// changed reports whether the file becomes another.
+func (b *bootChange) changed() bool { return string(b.old) != string(b.new) }
+
+// record is the change as the journal has it.
+func (b *bootChange) record() journal.Change {
+	return journal.Change{Kind: journal.Bootfile, Path: sysctld.DropIn, Old: content(b.old), New: content(b.new)}
+}
+
+// apply writes the file.
+func (b *bootChange) apply() error {
+	err := sysctld.ReplaceDropIn(b.root, b.old, b.new)
+	b.applied = err == nil
+	return err
 }
 
 // unchangedBoot says what the next boot sets of a change that is not written for it,
 // as far as the files can be read; nothing where that is the same.
-func (p *setPlan) unchangedBoot(ch keepalive.Change) string {
+func unchangedBoot(root rootfs.FS, hz int, ch keepalive.Change) string {
 	values, _ := procfs.Values(ch) // checked when planned
-	files, _ := sysctld.Load(p.root)
+	files, _ := sysctld.Load(root)
 	readers := sysctld.Readers()
 	var lines []string
 	same := true
@@ -59,13 +77,13 @@ func (p *setPlan) unchangedBoot(ch keepalive.Change) string {
 		by := map[string][]string{} // a line, and who reads it last
 		var order []string
 		for _, reader := range readers {
-			settings, deciding := atBoot(files, reader, p.hz)
+			settings, deciding := atBoot(files, reader, hz)
 			same = same && numbers(settings)[v.Key] == v.N
 			a, ok := deciding[v.Key]
 			if !ok {
 				continue
 			}
-			line := fmt.Sprintf("%s:%d has %s = %s", p.root.Path(a.Path), a.Line, v.Key, a.Value)
+			line := fmt.Sprintf("%s:%d has %s = %s", root.Path(a.Path), a.Line, v.Key, a.Value)
 			if by[line] == nil {
 				order = append(order, line)
 			}
@@ -87,7 +105,7 @@ func (p *setPlan) unchangedBoot(ch keepalive.Change) string {
 	return fmt.Sprintf("the next boot, for which %s: --persist writes what is set now to %s, too", strings.Join(lines, ", and "), sysctld.DropIn)
 }
 
-func (b *bootChange) report(root rootfs.FS) []report.Change {
+func (b *bootChange) report() []report.Change {
 	old := sysctld.Values(b.old)
 	times := detection(calc.DefaultKernel(), b.before, b.after)
 	var changes []report.Change
@@ -97,7 +115,7 @@ func (b *bootChange) report(root rootfs.FS) []report.Change {
 			continue
 		}
 		c := report.Change{
-			Target: report.TargetBootfile, Path: new(root.Path(sysctld.DropIn)), Key: key,
+			Target: report.TargetBootfile, Path: new(b.root.Path(sysctld.DropIn)), Key: key,
 			New: new(value), Detection: &times,
 		}
 		if v, ok := old[key]; ok {
@@ -110,11 +128,8 @@ func (b *bootChange) report(root rootfs.FS) []report.Change {
 }
 
 // beaten is a failure where the boot file does not decide what is set at boot.
-func (p *setPlan) beaten(dryRun bool) error {
-	if p.boot == nil {
-		return nil
-	}
-	lines, err := p.culprits()
+func (b *bootChange) beaten(dryRun bool) error {
+	lines, err := b.culprits()
 	if err != nil || len(lines) == 0 {
 		return err
 	}
@@ -123,7 +138,7 @@ func (p *setPlan) beaten(dryRun bool) error {
 		is = "would not be"
 	}
 	return &failure{
-		err:    fmt.Errorf("%s %s in force at the next boot: %s", p.root.Path(sysctld.DropIn), is, strings.Join(lines, "; ")),
+		err:    fmt.Errorf("%s %s in force at the next boot: %s", b.root.Path(sysctld.DropIn), is, strings.Join(lines, "; ")),
 		status: statusPartly,
 		hint:   "change or remove those lines",
 	}
@@ -131,18 +146,18 @@ func (p *setPlan) beaten(dryRun bool) error {
 
 // culprits name what keeps the boot file from being in force: for a reader and a
 // key, another file that is read later and says something else.
-func (p *setPlan) culprits() ([]string, error) {
-	files, err := sysctld.Load(p.root)
+func (b *bootChange) culprits() ([]string, error) {
+	files, err := sysctld.Load(b.root)
 	if err != nil {
 		return nil, err
 	}
-	files = files.WithDropIn(p.boot.new) // it may not be written yet
+	files = files.WithDropIn(b.new) // it may not be written yet
 	var lines []string
 	for _, reader := range sysctld.Readers() {
-		settings, deciding := atBoot(files, reader, p.hz)
+		settings, deciding := atBoot(files, reader, b.hz)
 		for _, key := range keys() {
-			if want, ok := p.boot.values[key]; ok && strconv.Itoa(numbers(settings)[key]) != want {
-				lines = append(lines, fmt.Sprintf("%s: %s", reader, p.culprit(files, reader, key, deciding)))
+			if want, ok := b.values[key]; ok && strconv.Itoa(numbers(settings)[key]) != want {
+				lines = append(lines, fmt.Sprintf("%s: %s", reader, b.culprit(files, reader, key, deciding)))
 			}
 		}
 	}
@@ -150,14 +165,14 @@ func (p *setPlan) culprits() ([]string, error) {
 }
 
 // culprit is the line that keeps ours from being in force for a key.
-func (p *setPlan) culprit(files *sysctld.Files, reader sysctld.Reader, key string, deciding map[string]sysctld.Assignment) string {
+func (b *bootChange) culprit(files *sysctld.Files, reader sysctld.Reader, key string, deciding map[string]sysctld.Assignment) string {
 	if a, ok := deciding[key]; ok {
-		return fmt.Sprintf("%s:%d sets %s = %s after it", p.root.Path(a.Path), a.Line, key, a.Value)
+		return fmt.Sprintf("%s:%d sets %s = %s after it", b.root.Path(a.Path), a.Line, key, a.Value)
 	}
 	if all := files.Writes(reader, key); len(all) > 0 {
 		a := all[len(all)-1]
-		return fmt.Sprintf("%s:%d sets %s = %s after it, which the kernel refuses", p.root.Path(a.Path), a.Line, key, a.Value)
+		return fmt.Sprintf("%s:%d sets %s = %s after it, which the kernel refuses", b.root.Path(a.Path), a.Line, key, a.Value)
 	}
 	a := files.Exclusion(reader, key)
-	return fmt.Sprintf("%s:%d takes %s out of what is set", p.root.Path(a.Path), a.Line, key)
+	return fmt.Sprintf("%s:%d takes %s out of what is set", b.root.Path(a.Path), a.Line, key)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/tcpka/tcpka/sysctld"
 )
 
-func newSetCommand(s *session) *cli.Command {
+func newSetCommand(s *session, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "set",
 		Usage:     "change the keepalive settings, now and at boot",
@@ -36,7 +36,7 @@ the sysctl, which they go on to do; and it asks.`,
 			&cli.BoolFlag{Name: "persist", Usage: "also for the next boot, in /etc/sysctl.d/99-tcpka.conf", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "persist-only", Usage: "only for the next boot", DisableDefaultText: true},
 		}, changeFlags(), outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{setSocketsCommand(s), setSSHCommand(s)},
+		Subcommands: below,
 		Action:      func(c *cli.Context) error { return setSettings(s, c) },
 	}
 }
@@ -75,19 +75,20 @@ func setSettings(s *session, c *cli.Context) error {
 		gather: func() (planned, error) {
 			p := &setPlan{where: w, hz: hzOf(w.root), rearm: givenBool(c, "rearm"), dryRun: givenBool(c, "dry-run")}
 			if !persistOnly {
-				if err := p.addRuntime(w, ch, shown); err != nil {
+				if err := p.addRuntime(ch, shown); err != nil {
 					return nil, adviseSet(s, err, ch)
 				}
 			}
 			if persist || persistOnly {
-				if err := p.addBoot(ch); err != nil {
+				var err error
+				if p.boot, err = planBoot(w.root, p.hz, ch); err != nil {
 					return nil, adviseSet(s, err, ch)
 				}
 			} else {
-				p.nextBoot = p.unchangedBoot(ch)
+				p.nextBoot = unchangedBoot(w.root, p.hz, ch)
 			}
-			if p.refused != nil {
-				noticeRefused(s, p.refused)
+			if err := p.refused(); err != nil {
+				noticeRefused(s, err)
 			}
 			shown = p
 			return p, nil

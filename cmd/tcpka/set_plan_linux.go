@@ -13,7 +13,6 @@ import (
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/procfs"
 	"github.com/tcpka/tcpka/sysctld"
 )
 
@@ -23,11 +22,56 @@ type setPlan struct {
 	hz      int // of the kernel that the boot files are for
 	rearm   bool
 	dryRun  bool
-	refused error // what a dry run may not write
-	runtime []*runtimeChange
+	runtime []runtimePart
 	boot    *bootChange
 
 	nextBoot string // what becomes of the change then, where boot is nil; empty is that it stays
+}
+
+// runtimePart is what is about to change in one namespace: its sysctls, and the timers
+// that are to be armed anew, nil where that is not asked for.
+type runtimePart struct {
+	*runtimeChange
+	timers *timers
+}
+
+// addRuntime plans the change of each namespace. Of all namespaces, those that cannot
+// be changed are left out; it is an error where none remains.
+//
+// Where timers are to be armed anew, they are those that were shown before, if any
+// were.
+func (p *setPlan) addRuntime(ch keepalive.Change, shown *setPlan) error {
+	for i, ns := range p.namespaces {
+		r := runtimePart{runtimeChange: planRuntime(p.root, ns, ch, p.dryRun)}
+		if r.err == nil && p.rearm {
+			var only *timers
+			if shown != nil {
+				only = shown.runtime[i].timers
+			}
+			r.err = ns.Do(func() (err error) {
+				r.timers, err = findTimers(r.old, r.next(), only)
+				return err
+			})
+		}
+		if r.err != nil && !p.all {
+			return r.err
+		}
+		p.runtime = append(p.runtime, r)
+	}
+	if !slices.ContainsFunc(p.runtime, func(r runtimePart) bool { return r.err == nil }) {
+		return p.failures()
+	}
+	return nil
+}
+
+// refused is what a dry run may not write.
+func (p *setPlan) refused() error {
+	for _, r := range slices.Backward(p.runtime) {
+		if r.refused != nil {
+			return r.refused
+		}
+	}
+	return nil
 }
 
 // document is the plan as an answer, with nothing applied yet.
@@ -37,7 +81,7 @@ func (p *setPlan) document() report.Set {
 		d.Changes = append(d.Changes, r.report()...)
 	}
 	if p.boot != nil {
-		d.Changes = append(d.Changes, p.boot.report(p.root)...)
+		d.Changes = append(d.Changes, p.boot.report()...)
 	}
 	for _, c := range d.Changes {
 		d.Changed = d.Changed || c.Old == nil || *c.Old != *c.New
@@ -48,7 +92,7 @@ func (p *setPlan) document() report.Set {
 	}
 	for _, r := range p.runtime {
 		if r.err == nil {
-			d.Warnings = append(d.Warnings, r.kernel.Warnings(r.change.Apply(r.old))...)
+			d.Warnings = append(d.Warnings, r.kernel.Warnings(r.next())...)
 			break
 		}
 	}
@@ -117,22 +161,12 @@ func (p *setPlan) record() (iter.Seq[journal.Change], func() []int) {
 	var changes []journal.Change
 	var made []*bool
 	for _, r := range p.runtime {
-		for _, c := range r.report() {
-			if *c.Old == *c.New {
-				continue
-			}
-			made = append(made, &r.applied)
-			changes = append(changes, journal.Change{
-				Kind: journal.Sysctl, Key: c.Key, Old: c.Old, New: c.New,
-				Netns: &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie},
-			})
+		for _, c := range r.record() {
+			changes, made = append(changes, c), append(made, &r.applied)
 		}
 	}
-	if b := p.boot; b != nil && string(b.old) != string(b.new) {
-		made = append(made, &b.applied)
-		changes = append(changes, journal.Change{
-			Kind: journal.Bootfile, Path: sysctld.DropIn, Old: content(b.old), New: content(b.new),
-		})
+	if p.boot != nil && p.boot.changed() {
+		changes, made = append(changes, p.boot.record()), append(made, &p.boot.applied)
 	}
 	if len(changes) == 0 {
 		return nil, nil
@@ -153,19 +187,14 @@ func (p *setPlan) record() (iter.Seq[journal.Change], func() []int) {
 // fail are left as they were and named in the error.
 func (p *setPlan) apply(<-chan os.Signal) error {
 	for _, r := range p.runtime {
-		if r.err == nil && !r.change.Empty() {
-			r.err = r.ns.Do(func() error { return p.sysctl(procfs.New(p.root).Set(r.change)) })
-			r.applied = r.err == nil
-		}
-		if r.err != nil && len(p.runtime) == 1 {
-			return r.err
+		if err := r.apply(); err != nil && len(p.runtime) == 1 {
+			return err
 		}
 	}
 	if p.boot != nil {
-		if err := sysctld.ReplaceDropIn(p.root, p.boot.old, p.boot.new); err != nil {
+		if err := p.boot.apply(); err != nil {
 			return errors.Join(err, p.restore())
 		}
-		p.boot.applied = true
 	}
 	return errors.Join(p.startTimers(), p.failures())
 }
@@ -177,7 +206,7 @@ func (p *setPlan) startTimers() error {
 	var errs []error
 	for _, r := range p.runtime {
 		if r.err == nil && r.timers != nil && len(r.timers.late) > 0 {
-			errs = append(errs, r.ns.Do(func() error { return r.timers.rearm(r.change.Apply(r.old)) }))
+			errs = append(errs, r.ns.Do(func() error { return r.timers.rearm(r.next()) }))
 		}
 	}
 	return errors.Join(errs...)
@@ -187,25 +216,14 @@ func (p *setPlan) startTimers() error {
 func (p *setPlan) restore() error {
 	var errs []error
 	for _, r := range p.runtime {
-		if r.applied {
-			err := r.ns.Do(func() error { return procfs.New(p.root).Put(r.before()...) })
-			r.applied = err != nil
-			errs = append(errs, err)
-		}
+		errs = append(errs, r.restore())
 	}
 	return errors.Join(errs...)
 }
 
 // restored reports whether the namespaces hold what they held before.
 func (p *setPlan) restored() bool {
-	return !slices.ContainsFunc(p.runtime, func(r *runtimeChange) bool {
-		var now keepalive.Settings
-		err := r.ns.Do(func() (err error) {
-			now, err = procfs.New(p.root).Keepalive()
-			return err
-		})
-		return err != nil || now != r.old
-	})
+	return !slices.ContainsFunc(p.runtime, func(r runtimePart) bool { return !r.restored() })
 }
 
 // failures are the namespaces that cannot be changed, or could not.
@@ -226,7 +244,7 @@ func (p *setPlan) touches() string {
 	var what []string
 	n := 0
 	for _, r := range p.runtime {
-		if r.err == nil && r.change.Apply(r.old) != r.old {
+		if r.err == nil && r.next() != r.old {
 			n++
 		}
 	}
@@ -237,6 +255,26 @@ func (p *setPlan) touches() string {
 		what = append(what, some(d.Sockets, "the timer of 1 connection", "the timers of %d connections"))
 	}
 	return strings.Join(what, " and ")
+}
+
+// beaten is a failure where the boot file does not decide what is set at boot.
+func (p *setPlan) beaten(dryRun bool) error {
+	if p.boot == nil {
+		return nil
+	}
+	return p.boot.beaten(dryRun)
+}
+
+// rearmed adds up the timers of all namespaces; nil is not asked for.
+func (p *setPlan) rearmed() *report.Rearmed {
+	if !p.rearm {
+		return nil
+	}
+	sum := newTimerSum()
+	for _, r := range p.runtime {
+		sum.addAll(r.ns.Name, r.timers)
+	}
+	return sum.report()
 }
 
 func (p *setPlan) anyChange() bool { return p.document().Changed }

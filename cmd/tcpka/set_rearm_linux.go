@@ -114,24 +114,6 @@ func (t *timers) started() bool {
 	return t != nil && slices.ContainsFunc(t.late, func(l *tuning) bool { return l.rearmed.result == sockets.Done })
 }
 
-// rearmed adds up the timers of all namespaces; nil is not asked for.
-func (p *setPlan) rearmed() *report.Rearmed {
-	if !p.rearm {
-		return nil
-	}
-	sum := newTimerSum()
-	for _, r := range p.runtime {
-		if r.timers == nil {
-			continue
-		}
-		sum.Unseen += r.timers.unseen
-		for _, t := range r.timers.late {
-			sum.add(r.ns.Name, t, r.timers.time)
-		}
-	}
-	return sum.report()
-}
-
 // timerSum adds up timers by program.
 type timerSum struct {
 	report.Rearmed
@@ -146,6 +128,17 @@ type timersOf struct {
 
 func newTimerSum() *timerSum {
 	return &timerSum{report.Rearmed{Programs: []report.ProgramTimers{}}, map[timersOf]int{}}
+}
+
+// addAll counts the timers of a namespace; nil are none.
+func (sum *timerSum) addAll(netns string, t *timers) {
+	if t == nil {
+		return
+	}
+	sum.Unseen += t.unseen
+	for _, l := range t.late {
+		sum.add(netns, l, t.time)
+	}
 }
 
 // add counts a timer that is to run for a time.

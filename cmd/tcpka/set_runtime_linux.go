@@ -3,72 +3,100 @@ package main
 import (
 	"errors"
 	"os"
-	"slices"
 	"strconv"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/procfs"
+	"github.com/tcpka/tcpka/rootfs"
 )
 
 // runtimeChange is what changes in one namespace, or in the proc of an image.
 type runtimeChange struct {
+	root   rootfs.FS
 	ns     namespace
 	cookie uint64
 	kernel calc.Kernel
 	old    keepalive.Settings
 	change keepalive.Change
-	timers *timers // to be armed anew; nil is not asked for
 
+	refused error // what a dry run may not write
 	applied bool
 	err     error // why it cannot be done, or could not
 }
 
-// addRuntime reads what the namespaces hold and whether it may be changed.
-// Of all namespaces, those that cannot be changed are left out; it is an error
-// where none remains. A dry run only needs to read.
-//
-// Where timers are to be armed anew, they are those that were shown before, if
-// any were.
-func (p *setPlan) addRuntime(w where, ch keepalive.Change, shown *setPlan) error {
+// planRuntime reads what a namespace holds and whether it may be changed. A dry run
+// only needs to read. What cannot be done is in err.
+func planRuntime(root rootfs.FS, ns namespace, ch keepalive.Change, dryRun bool) *runtimeChange {
+	r := &runtimeChange{root: root, ns: ns, change: ch}
 	values, err := procfs.Values(ch)
 	if err != nil {
-		return err
+		r.err = err
+		return r
 	}
-	for i, ns := range w.namespaces {
-		r := &runtimeChange{ns: ns, change: ch}
-		r.err = r.ns.Do(func() error {
-			snap, err := look(p.root)
-			if err != nil {
-				return err
-			}
-			r.old, r.kernel = snap.settings, snap.kernel
-			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
-			err = p.sysctl(procfs.New(p.root).Writable(values...))
-			if p.dryRun && errors.Is(err, os.ErrPermission) {
-				p.refused, err = err, nil
-			}
-			if err != nil || !p.rearm {
-				return err
-			}
-			var only *timers
-			if shown != nil {
-				only = shown.runtime[i].timers
-			}
-			r.timers, err = findTimers(r.old, ch.Apply(r.old), only)
+	r.err = ns.Do(func() error {
+		snap, err := look(root)
+		if err != nil {
 			return err
-		})
-		if r.err != nil && !w.all {
-			return r.err
 		}
-		p.runtime = append(p.runtime, r)
+		r.old, r.kernel = snap.settings, snap.kernel
+		r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
+		err = r.sysctl(procfs.New(root).Writable(values...))
+		if dryRun && errors.Is(err, os.ErrPermission) {
+			r.refused, err = err, nil
+		}
+		return err
+	})
+	return r
+}
+
+// next are the settings after the change.
+func (r *runtimeChange) next() keepalive.Settings { return r.change.Apply(r.old) }
+
+// apply writes the values, all of them or none.
+func (r *runtimeChange) apply() error {
+	if r.err == nil && !r.change.Empty() {
+		r.err = r.ns.Do(func() error { return r.sysctl(procfs.New(r.root).Set(r.change)) })
+		r.applied = r.err == nil
 	}
-	if !slices.ContainsFunc(p.runtime, func(r *runtimeChange) bool { return r.err == nil }) {
-		return p.failures()
+	return r.err
+}
+
+// restore takes back what apply has written.
+func (r *runtimeChange) restore() error {
+	if !r.applied {
+		return nil
 	}
-	return nil
+	err := r.ns.Do(func() error { return procfs.New(r.root).Put(r.before()...) })
+	r.applied = err != nil
+	return err
+}
+
+// restored reports whether the namespace holds what it held before.
+func (r *runtimeChange) restored() bool {
+	var now keepalive.Settings
+	err := r.ns.Do(func() (err error) {
+		now, err = procfs.New(r.root).Keepalive()
+		return err
+	})
+	return err == nil && now == r.old
+}
+
+// record is the change as the journal has it.
+func (r *runtimeChange) record() []journal.Change {
+	var changes []journal.Change
+	for _, c := range r.report() {
+		if *c.Old != *c.New {
+			changes = append(changes, journal.Change{
+				Kind: journal.Sysctl, Key: c.Key, Old: c.Old, New: c.New,
+				Netns: &journal.Netns{Name: r.ns.Name, Inode: r.ns.Inode, Cookie: r.cookie},
+			})
+		}
+	}
+	return changes
 }
 
 // sysctlError is a sysctl of the running kernel that cannot be written. The same
@@ -79,8 +107,8 @@ func (e *sysctlError) Error() string { return e.err.Error() }
 
 func (e *sysctlError) Unwrap() error { return e.err }
 
-func (p *setPlan) sysctl(err error) error {
-	if err == nil || !p.root.Live() {
+func (r *runtimeChange) sysctl(err error) error {
+	if err == nil || !r.root.Live() {
 		return err
 	}
 	return &sysctlError{err}
@@ -91,7 +119,7 @@ func (r *runtimeChange) report() []report.Change {
 		return nil
 	}
 	values, _ := procfs.Values(r.change) // checked when planned
-	times := detection(r.kernel, r.old, r.change.Apply(r.old))
+	times := detection(r.kernel, r.old, r.next())
 	var changes []report.Change
 	for _, v := range values {
 		changes = append(changes, report.Change{

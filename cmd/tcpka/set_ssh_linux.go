@@ -100,7 +100,7 @@ func setSSH(s *session, c *cli.Context) error {
 		s.notice("$HOME is %s, but ssh goes by the password database, and so the file is in %s", home, r.Owner.HomeDir)
 	}
 	gather := func() (*sshPlan, error) {
-		p := &sshPlan{ctx: c.Context, wanted: w, request: r, values: v, reload: givenBool(c, "reload")}
+		p := &sshPlan{ctx: c.Context, side: w.side, request: r, values: v, reload: givenBool(c, "reload")}
 		err := p.gather()
 		if err == nil && p.revision.Changed() {
 			err = p.revision.Writable()

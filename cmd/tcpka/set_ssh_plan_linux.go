@@ -22,7 +22,7 @@ import (
 // sshPlan is what set ssh is about to do to a file of OpenSSH.
 type sshPlan struct {
 	ctx     context.Context
-	wanted  sshWanted
+	side    calc.SSHSide
 	request sshconf.Request
 	values  values
 	reload  bool
@@ -111,7 +111,7 @@ func notRead(p sshconf.Process, v sshconf.Server) string {
 
 // end is the side with the options of one moment.
 func (p *sshPlan) end(said sshconf.Options) calc.SSH {
-	end := calc.SSH{Side: p.wanted.side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true, Version: p.version}
+	end := calc.SSH{Side: p.side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true, Version: p.version}
 	prefix := "serveralive"
 	if p.request.Server {
 		prefix = "clientalive"
@@ -175,7 +175,7 @@ func (p *sshPlan) wantedOrAll() []sshconf.Value {
 		return p.request.Values
 	}
 	var all []sshconf.Value
-	for _, k := range keywordsOf(p.wanted.side) {
+	for _, k := range keywordsOf(p.side) {
 		all = append(all, sshconf.Value{Keyword: k, Text: p.revision.After[strings.ToLower(string(k))]})
 	}
 	return all
@@ -231,7 +231,7 @@ func (p *sshPlan) touches() string {
 }
 
 func (p *sshPlan) record() (changes iter.Seq[journal.Change], applied func() []int) {
-	return recordSSH(p.revision, string(p.wanted.side))
+	return recordSSH(p.revision, string(p.side))
 }
 
 // recordSSH is one file for the journal. Its key says whose it is: the side of

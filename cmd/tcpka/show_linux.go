@@ -17,7 +17,7 @@ import (
 	"github.com/tcpka/tcpka/sysctld"
 )
 
-func showCommand(s *session) *cli.Command {
+func showCommand(s *session, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "show the keepalive settings in force",
@@ -28,7 +28,7 @@ peer is noticed, how often an idle path is refreshed, and the counters. With
 own, which start at the kernel's defaults. Needs no privilege for its own
 namespace, and root for those of others.`,
 		Flags:       join(outputFlags(), whereFlags()),
-		Subcommands: []*cli.Command{pathsCommand(s), showSSHCommand(s), showSocketsCommand(s)},
+		Subcommands: below,
 		Action:      func(c *cli.Context) error { return showSettings(s, c) },
 	}
 }

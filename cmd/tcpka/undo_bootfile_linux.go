@@ -15,6 +15,8 @@ type bootfileReversal struct {
 	done bool
 }
 
+func undoBootfile(u *undoing) reversal { return &bootfileReversal{undoing: u} }
+
 func (r *bootfileReversal) survives(journal.Change) bool { return true }
 
 func (r *bootfileReversal) list(c journal.Change) []report.Change {

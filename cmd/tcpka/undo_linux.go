@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -95,7 +94,7 @@ func undoLast(s *session, c *cli.Context) error {
 	}
 	if dryRun {
 		e, _ := choose(log, id, boot)
-		u := newUndoing(w.root, e, boot, named, reload)
+		u := newUndoing(w.root, e, boot, named, reload, known())
 		if err := u.gather(); err != nil {
 			return adviseUndo(s, err)
 		}
@@ -117,7 +116,7 @@ func undoLast(s *session, c *cli.Context) error {
 		s.notice("%s (%s) is marked as taken back; nothing was changed", e.ID, e.Command)
 		return j.Undone(e.ID)
 	}
-	u := newUndoing(w.root, e, boot, named, reload)
+	u := newUndoing(w.root, e, boot, named, reload, known())
 	if err := u.gather(); err != nil {
 		return adviseUndo(s, err)
 	}
@@ -147,7 +146,7 @@ func adviseUndo(s *session, err error) error {
 func choose(log journal.Log, id, boot string) (journal.Entry, error) {
 	if id == "" {
 		for _, e := range log.Entries {
-			if !e.Undone && !gone(e, boot) {
+			if !e.Undone && !known().gone(e, boot) {
 				return e, nil
 			}
 		}
@@ -159,17 +158,18 @@ func choose(log journal.Log, id, boot string) (journal.Entry, error) {
 		return e, failed(fmt.Errorf("no command is recorded as %q", id)).withHint("the recorded commands are listed by: tcpka undo --list")
 	case e.Undone:
 		return e, undoneAlready(e)
-	case gone(e, boot):
+	case known().gone(e, boot):
 		return e, failed(fmt.Errorf("%s changed only the running kernel, and the machine was rebooted since: nothing is left of it", id))
 	}
 	return e, nil
 }
 
-// gone reports whether an entry changed nothing but the kernel of an earlier
-// boot.
-func gone(e journal.Entry, boot string) bool {
-	return e.BootID != boot && !slices.ContainsFunc(e.Changes, func(c journal.Change) bool {
-		r := reversalOf(c.Kind, nil)
-		return r == nil || r.survives(c)
-	})
+// known are the kinds of change that can be taken back.
+func known() reversals {
+	return reversals{
+		journal.Sysctl:   undoSysctl,
+		journal.Bootfile: undoBootfile,
+		journal.Socket:   undoSocket,
+		journal.SSH:      undoSSH,
+	}
 }

@@ -17,7 +17,7 @@ func listed(log journal.Log, boot string, changes bool) report.Journal {
 		switch {
 		case e.Undone:
 			r.State = "undone"
-		case gone(e, boot):
+		case known().gone(e, boot):
 			r.State = "gone"
 		case e.Partly:
 			r.State = "partly undone"
@@ -36,7 +36,7 @@ func listed(log journal.Log, boot string, changes bool) report.Journal {
 func changesOf(e journal.Entry) []report.Change {
 	all := []report.Change{}
 	for _, c := range e.Changes {
-		if k := reversalOf(c.Kind, nil); k != nil {
+		if k := known().of(c.Kind, nil); k != nil {
 			all = append(all, k.list(c)...)
 			continue
 		}
@@ -74,7 +74,7 @@ func undoable() []string {
 	}
 	var ids []string
 	for _, e := range log.Entries {
-		if !e.Undone && !gone(e, boot) && journal.IsID(e.ID) {
+		if !e.Undone && !known().gone(e, boot) && journal.IsID(e.ID) {
 			ids = append(ids, e.ID)
 		}
 	}

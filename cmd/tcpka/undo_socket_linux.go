@@ -67,6 +67,8 @@ func mptcpOf(recorded map[uint64][]*journal.Change) map[uint32]*mptcpComeback {
 	return connections
 }
 
+func undoSocket(u *undoing) reversal { return &socketReversal{undoing: u} }
+
 func (r *socketReversal) survives(journal.Change) bool { return false }
 
 func (r *socketReversal) list(c journal.Change) []report.Change {

@@ -26,6 +26,8 @@ type sshReversal struct {
 	tell      *sshconf.Request // whose sshd reads its files again; nil is none
 }
 
+func undoSSH(u *undoing) reversal { return &sshReversal{undoing: u} }
+
 func (r *sshReversal) survives(journal.Change) bool { return true }
 
 func (r *sshReversal) list(c journal.Change) []report.Change {
@@ -136,6 +138,8 @@ func (r *sshReversal) request(c *journal.Change, owner, as *user.User) (sshconf.
 	}
 	return base, false
 }
+
+func (r *sshReversal) reloads() bool { return r.tell != nil }
 
 func (r *sshReversal) apply() (done bool, err error) {
 	for _, v := range r.revisions {

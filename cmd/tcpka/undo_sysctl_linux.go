@@ -35,6 +35,8 @@ func (b *comeback) do(f func() error) error {
 	return b.ns.Do(f)
 }
 
+func undoSysctl(u *undoing) reversal { return &sysctlReversal{undoing: u} }
+
 // survives: what stands for a sysctl in an image is a file.
 func (r *sysctlReversal) survives(c journal.Change) bool { return c.Netns != nil && c.Netns.Inode == 0 }
 

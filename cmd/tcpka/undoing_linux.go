@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type undoing struct {
 	rebooted bool   // since the command
 	reload   bool   // sshd, where a change of its files is taken back
 	reloaded bool   // that was done
+	known    reversals
 	kinds    []reversal
 	left     []string                 // what stays, and why
 	open     map[*journal.Change]bool // those of the entry that stay and may still be in force
@@ -48,24 +50,38 @@ type reversal interface {
 	changes() []report.Change
 }
 
-// reversalOf returns what takes back the changes of a kind, or nil for a kind
-// that this version does not know.
-func reversalOf(k journal.Kind, u *undoing) reversal {
-	switch k {
-	case journal.Sysctl:
-		return &sysctlReversal{undoing: u}
-	case journal.Bootfile:
-		return &bootfileReversal{undoing: u}
-	case journal.Socket:
-		return &socketReversal{undoing: u}
-	case journal.SSH:
-		return &sshReversal{undoing: u}
+// What some kinds of change have beside that.
+type (
+	reloading   interface{ reloads() bool }     // an sshd is to be told
+	replaceable interface{ instead() []string } // command lines for what someone else has changed since
+	manySockets interface {
+		perSocket() iter.Seq[[]report.Change]
+	}
+)
+
+// reversals make what takes back the changes of each kind that there is. A kind that is
+// not among them is one of a newer version.
+type reversals map[journal.Kind]func(*undoing) reversal
+
+// of returns what takes back the changes of a kind, or nil.
+func (r reversals) of(k journal.Kind, u *undoing) reversal {
+	if f := r[k]; f != nil {
+		return f(u)
 	}
 	return nil
 }
 
-func newUndoing(root rootfs.FS, e journal.Entry, boot, named string, reload bool) *undoing {
-	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named, reload: reload, open: map[*journal.Change]bool{}}
+// gone reports whether an entry changed nothing but the kernel of an earlier
+// boot.
+func (r reversals) gone(e journal.Entry, boot string) bool {
+	return e.BootID != boot && !slices.ContainsFunc(e.Changes, func(c journal.Change) bool {
+		of := r.of(c.Kind, nil)
+		return of == nil || of.survives(c)
+	})
+}
+
+func newUndoing(root rootfs.FS, e journal.Entry, boot, named string, reload bool, known reversals) *undoing {
+	return &undoing{root: root, entry: e, rebooted: e.BootID != boot, named: named, reload: reload, known: known, open: map[*journal.Change]bool{}}
 }
 
 // keep has changes stay in the journal, for another undo.
@@ -97,7 +113,7 @@ func (u *undoing) gather() error {
 		of[c.Kind] = append(of[c.Kind], c)
 	}
 	for _, kind := range order {
-		r := reversalOf(kind, u)
+		r := u.known.of(kind, u)
 		if r == nil {
 			u.keep(of[kind]...)
 			u.leave("a change of kind %q, which this version does not know", kind)
@@ -108,7 +124,7 @@ func (u *undoing) gather() error {
 		}
 		u.kinds = append(u.kinds, r)
 	}
-	tells := func(r reversal) bool { s, ok := r.(*sshReversal); return ok && s.tell != nil }
+	tells := func(r reversal) bool { d, ok := r.(reloading); return ok && d.reloads() }
 	if u.reload && len(u.left) == 0 && !slices.ContainsFunc(u.kinds, tells) {
 		return misuse("--reload: %s changed no file of sshd that is to be taken back", u.entry.ID)
 	}
@@ -154,7 +170,7 @@ func (u *undoing) rest(done bool, again, forget string) error {
 	if len(u.open) > 0 {
 		f.hint = fmt.Sprintf("what is left stays to be undone: %s tries again, and %s leaves it as it is", again, forget)
 		for _, r := range u.kinds {
-			if r, ok := r.(*sysctlReversal); ok && len(r.instead()) > 0 {
+			if r, ok := r.(replaceable); ok && len(r.instead()) > 0 {
 				f.hint += fmt.Sprintf("; to set the old value all the same: %s, then %s", strings.Join(r.instead(), ", "), again)
 			}
 		}
@@ -176,7 +192,7 @@ func (u *undoing) document(dryRun bool) report.Undo {
 	}
 	for _, r := range slices.Backward(u.kinds) {
 		d.Changes = append(d.Changes, r.changes()...)
-		if r, ok := r.(*socketReversal); ok {
+		if r, ok := r.(manySockets); ok {
 			d.PerSocket = r.perSocket()
 		}
 	}

@@ -36,6 +36,11 @@ type Settings struct {
 	UserTimeout int64   `json:"user_timeout_ms"`
 }
 
+// NewSettings are settings for an answer.
+func NewSettings(s keepalive.Settings) Settings {
+	return Settings{Seconds(s.Time), Seconds(s.Intvl), s.Probes, s.UserTimeout.Milliseconds()}
+}
+
 // KernelSettings are what the predictions rest on beside the settings. Assumed
 // are the ones that were not read, but taken as the kernel's default.
 type KernelSettings struct {

@@ -90,7 +90,7 @@ type PlanTarget struct {
 // SetTCP puts settings and what k predicts for them into the plan. With loss
 // probes may be lost.
 func (d *Plan) SetTCP(s keepalive.Settings, k calc.Kernel, loss int) {
-	d.Settings = &Settings{Seconds(s.Time), Seconds(s.Intvl), s.Probes, s.UserTimeout.Milliseconds()}
+	d.Settings = new(NewSettings(s))
 	end := k.IdleAfterAnsweredProbe(s)
 	d.Detection, d.DetectionLatest = new(Seconds(end.Exact)), new(Seconds(end.Latest))
 	flight, without := k.DataInFlight(s.UserTimeout, 0), k.DataInFlight(0, 0)

@@ -52,7 +52,7 @@ type SelftestMeasure struct {
 func NewSelftestRow(situation, name string, s keepalive.Settings) SelftestRow {
 	return SelftestRow{
 		Situation: situation, Name: name, Sysctls: map[string]int{},
-		Settings: Settings{Seconds(s.Time), Seconds(s.Intvl), s.Probes, s.UserTimeout.Milliseconds()}, settings: s,
+		Settings: NewSettings(s), settings: s,
 	}
 }
 
