@@ -15,33 +15,33 @@ const module = "github.com/tcpka/tcpka/"
 // are listed behind it. Vocabulary at the bottom, the kernel's surfaces side by
 // side without knowing each other, the commands on top.
 var plan = map[string][]string{
-	"keepalive":         {},
-	"calc":              {"keepalive"},
-	"rootfs":            {},
-	"internal/account":  {},
-	"procfs":            {"keepalive", "rootfs"},
-	"sockopt":           {"keepalive"},
-	"netns":             {},
-	"sysctld":           {"rootfs"},
-	"sshconf":           {"internal/account"},
-	"middlebox":         {"rootfs", "internal/nearest"},
-	"launch":            {"keepalive", "launch/bpf"},
-	"launch/bpf":        {},
-	"journal":           {"rootfs"},
-	"internal/diff":     {},
-	"internal/report":   {"keepalive", "calc"},
-	"internal/nearest":  {},
-	"internal/snippet":  {"keepalive", "calc", "internal/nearest"},
-	"sockets/bpf":       {},
-	"sockets":           {"keepalive", "sockets/bpf"},
-	"internal/room":     {},
-	"internal/selftest": {"keepalive", "calc", "procfs", "rootfs", "internal/room"},
-	"internal/nstest":   {"internal/room"},
-	"internal/bench":    {"keepalive", "sockets", "sockets/bpf"},
-	"internal/kernels":  {"internal/room"},
+	"keepalive":           {},
+	"calc":                {"keepalive"},
+	"internal/rootfs":     {},
+	"internal/account":    {},
+	"procfs":              {"keepalive", "internal/rootfs"},
+	"sockopt":             {"keepalive"},
+	"internal/netns":      {},
+	"internal/sysctld":    {"internal/rootfs"},
+	"sshconf":             {"internal/account"},
+	"internal/middlebox":  {"internal/rootfs", "internal/nearest"},
+	"internal/launch":     {"keepalive", "internal/launch/bpf"},
+	"internal/launch/bpf": {},
+	"internal/journal":    {"internal/rootfs"},
+	"internal/diff":       {},
+	"internal/report":     {"keepalive", "calc"},
+	"internal/nearest":    {},
+	"internal/snippet":    {"keepalive", "calc", "internal/nearest"},
+	"sockets/bpf":         {},
+	"sockets":             {"keepalive", "sockets/bpf"},
+	"internal/room":       {},
+	"internal/selftest":   {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room"},
+	"internal/nstest":     {"internal/room"},
+	"internal/bench":      {"keepalive", "sockets", "sockets/bpf"},
+	"internal/kernels":    {"internal/room"},
 	"cmd/tcpka": {
-		"keepalive", "calc", "procfs", "netns", "sysctld", "sshconf", "journal", "middlebox", "launch", "sockets",
-		"internal/account", "rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
+		"keepalive", "calc", "procfs", "internal/netns", "internal/sysctld", "sshconf", "internal/journal", "internal/middlebox", "internal/launch", "sockets",
+		"internal/account", "internal/rootfs", "internal/report", "internal/snippet", "internal/diff", "internal/nearest", "internal/selftest",
 	},
 }
 
@@ -50,12 +50,12 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "netns", "sysctld", "journal", "middlebox", "launch", "launch/bpf", "sockets", "sockets/bpf", "rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "internal/netns", "internal/sysctld", "internal/journal", "internal/middlebox", "internal/launch", "internal/launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},
-	"github.com/google/renameio/v2":      {"rootfs"},
-	"github.com/cilium/ebpf":             {"launch/bpf", "sockets/bpf", "internal/bench"},
+	"github.com/google/renameio/v2":      {"internal/rootfs"},
+	"github.com/cilium/ebpf":             {"internal/launch/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/report", "cmd/tcpka"},
 }
 
@@ -123,7 +123,7 @@ func checkImport(t *testing.T, name, path string, allowed []string) {
 // TestPortableParts builds what the design promises to build everywhere.
 func TestPortableParts(t *testing.T) {
 	for _, goos := range []string{"darwin", "windows", "freebsd"} {
-		cmd := exec.Command("go", "vet", "./calc", "./keepalive", "./middlebox", "./internal/report", "./cmd/tcpka")
+		cmd := exec.Command("go", "vet", "./calc", "./keepalive", "./internal/middlebox", "./internal/report", "./cmd/tcpka")
 		cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", goos, err, out)

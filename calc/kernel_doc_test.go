@@ -34,25 +34,20 @@ func TestTheKernelDocumentNamesRealTests(t *testing.T) {
 	}
 }
 
-func defines(t *testing.T, pkg, test string) bool {
-	dir := "../" + pkg
-	if pkg == "tcpka" {
-		dir = "../cmd/tcpka"
-	}
-	files, err := filepath.Glob(dir + "/*_test.go")
+// defines reports whether a folder of that name has the test, wherever it lies.
+func defines(t *testing.T, pkg, test string) (found bool) {
+	err := filepath.WalkDir("..", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Base(filepath.Dir(name)) != pkg || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		found = found || strings.Contains(string(text), "\nfunc "+test+"(t *testing.T) {")
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), "\nfunc "+test+"(t *testing.T) {") {
-			return true
-		}
-	}
-	return false
+	return found
 }
 
 func anyRow(all []row, prefix string) bool {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/rootfs"
 )
 
 func TestKeepalive(t *testing.T) {

@@ -10,7 +10,7 @@
 // Source: net/sysctl_net.c, net_ctl_header_lookup; proc_sys(5).
 package procfs
 
-import "github.com/tcpka/tcpka/rootfs"
+import "github.com/tcpka/tcpka/internal/rootfs"
 
 // FS is a tree that holds a proc directory: this machine's, or an image of one.
 // The zero value is this machine's.
@@ -18,5 +18,12 @@ type FS struct {
 	root rootfs.FS
 }
 
-// New returns the FS under root.
+// Open returns the FS of the tree in dir, such as an image: every path is looked up in it,
+// and no link leads out of it. A directory whose proc is the live one is refused.
+func Open(dir string) (FS, error) {
+	root, err := rootfs.Open(dir)
+	return FS{root}, err
+}
+
+// New is the same of a tree that is open already.
 func New(root rootfs.FS) FS { return FS{root} }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/rootfs"
 )
 
 // content returns the keepalive files of an image, as they lie there.

@@ -10,11 +10,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/sockets"
-	"github.com/tcpka/tcpka/sysctld"
 )
 
 func checkCommand(s *session) *cli.Command {

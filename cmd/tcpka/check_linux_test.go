@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/nstest"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/middlebox"
-	"github.com/tcpka/tcpka/rootfs"
 	"github.com/tcpka/tcpka/sockets"
 )
 

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"os"
 
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/snippet"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 // run executes a command line and returns the exit status.

@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 // localLimits reads what the host remembers, in the namespace or image named.

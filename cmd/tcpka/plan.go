@@ -9,10 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/internal/snippet"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 func planCommand(s *session) *cli.Command {

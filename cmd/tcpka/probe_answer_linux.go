@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 // The directions of a path, in the words of the answer.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 // TestWhatProbeAdvises is about what follows from samples; that they are right is

@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/tcpka/tcpka/middlebox"
+	"github.com/tcpka/tcpka/internal/middlebox"
 )
 
 func probeCommand(s *session) *cli.Command {

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/nstest"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 // responding starts tcpka probe --serve, and returns where it listens, and what ends

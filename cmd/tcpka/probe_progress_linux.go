@@ -10,7 +10,7 @@ import (
 	"github.com/xhit/go-str2duration/v2"
 	"golang.org/x/term"
 
-	"github.com/tcpka/tcpka/middlebox"
+	"github.com/tcpka/tcpka/internal/middlebox"
 )
 
 // How often the progress is shown: on a terminal in place, elsewhere by a line.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tcpka/tcpka/middlebox"
+	"github.com/tcpka/tcpka/internal/middlebox"
 )
 
 // A line that has no room is said in fewer words, not cut.

@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/internal/launch"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/launch"
 )
 
 // The exit statuses of run that env, nice and timeout have, too.

@@ -6,12 +6,12 @@ import (
 	"strings"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/rootfs"
-	"github.com/tcpka/tcpka/sysctld"
 )
 
 // bootChange is what changes in our drop-in.

@@ -9,9 +9,9 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/sysctld"
 )
 
 func newSetCommand(s *session, below ...*cli.Command) *cli.Command {

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/sysctld"
 )
 
 // setPlan is what set is about to do.

@@ -6,12 +6,12 @@ import (
 	"strconv"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/journal"
+	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/rootfs"
 )
 
 // runtimeChange is what changes in one namespace, or in the proc of an image.

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/journal"
+	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/sockets"
 )
 

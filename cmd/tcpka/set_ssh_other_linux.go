@@ -10,9 +10,9 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/diff"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/sshconf"
 )
 

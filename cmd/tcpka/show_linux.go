@@ -9,12 +9,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/internal/report"
+	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/rootfs"
-	"github.com/tcpka/tcpka/sysctld"
 )
 
 func showCommand(s *session, below ...*cli.Command) *cli.Command {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/middlebox"
 )
 
 func pathsCommand(s *session) *cli.Command {

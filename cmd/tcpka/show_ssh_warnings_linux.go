@@ -11,9 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/middlebox"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/sshconf"
 )
 

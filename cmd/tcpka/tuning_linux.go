@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
 )

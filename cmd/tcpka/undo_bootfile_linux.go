@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
-	"github.com/tcpka/tcpka/sysctld"
+	"github.com/tcpka/tcpka/internal/sysctld"
 )
 
 // bootfileReversal puts our drop-in back, whatever path the journal names.

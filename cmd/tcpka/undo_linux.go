@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/sshconf"
 )
 

@@ -3,9 +3,9 @@ package main
 import (
 	"os"
 
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // listed is the journal as an answer. Only JSON has the changes, which may be those of

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tcpka/tcpka/internal/journal"
+	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/sockets"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/account"
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
 	"github.com/tcpka/tcpka/sshconf"
 )
 

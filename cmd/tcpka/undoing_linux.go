@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/report"
-	"github.com/tcpka/tcpka/journal"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // undoing is an entry on its way back.

@@ -7,10 +7,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/netns"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/netns"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/rootfs"
 )
 
 // where is what --root and --netns ask for.

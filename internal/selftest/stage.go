@@ -13,9 +13,9 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/room"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
-	"github.com/tcpka/tcpka/rootfs"
 )
 
 // uncounted as [watched.sent]: it does not matter how many probes there are.

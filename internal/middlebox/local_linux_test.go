@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // image is a root whose conntrack sysctl holds text; none is no file.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"path"
 
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // DropIn is the one file tcpka writes to make a setting last. Its name sorts

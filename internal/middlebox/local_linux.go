@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // A Limit is how long this host itself, as a middlebox for others and for its

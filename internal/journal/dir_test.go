@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/tcpka/tcpka/internal/nstest"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 // In a user namespace of its own the test is root, but not of the machine.

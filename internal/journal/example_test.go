@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tcpka/tcpka/journal"
+	"github.com/tcpka/tcpka/internal/journal"
 )
 
 // A command journals what it is about to change, changes it, and says so.

@@ -22,8 +22,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/internal/launch/bpf"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/launch/bpf"
 )
 
 // Group is a cgroup in which every TCP connection is given keepalive. It is a

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/tcpka/tcpka/internal/nstest"
-	"github.com/tcpka/tcpka/rootfs"
+	"github.com/tcpka/tcpka/internal/rootfs"
 )
 
 func TestLoadNamesWhatItCannotRead(t *testing.T) {

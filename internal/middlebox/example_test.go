@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tcpka/tcpka/middlebox"
+	"github.com/tcpka/tcpka/internal/middlebox"
 )
 
 func ExampleLookup() {

@@ -6,8 +6,8 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/tcpka/tcpka/internal/launch"
 	"github.com/tcpka/tcpka/keepalive"
-	"github.com/tcpka/tcpka/launch"
 )
 
 // A server whose connections are probed after a minute, whatever it sets itself.
