@@ -64,3 +64,9 @@ func TestOnePath(t *testing.T) {
 	}
 	golden(t, "paths_each.txt", pages.String())
 }
+
+func TestPathsFitTheTerminal(t *testing.T) {
+	wide := paths()
+	wide.Paths[3].Name, wide.Paths[3].Title = "azure-firewall-east-west", "Azure Firewall between private networks; see idle_timeout_in_minutes"
+	fits(t, "paths_80.txt", wide)
+}

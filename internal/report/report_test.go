@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
@@ -293,9 +294,8 @@ func TestHumanTimes(t *testing.T) {
 // TestWriteErrors sends answers into a pipe that nobody reads.
 func TestWriteErrors(t *testing.T) {
 	for _, write := range []func(io.Writer) error{
-		func(w io.Writer) error { return Table(w, show(), Style{}) },
-		func(w io.Writer) error { return JSON(w, show()) },
-		func(w io.Writer) error { return SVG(w, explained(keepalive.Defaults())) },
+		func(w io.Writer) error { return Table(w, line(""), Style{}) },
+		func(w io.Writer) error { return JSON(w, line("")) },
 	} {
 		if err := write(broken{}); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("%v, want the error of the pipe", err)
@@ -303,6 +303,26 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
+// line is the shortest document.
+type line string
+
+func (l line) table(w *bufio.Writer, _ Style) { w.WriteString(string(l) + "\n") }
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestExplainFitsTheTerminal(t *testing.T) {
+	fits(t, "explain_80.txt", explained(settings["user_timeout"]))
+}
+
+func TestShowFitsTheTerminal(t *testing.T) { fits(t, "show_80.txt", showMany()) }
+
+// TestAPictureThatCannotBeWritten is sent into a pipe that nobody reads.
+func TestAPictureThatCannotBeWritten(t *testing.T) {
+	r, w := io.Pipe()
+	r.Close()
+	if err := SVG(w, explained(keepalive.Defaults())); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v, want the error of the pipe", err)
+	}
+}

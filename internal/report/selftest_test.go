@@ -43,3 +43,5 @@ func TestSelftest(t *testing.T) {
 		golden(t, "selftest_"+name+".json", doc.String())
 	}
 }
+
+func TestSelftestFitsTheTerminal(t *testing.T) { fits(t, "selftest_80.txt", selftests()["wrong"]) }

@@ -57,7 +57,7 @@ type ownerJSON struct {
 	FD   int    `json:"fd"`
 }
 
-func (s *Socket) mirror() socketJSON {
+func mirror(s *Socket) socketJSON {
 	j := socketJSON{
 		Netns: s.Netns, State: s.State, Local: s.Local.String(), Remote: s.Remote.String(), Owners: []ownerJSON{},
 		UID: s.UID, Inode: known(s.Inode, s.Inode != 0), Cookie: fmt.Sprintf("%#x", s.Cookie), Cgroup: known(s.Cgroup, s.Cgroup != ""),
@@ -121,7 +121,7 @@ func TestSocketJSONIsWhatEncodingJSONWrites(t *testing.T) {
 		all = append(all, s)
 	}
 	for i := range all {
-		want, got := encode(t, all[i].mirror()), string(appendSocketJSON(nil, &all[i]))
+		want, got := encode(t, mirror(&all[i])), string(appendSocketJSON(nil, &all[i]))
 		if got != want && !same(t, got, want) {
 			t.Fatalf("got  %s\nwant %s", got, want)
 		}
