@@ -9,13 +9,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func settingsOf(f Findings, err error) ([]Setting, error) { return f.Settings, err }
+
 // clientRevision is reviseClient with the scanner, for a file that is not there.
 func clientRevision(t *testing.T, content, pattern string, values ...Value) (string, error) {
 	t.Helper()
 	r := Request{Host: pattern}
 	const path = "/x/config" // read from memory
 	scan := func(content []byte) ([]Setting, error) {
-		return scanClient(Client{Host: r.dest(), LocalUser: "me", Home: filepath.Dir(path), UserFile: path, instead: &overlay{path, content}})
+		return settingsOf(FindClient(Client{Host: r.dest(), LocalUser: "me", Home: filepath.Dir(path), UserFile: path, instead: &overlay{path, content}}))
 	}
 	updated, err := reviseClient([]byte(content), path, r.pattern(), values, scan)
 	return string(updated), err
@@ -25,7 +27,7 @@ func serverRevision(t *testing.T, content string, values ...Value) (string, erro
 	t.Helper()
 	const path = "/x/sshd_config"
 	scan := func(content []byte) ([]Setting, error) {
-		return scanServer(Server{File: path, Dir: filepath.Dir(path), Connection: Any, instead: &overlay{path, content}})
+		return settingsOf(FindServer(Server{File: path, Dir: filepath.Dir(path), Connection: Any, instead: &overlay{path, content}}))
 	}
 	updated, err := reviseServer([]byte(content), path, values, scan)
 	return string(updated), err
@@ -304,13 +306,13 @@ func FuzzRevise(f *testing.F) {
 				return clientRevision(t, s, pattern, Value{ServerAliveInterval, "60"})
 			},
 			func(s string) (Setting, error) {
-				all, err := scanClient(Client{Host: r.dest(), LocalUser: "me", Home: "/x", UserFile: "/x/config", instead: &overlay{"/x/config", []byte(s)}})
+				all, err := settingsOf(FindClient(Client{Host: r.dest(), LocalUser: "me", Home: "/x", UserFile: "/x/config", instead: &overlay{"/x/config", []byte(s)}}))
 				return of(all, ServerAliveInterval), err
 			})
 		check("server", false, Value{ClientAliveInterval, "60"},
 			func(s string) (string, error) { return serverRevision(t, s, Value{ClientAliveInterval, "60"}) },
 			func(s string) (Setting, error) {
-				all, err := scanServer(Server{File: "/x/config", Dir: "/x", Connection: Any, instead: &overlay{"/x/config", []byte(s)}})
+				all, err := settingsOf(FindServer(Server{File: "/x/config", Dir: "/x", Connection: Any, instead: &overlay{"/x/config", []byte(s)}}))
 				return of(all, ClientAliveInterval), err
 			})
 	})

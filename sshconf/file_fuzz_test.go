@@ -58,11 +58,8 @@ func FuzzSSHDFile(f *testing.F)  { fuzzFormat(f, FormatSSHD) }
 
 // FuzzFind reads anything as the configuration of ssh and of sshd.
 func FuzzFind(f *testing.F) {
-	for _, tt := range samples {
-		if tt.format == FormatSSH || tt.format == FormatSSHD {
-			f.Add([]byte(tt.content), "ServerAliveInterval=5")
-		}
-	}
+	f.Add([]byte("Host web1 # first\n\tServerAliveInterval=5m\nHost *\nTCPKeepAlive no\nServerAliveCountMax 2\n"), "ServerAliveInterval=5")
+	f.Add([]byte("ClientAliveInterval 1m\nMatch User bob\n ClientAliveCountMax 4\nInclude /nowhere/*.conf\n"), "ServerAliveInterval=5")
 	f.Add([]byte("Match final\nServerAliveInterval 1\nHost *\nServerAliveInterval 2\n"), "clientaliveinterval \"7")
 	f.Fuzz(func(t *testing.T, content []byte, option string) {
 		const path = "/nowhere/config"
