@@ -93,7 +93,7 @@ func (w row) once() (res result) {
 		res.probes, res.kills = r.counters()
 		// The kernel counts it after it has told the owner. Source:
 		// net/ipv4/tcp_timer.c, tcp_write_err.
-		for until := fineClock() + s; res.errno == "ETIMEDOUT" && res.kills == 0 && fineClock() < until; {
+		for until := nstest.Now() + s; res.errno == "ETIMEDOUT" && res.kills == 0 && nstest.Now() < until; {
 			res.probes, res.kills = r.counters()
 		}
 	})
@@ -109,8 +109,8 @@ func (r *room) watch(res *result) {
 	if res.predicted.Never {
 		until = clock() + patience
 	}
-	for !res.ended && fineClock() < until {
-		res.still = fineClock() - res.from
+	for !res.ended && nstest.Now() < until {
+		res.still = nstest.Now() - res.from
 		if res.state == 0 {
 			res.ended = r.ready(res.fd, until)
 		} else {
@@ -118,7 +118,7 @@ func (r *room) watch(res *result) {
 			res.ended = state != res.state
 			time.Sleep(2 * ms)
 		}
-		res.took = fineClock() - res.from
+		res.took = nstest.Now() - res.from
 	}
 	if res.state == 0 { // poll tells at once
 		res.still = res.took
@@ -132,7 +132,7 @@ func (r *room) watch(res *result) {
 
 // ready waits for an error of the socket.
 func (r *room) ready(fd int, until time.Duration) bool {
-	left := max(until-fineClock(), 0)
+	left := max(until-nstest.Now(), 0)
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(left/ms)+1)
 	if err != unix.EINTR {
 		r.must(err)
@@ -148,8 +148,8 @@ func (r *room) must(err error) {
 
 // wait waits for something that will happen soon.
 func (r *room) wait(happened func() bool) {
-	for until := fineClock() + 20*s; !happened(); time.Sleep(5 * ms) {
-		if fineClock() > until {
+	for until := nstest.Now() + 20*s; !happened(); time.Sleep(5 * ms) {
+		if nstest.Now() > until {
 			r.must(errors.New("what the row waits for did not happen"))
 		}
 	}
@@ -203,15 +203,11 @@ func hz() int {
 	return int((s + time.Duration(ts.Nano())/2) / time.Duration(ts.Nano()))
 }
 
-// clock is the kernel's clock, which moves with its ticks.
-func clock() time.Duration { return readClock(unix.CLOCK_MONOTONIC_COARSE) }
-
-// fineClock is the same between the ticks.
-func fineClock() time.Duration { return readClock(unix.CLOCK_MONOTONIC) }
-
-func readClock(id int32) time.Duration {
+// clock is the kernel's clock, which moves with its ticks. Between them it is
+// [nstest.Now].
+func clock() time.Duration {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(id, &ts); err != nil {
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
 		panic(err)
 	}
 	return time.Duration(ts.Nano())

@@ -31,17 +31,6 @@ const childEnv = "TCPKA_NSTEST_CHILD"
 // into a failure.
 const RequireEnv = "TCPKA_REQUIRE"
 
-// LateEnv says how much later than on other machines things may happen on this
-// one, for example 500ms where a program plays the processor. Only what may be
-// late in a test is allowed more time by it, nothing may come sooner.
-const LateEnv = "TCPKA_LATE"
-
-// Late is the value of [LateEnv]. Not set it is nothing.
-func Late() time.Duration {
-	d, _ := time.ParseDuration(os.Getenv(LateEnv))
-	return d
-}
-
 // Run runs f in a child process with user, network and mount namespaces of its
 // own, in which the caller is root, the loopback interface is up and mounts
 // reach nobody else. It needs no privilege where the kernel lets users make
