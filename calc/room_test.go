@@ -42,6 +42,7 @@ type result struct {
 	skip, none    string // why it was not played
 	fail          string
 	missed        bool
+	disturbed     bool          // the machine was later meanwhile than what is allowed anyway
 	took          time.Duration // until it was seen to have ended
 	still         time.Duration // when it was last seen not to have
 	ended         bool
@@ -59,16 +60,19 @@ type (
 
 // measure plays the row in a namespace of its own; again, where the machine stood
 // still for longer than what there was to see.
-func (w row) measure() (res result) {
+func (w row) measure(lateness nstest.Lateness) (res result) {
 	for range 5 {
-		if res = w.once(); !res.missed {
+		begin := nstest.Now()
+		res = w.once(lateness)
+		res.disturbed = lateness.Between(begin, nstest.Now()) > allowance
+		if !res.missed {
 			break
 		}
 	}
 	return res
 }
 
-func (w row) once() (res result) {
+func (w row) once(lateness nstest.Lateness) (res result) {
 	err := nstest.Apart(func() {
 		r := new(room)
 		defer func() {
@@ -89,7 +93,7 @@ func (w row) once() (res result) {
 		r.sysctls(w.sysctls)
 		r.readKernel()
 		res.run = w.play(r)
-		r.watch(&res)
+		r.watch(&res, lateness)
 		res.probes, res.kills = r.counters()
 		// The kernel counts it after it has told the owner. Source:
 		// net/ipv4/tcp_timer.c, tcp_write_err.
@@ -104,12 +108,19 @@ func (w row) once() (res result) {
 }
 
 // watch waits for the end, or until it is overdue.
-func (r *room) watch(res *result) {
-	until := max(res.predicted.Latest, 0) + res.from + 5*s
+func (r *room) watch(res *result, lateness nstest.Lateness) {
+	overdue := max(res.predicted.Latest, 0) + res.from + 5*s
 	if res.predicted.Never {
-		until = clock() + patience
+		overdue = clock() + patience
 	}
-	for !res.ended && nstest.Now() < until {
+	for !res.ended {
+		until := overdue
+		if !res.predicted.Never {
+			until += lateness.Between(res.from, nstest.Now())
+		}
+		if nstest.Now() >= until {
+			break
+		}
 		res.still = nstest.Now() - res.from
 		if res.state == 0 {
 			res.ended = r.ready(res.fd, until)
@@ -148,7 +159,7 @@ func (r *room) must(err error) {
 
 // wait waits for something that will happen soon.
 func (r *room) wait(happened func() bool) {
-	for until := nstest.Now() + 20*s; !happened(); time.Sleep(5 * ms) {
+	for until := nstest.Now() + 60*s; !happened(); time.Sleep(5 * ms) {
 		if nstest.Now() > until {
 			r.must(errors.New("what the row waits for did not happen"))
 		}
