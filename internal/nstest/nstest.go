@@ -98,7 +98,8 @@ func childArgs(t *testing.T) []string {
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	args := []string{"-test.run=" + strings.Join(parts, "/"), "-test.v"}
+	// Rows that run side by side wait for timers: more than there are processors.
+	args := []string{"-test.run=" + strings.Join(parts, "/"), "-test.v", "-test.parallel=16"}
 	for _, a := range os.Args[1:] {
 		if name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "="); name == "test.gocoverdir" || name == "update" {
 			args = append(args, a)
