@@ -36,7 +36,7 @@ var modules = []string{
 // count seconds from a login that takes seconds there.
 const (
 	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./rootfs ./internal/selftest ./journal " +
-		"./launch ./middlebox ./netns ./procfs ./sockets/... ./sockopt ./sysctld"
+		"./launch/... ./middlebox ./netns ./procfs ./sockets/... ./sockopt ./sysctld"
 	leftOut = "KilledAtEachStep|IsNotInterrupted|WhatCannotBeRestored|" +
 		"Overflows|PlanByItsInverse|PlanIsTheBestOfAll|DiesAgreesWithTheSettings|RealOpenSSH"
 )
