@@ -35,8 +35,9 @@ var plan = map[string][]string{
 	"sockets/bpf":         {},
 	"sockets":             {"keepalive", "sockets/bpf"},
 	"internal/room":       {},
-	"internal/selftest":   {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room"},
-	"internal/nstest":     {"internal/room"},
+	"internal/stall":      {},
+	"internal/selftest":   {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room", "internal/stall"},
+	"internal/nstest":     {"internal/room", "internal/stall"},
 	"internal/bench":      {"keepalive", "sockets", "sockets/bpf"},
 	"internal/kernels":    {"internal/room"},
 	"cmd/tcpka": {
@@ -50,7 +51,7 @@ const testOnly = "internal/nstest"
 
 // guests are the modules that code outside the tests may import, and where.
 var guests = map[string][]string{
-	"golang.org/x/sys":                   {"procfs", "sockopt", "internal/netns", "internal/sysctld", "internal/journal", "internal/middlebox", "internal/launch", "internal/launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
+	"golang.org/x/sys":                   {"procfs", "sockopt", "internal/netns", "internal/sysctld", "internal/journal", "internal/middlebox", "internal/launch", "internal/launch/bpf", "sockets", "sockets/bpf", "internal/rootfs", "sshconf", "internal/room", "internal/stall", "internal/selftest", "internal/nstest", "internal/bench", "internal/kernels", "cmd/tcpka"},
 	"golang.org/x/term":                  {"cmd/tcpka"},
 	"github.com/urfave/cli/v2":           {"cmd/tcpka"},
 	"github.com/olekukonko/tablewriter":  {"internal/report"},

@@ -217,6 +217,7 @@ func sane(p calc.Prediction) string {
 }
 
 func TestNothingTheKernelAcceptsOverflows(t *testing.T) {
+	t.Parallel()
 	for _, hz := range allHZ {
 		k := kernel(hz)
 		forEachExtreme(hz, func(v keepalive.Settings) {

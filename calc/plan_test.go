@@ -76,6 +76,7 @@ func randomKernel(r *rand.Rand) calc.Kernel {
 // predictions: it meets the goal, lies within the limits, and no neighbour that
 // does is gentler.
 func TestPlanByItsInverse(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 1))
 	feasible, bounded := 0, 0
 	for range 4000 {
@@ -170,6 +171,7 @@ func checkAgainstPredictions(t *testing.T, k calc.Kernel, g calc.Goal, s keepali
 // TestPlanIsTheBestOfAll tries everything there is for goals of less than a
 // minute.
 func TestPlanIsTheBestOfAll(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 2))
 	on := keepalive.Socket()
 	on.TimeMax, on.ProbesMax = 40*time.Second, 5

@@ -42,6 +42,7 @@ type result struct {
 	skip, none    string // why it was not played
 	fail          string
 	missed        bool
+	disturbed     bool          // the machine was later meanwhile than what is allowed anyway
 	took          time.Duration // until it was seen to have ended
 	still         time.Duration // when it was last seen not to have
 	ended         bool
@@ -59,16 +60,19 @@ type (
 
 // measure plays the row in a namespace of its own; again, where the machine stood
 // still for longer than what there was to see.
-func (w row) measure() (res result) {
+func (w row) measure(lateness nstest.Lateness) (res result) {
 	for range 5 {
-		if res = w.once(); !res.missed {
+		begin := nstest.Now()
+		res = w.once(lateness)
+		res.disturbed = lateness.Between(begin, nstest.Now()) > allowance
+		if !res.missed {
 			break
 		}
 	}
 	return res
 }
 
-func (w row) once() (res result) {
+func (w row) once(lateness nstest.Lateness) (res result) {
 	err := nstest.Apart(func() {
 		r := new(room)
 		defer func() {
@@ -89,11 +93,11 @@ func (w row) once() (res result) {
 		r.sysctls(w.sysctls)
 		r.readKernel()
 		res.run = w.play(r)
-		r.watch(&res)
+		r.watch(&res, lateness)
 		res.probes, res.kills = r.counters()
 		// The kernel counts it after it has told the owner. Source:
 		// net/ipv4/tcp_timer.c, tcp_write_err.
-		for until := fineClock() + s; res.errno == "ETIMEDOUT" && res.kills == 0 && fineClock() < until; {
+		for until := nstest.Now() + s; res.errno == "ETIMEDOUT" && res.kills == 0 && nstest.Now() < until; {
 			res.probes, res.kills = r.counters()
 		}
 	})
@@ -104,13 +108,20 @@ func (w row) once() (res result) {
 }
 
 // watch waits for the end, or until it is overdue.
-func (r *room) watch(res *result) {
-	until := max(res.predicted.Latest, 0) + res.from + 5*s
+func (r *room) watch(res *result, lateness nstest.Lateness) {
+	overdue := max(res.predicted.Latest, 0) + res.from + 5*s
 	if res.predicted.Never {
-		until = clock() + patience
+		overdue = clock() + patience
 	}
-	for !res.ended && fineClock() < until {
-		res.still = fineClock() - res.from
+	for !res.ended {
+		until := overdue
+		if !res.predicted.Never {
+			until += lateness.Between(res.from, nstest.Now())
+		}
+		if nstest.Now() >= until {
+			break
+		}
+		res.still = nstest.Now() - res.from
 		if res.state == 0 {
 			res.ended = r.ready(res.fd, until)
 		} else {
@@ -118,7 +129,7 @@ func (r *room) watch(res *result) {
 			res.ended = state != res.state
 			time.Sleep(2 * ms)
 		}
-		res.took = fineClock() - res.from
+		res.took = nstest.Now() - res.from
 	}
 	if res.state == 0 { // poll tells at once
 		res.still = res.took
@@ -132,7 +143,7 @@ func (r *room) watch(res *result) {
 
 // ready waits for an error of the socket.
 func (r *room) ready(fd int, until time.Duration) bool {
-	left := max(until-fineClock(), 0)
+	left := max(until-nstest.Now(), 0)
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, int(left/ms)+1)
 	if err != unix.EINTR {
 		r.must(err)
@@ -148,8 +159,8 @@ func (r *room) must(err error) {
 
 // wait waits for something that will happen soon.
 func (r *room) wait(happened func() bool) {
-	for until := fineClock() + 20*s; !happened(); time.Sleep(5 * ms) {
-		if fineClock() > until {
+	for until := nstest.Now() + 60*s; !happened(); time.Sleep(5 * ms) {
+		if nstest.Now() > until {
 			r.must(errors.New("what the row waits for did not happen"))
 		}
 	}
@@ -203,15 +214,11 @@ func hz() int {
 	return int((s + time.Duration(ts.Nano())/2) / time.Duration(ts.Nano()))
 }
 
-// clock is the kernel's clock, which moves with its ticks.
-func clock() time.Duration { return readClock(unix.CLOCK_MONOTONIC_COARSE) }
-
-// fineClock is the same between the ticks.
-func fineClock() time.Duration { return readClock(unix.CLOCK_MONOTONIC) }
-
-func readClock(id int32) time.Duration {
+// clock is the kernel's clock, which moves with its ticks. Between them it is
+// [nstest.Now].
+func clock() time.Duration {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(id, &ts); err != nil {
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &ts); err != nil {
 		panic(err)
 	}
 	return time.Duration(ts.Nano())

@@ -81,6 +81,7 @@ func connectOnce(listener int, at unix.Sockaddr) {
 }
 
 func TestRootNoneIsMissedInOneBucket(t *testing.T) {
+	t.Parallel()
 	nstest.RunRoot(t, func(t *testing.T) {
 		older, err := sockets.AsBeforeLinux617()
 		if err != nil {
@@ -94,6 +95,7 @@ func TestRootNoneIsMissedInOneBucket(t *testing.T) {
 }
 
 func TestNoneIsMissedInOneBucket(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) { inOneBucket(t, byDiag) })
 }
 

@@ -26,10 +26,12 @@ var (
 // reader, in a user namespace with the one that needs no privilege there.
 
 func TestRootReadersAgreeWithTheOwner(t *testing.T) {
+	t.Parallel()
 	nstest.RunRoot(t, func(t *testing.T) { agree(t, byKernel, byLibrary, byDiag) })
 }
 
 func TestDiagAgreesWithTheOwner(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) { agree(t, byDiag) })
 }
 
@@ -71,10 +73,12 @@ func TestRootSysctlIsInEffectWhereTheSocketHasNoValue(t *testing.T) {
 }
 
 func TestRootSocketsThatComeAndGo(t *testing.T) {
+	t.Parallel()
 	nstest.RunRoot(t, func(t *testing.T) { comeAndGo(t, byKernel, byDiag) })
 }
 
 func TestSocketsThatComeAndGo(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) { comeAndGo(t, byDiag) })
 }
 
@@ -421,7 +425,7 @@ func filters(t *testing.T, readers ...sockets.Query) {
 		}},
 		{"a local port", sockets.Filter{Local: []sockets.Endpoint{port}}, func(h held) bool { return h.state != sockets.Listen && h.local.Port() == server }},
 		{"a remote port", sockets.Filter{Remote: []sockets.Endpoint{port}}, func(h held) bool { return h.remote.Port() == server }},
-		{"both ends", sockets.Filter{Local: []sockets.Endpoint{port}, Remote: []sockets.Endpoint{{Port: client}}}, func(h held) bool { return h.remote.Port() == client }},
+		{"both ends", sockets.Filter{Local: []sockets.Endpoint{port}, Remote: []sockets.Endpoint{{Port: client}}}, func(h held) bool { return h.local.Port() == server && h.remote.Port() == client }},
 		{"an address", sockets.Filter{Local: end("127.0.0.1")}, func(h held) bool { return h.state != sockets.Listen && h.local.Addr().Unmap().Is4() }},
 		{"a prefix", sockets.Filter{Remote: end("::1/128")}, func(h held) bool { return h.state != sockets.Listen && !h.remote.Addr().Unmap().Is4() }},
 		{"keepalive off", sockets.Filter{Keepalive: sockets.Off}, func(h held) bool { return h.state != sockets.Listen && h.on == sockets.Off }},

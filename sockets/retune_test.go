@@ -535,6 +535,7 @@ func TestRetuneEndsWithTheVisitor(t *testing.T) {
 }
 
 func TestRootRetuneMPTCP(t *testing.T) {
+	t.Parallel()
 	withEveryWay(t, retuneMPTCP)
 }
 

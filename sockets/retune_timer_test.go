@@ -108,8 +108,14 @@ func rearm(t *testing.T, q sockets.RetuneQuery) {
 	}
 }
 
-func TestRootRetuneOverdue(t *testing.T) { withEveryWay(t, overdue) }
-func TestRetuneOverdue(t *testing.T)     { withoutPrivilege(t, overdue) }
+func TestRootRetuneOverdue(t *testing.T) {
+	t.Parallel()
+	withEveryWay(t, overdue)
+}
+func TestRetuneOverdue(t *testing.T) {
+	t.Parallel()
+	withoutPrivilege(t, overdue)
+}
 
 // A time that is shorter than the silence lets a socket that is on probe at once;
 // one that is switched on waits a full time first.
@@ -178,8 +184,14 @@ func overdue(t *testing.T, q sockets.RetuneQuery) {
 	}
 }
 
-func TestRootRetuneWhileProbing(t *testing.T) { withEveryWay(t, whileProbing) }
-func TestRetuneWhileProbing(t *testing.T)     { withoutPrivilege(t, whileProbing) }
+func TestRootRetuneWhileProbing(t *testing.T) {
+	t.Parallel()
+	withEveryWay(t, whileProbing)
+}
+func TestRetuneWhileProbing(t *testing.T) {
+	t.Parallel()
+	withoutPrivilege(t, whileProbing)
+}
 
 // A time that is there already is not set again: the kernel would probe at once,
 // and once more each time.
@@ -214,8 +226,14 @@ func whileProbing(t *testing.T, q sockets.RetuneQuery) {
 	unix.Close(fd)
 }
 
-func TestRootRetuneOff(t *testing.T) { withEveryWay(t, switchOff) }
-func TestRetuneOff(t *testing.T)     { withoutPrivilege(t, switchOff) }
+func TestRootRetuneOff(t *testing.T) {
+	t.Parallel()
+	withEveryWay(t, switchOff)
+}
+func TestRetuneOff(t *testing.T) {
+	t.Parallel()
+	withoutPrivilege(t, switchOff)
+}
 
 // Off comes first: a time that is overdue sends nothing then.
 func switchOff(t *testing.T, q sockets.RetuneQuery) {
@@ -250,10 +268,12 @@ func switchOff(t *testing.T, q sockets.RetuneQuery) {
 }
 
 func TestRootRetuneWhileSocketsComeAndGo(t *testing.T) {
+	t.Parallel()
 	withEveryWay(t, retuneWhileSocketsComeAndGo)
 }
 
 func TestRetuneWhileSocketsComeAndGo(t *testing.T) {
+	t.Parallel()
 	withoutPrivilege(t, retuneWhileSocketsComeAndGo)
 }
 

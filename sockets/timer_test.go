@@ -11,10 +11,12 @@ import (
 )
 
 func TestRootTimers(t *testing.T) {
+	t.Parallel()
 	nstest.RunRoot(t, func(t *testing.T) { timers(t, byKernel, byLibrary, byDiag) })
 }
 
 func TestTimers(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) { timers(t, byDiag) })
 }
 

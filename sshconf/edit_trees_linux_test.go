@@ -169,6 +169,7 @@ func (c score) enough(t *testing.T) {
 }
 
 func TestSetClientTrees(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		home, p := room(t), programs(t)
 		w := &writer{Rand: rand.New(rand.NewPCG(5, 6)), client: true}
@@ -215,6 +216,7 @@ func TestSetClientTrees(t *testing.T) {
 }
 
 func TestSetServerTrees(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		room(t)
 		p := programs(t)

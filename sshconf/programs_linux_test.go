@@ -210,6 +210,7 @@ func (c tally) enough(t *testing.T) {
 }
 
 func TestFindClientSaysWhatSSHDoes(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		home, p := room(t), programs(t)
 		w := &writer{Rand: rand.New(rand.NewPCG(1, 2)), client: true}
@@ -266,6 +267,7 @@ func show(t *testing.T, dirs ...string) {
 }
 
 func TestFindServerSaysWhatSSHDDoes(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		room(t)
 		p := programs(t)

@@ -20,6 +20,7 @@ import (
 // TestPlinkReadsWhatWasWritten has PuTTY's plink load sessions that were changed here,
 // connect to a real sshd and do nothing: what its socket then sends is the keepalive.
 func TestPlinkReadsWhatWasWritten(t *testing.T) {
+	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		plink, lab := nstest.Program(t, "plink"), newPuTTYLab(t)
 		on, off := new(true), new(false)
@@ -36,6 +37,7 @@ func TestPlinkReadsWhatWasWritten(t *testing.T) {
 			{"one of the two", "TCPKeepalives=1", sshconf.Wanted{Interval: new(time.Second)}, time.Second, true},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
 				home := puttyHome(t, "my%20box%2F1", "HostName=127.0.0.1\nPortNumber=2222\nProtocol=ssh\nUserName=tcpka-test\n"+tt.before, tt.wanted)
 				fd := lab.connect(t, plink, home, "my box/1")
 				if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil || n != 0 != tt.tcp {

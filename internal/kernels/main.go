@@ -36,7 +36,7 @@ var modules = []string{
 // count seconds from a login that takes seconds there.
 const (
 	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./internal/rootfs ./internal/selftest ./internal/journal " +
-		"./internal/launch ./internal/middlebox ./internal/netns ./procfs ./sockets/... ./sockopt ./internal/sysctld"
+		"./internal/launch/... ./internal/middlebox ./internal/netns ./procfs ./sockets/... ./sockopt ./internal/sysctld"
 	leftOut = "KilledAtEachStep|IsNotInterrupted|WhatCannotBeRestored|" +
 		"Overflows|PlanByItsInverse|PlanIsTheBestOfAll|DiesAgreesWithTheSettings|RealOpenSSH"
 )

@@ -31,17 +31,6 @@ const childEnv = "TCPKA_NSTEST_CHILD"
 // into a failure.
 const RequireEnv = "TCPKA_REQUIRE"
 
-// LateEnv says how much later than on other machines things may happen on this
-// one, for example 500ms where a program plays the processor. Only what may be
-// late in a test is allowed more time by it, nothing may come sooner.
-const LateEnv = "TCPKA_LATE"
-
-// Late is the value of [LateEnv]. Not set it is nothing.
-func Late() time.Duration {
-	d, _ := time.ParseDuration(os.Getenv(LateEnv))
-	return d
-}
-
 // Run runs f in a child process with user, network and mount namespaces of its
 // own, in which the caller is root, the loopback interface is up and mounts
 // reach nobody else. It needs no privilege where the kernel lets users make
@@ -109,7 +98,8 @@ func childArgs(t *testing.T) []string {
 	for i, p := range parts {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
-	args := []string{"-test.run=" + strings.Join(parts, "/"), "-test.v"}
+	// Rows that run side by side wait for timers: more than there are processors.
+	args := []string{"-test.run=" + strings.Join(parts, "/"), "-test.v", "-test.parallel=16"}
 	for _, a := range os.Args[1:] {
 		if name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "="); name == "test.gocoverdir" || name == "update" {
 			args = append(args, a)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/room"
+	"github.com/tcpka/tcpka/internal/stall"
 	"github.com/tcpka/tcpka/keepalive"
 )
 
@@ -18,6 +19,10 @@ const (
 	// machine may be busy. What a timer of this process was late by meanwhile is
 	// added to it. Nothing is allowed on the early side.
 	Allowance = 250 * time.Millisecond
+
+	// notable is a stall that is more than the scheduler's being late now and then,
+	// which is in Allowance.
+	notable = 100 * time.Millisecond
 
 	// Patience is how long a connection is watched that is predicted to live.
 	Patience = 6 * time.Second
@@ -72,9 +77,9 @@ type Lab struct {
 func (l Lab) Run() []Result {
 	cases := Cases()
 	results := make([]Result, len(cases))
-	deadline := fineClock() + limit
-	stalls := watchStalls()
-	defer stalls.end()
+	deadline := stall.Now() + limit
+	stalls := stall.Watch(notable)
+	defer stalls.End()
 	var wg sync.WaitGroup
 	for i, c := range cases {
 		wg.Go(func() { results[i] = l.measure(c, deadline, stalls) })
@@ -83,7 +88,7 @@ func (l Lab) Run() []Result {
 	return results
 }
 
-func (l Lab) measure(c Case, deadline time.Duration, stalls *stalls) (r Result) {
+func (l Lab) measure(c Case, deadline time.Duration, stalls *stall.Watcher) (r Result) {
 	r.Case = c
 	err := room.Apart(func() {
 		st := &stage{settings: c.Settings, deadline: deadline, stalls: stalls}

@@ -14,6 +14,7 @@ import (
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/room"
 	"github.com/tcpka/tcpka/internal/rootfs"
+	"github.com/tcpka/tcpka/internal/stall"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
 )
@@ -27,7 +28,7 @@ type stage struct {
 	kernel   calc.Kernel
 	settings keepalive.Settings
 	deadline time.Duration
-	stalls   *stalls
+	stalls   *stall.Watcher
 	fds      []int
 }
 
@@ -214,7 +215,7 @@ func (st *stage) probesSent() int {
 // wait waits for something that comes by itself.
 func (st *stage) wait(done func() bool) {
 	for !done() {
-		if fineClock() > st.deadline {
+		if stall.Now() > st.deadline {
 			st.must(errors.New("what should come first did not"))
 		}
 		time.Sleep(2 * time.Millisecond)
@@ -228,11 +229,10 @@ func (st *stage) watch(w watched, r *Result) {
 	if w.predicted.Never {
 		until = clock() + Patience
 	}
-	for !r.Ended && fineClock() < min(until+r.Stalled, st.deadline) {
+	for !r.Ended && stall.Now() < min(until+r.Stalled, st.deadline) {
 		r.Ended = st.ended(w, min(until+r.Stalled, st.deadline))
-		r.Measured = fineClock() - w.from
-		time.Sleep(20 * time.Millisecond) // so that a stall is known
-		r.Stalled = st.stalls.between(w.from, w.from+r.Measured)
+		r.Measured = stall.Now() - w.from
+		r.Stalled = st.stalls.Between(w.from, w.from+r.Measured)
 	}
 	if w.state == 0 && r.Ended {
 		n, err := unix.GetsockoptInt(w.fd, unix.SOL_SOCKET, unix.SO_ERROR)
@@ -249,7 +249,7 @@ func (st *stage) watch(w watched, r *Result) {
 // ended waits for the end, and hardly longer than until then.
 func (st *stage) ended(w watched, until time.Duration) bool {
 	if w.state == 0 { // poll(2) tells at once
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.fd)}}, int(max(until-fineClock(), 0)/time.Millisecond)+1)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.fd)}}, int(max(until-stall.Now(), 0)/time.Millisecond)+1)
 		if err != unix.EINTR {
 			st.must(err)
 		}
@@ -258,7 +258,7 @@ func (st *stage) ended(w watched, until time.Duration) bool {
 	for {
 		is, err := w.lost.in(w.state)
 		st.must(err)
-		if !is || fineClock() > until {
+		if !is || stall.Now() > until {
 			return !is
 		}
 		time.Sleep(2 * time.Millisecond)

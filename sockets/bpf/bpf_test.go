@@ -120,6 +120,57 @@ func TestRootFallback(t *testing.T) {
 	})
 }
 
+// Kernels for processors that read aligned words only refuse a program that may
+// read others. Source: kernel/bpf/verifier.c, bpf_check.
+func TestRootProgramsReadAligned(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		table, err := newTable([]uint64{1, 2, 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer table.close()
+		listing, err := loadSockets()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changing, err := loadRetune()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := config{allStates, 250, table.shift(), 3}
+		if err := changing.Variables[retuneVarConfig].Set(c.bytes()); err != nil {
+			t.Fatal(err)
+		}
+		m := changing.Maps[tableSection]
+		m.ValueSize, m.Flags, m.Contents = table.kernel.ValueSize(), table.kernel.Flags(), nil
+		for _, s := range []*ebpf.CollectionSpec{listing, changing} {
+			for name, p := range s.Programs {
+				one := s.Copy()
+				one.Programs = map[string]*ebpf.ProgramSpec{name: p.Copy()}
+				load := func() error {
+					var o ebpf.CollectionOptions
+					if s == changing {
+						o.MapReplacements = map[string]*ebpf.Map{tableSection: table.kernel}
+					}
+					c, err := ebpf.NewCollectionWithOptions(one, o)
+					if err == nil {
+						c.Close()
+					}
+					return err
+				}
+				if err := load(); err != nil && name == socketsProgFind {
+					t.Logf("%s: not for this kernel: %v", name, err) // before Linux 5.14
+					continue
+				}
+				one.Programs[name].Flags |= unix.BPF_F_STRICT_ALIGNMENT
+				if err := load(); err != nil {
+					t.Errorf("%s: %+v", name, err)
+				}
+			}
+		}
+	})
+}
+
 func TestQueryCompiles(t *testing.T) {
 	q, err := Query{States: 2, Ports: []uint16{22, 80}, Remote: []uint16{1, 2, 3, 4, 5, 6, 7, 8}}.compile()
 	want := [3][MaxPorts]uint16{{22, 80, 80, 80, 80, 80, 80, 80}, {}, {1, 2, 3, 4, 5, 6, 7, 8}}

@@ -10,6 +10,9 @@ import (
 )
 
 const (
+	keepaliveProgEstablished    = "established"
+	keepaliveProgEstablishedTcp = "established_tcp"
+
 	keepaliveVarCount   = "count"
 	keepaliveVarForce   = "force"
 	keepaliveVarOptions = "options"

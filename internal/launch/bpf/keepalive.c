@@ -115,14 +115,17 @@ static __always_inline int is_tcp(struct bpf_sock *sk)
  * what it refuses the owner has not set. */
 static __always_inline int taken(struct bpf_sockopt *ctx, __s32 min, __s32 max, __u32 mptcp)
 {
-	__s32 *value = ctx->optval;
+	__s32 value;
 
 	/* The buffer may be longer than what the owner gave. */
-	if (ctx->optlen < (__s32)sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
+	if (ctx->optlen < (__s32)sizeof(value) || ctx->optval + sizeof(value) > ctx->optval_end)
 		return 0;
+	/* By bytes: where loads have to be aligned the verifier takes it for a packet,
+	 * whose headers lie two bytes off. */
+	__builtin_memcpy(&value, ctx->optval, sizeof(value));
 	if (ctx->sk->protocol == IPPROTO_MPTCP && !mptcp)
 		return 0;
-	return *value >= min && *value <= max;
+	return value >= min && value <= max;
 }
 
 SEC("cgroup/setsockopt")
