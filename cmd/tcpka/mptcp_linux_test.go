@@ -17,10 +17,12 @@ import (
 )
 
 func TestMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, mptcpIsNoticed)
 }
 
 func TestRootMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, mptcpIsNoticed)
 }
 
@@ -90,6 +92,7 @@ func hears(t *testing.T, fd int, from time.Time) (took, late time.Duration) {
 // TestWhatAnMPTCPConnectionOutlives: its program hears of it later where data is in
 // flight, too, and at once where the peer has nothing to say any more.
 func TestWhatAnMPTCPConnectionOutlives(t *testing.T) {
+	nstest.Parallel(t)
 	const outlived = 3 * time.Second
 	s := keepalive.Settings{Time: time.Second, Intvl: time.Second, Probes: 2}
 	const retries = 3
@@ -102,7 +105,7 @@ func TestWhatAnMPTCPConnectionOutlives(t *testing.T) {
 		"half-closed":    {wish{on: true, time: 1, intvl: 1, probes: 2, halfClosed: true}, 0, func(k calc.Kernel, _ time.Duration) calc.Prediction { return k.IdlePeerGone(s) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			nstest.Parallel(t)
 			nstest.Run(t, func(t *testing.T) {
 				if _, err := (procfs.FS{}).MPTCPCloseTimeout(); err != nil {
 					nstest.Missing(t, "the kernel does not say when the program hears of it: "+err.Error())

@@ -70,7 +70,7 @@ func tcpka(t *testing.T, interrupt time.Duration, args ...string) (stdout, stder
 }
 
 func TestProbe(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		at, end := responding(t, "--at", "3,4")
 		var wg sync.WaitGroup
@@ -155,7 +155,7 @@ func TestProbe(t *testing.T) {
 
 // Something that is no server says so in its own words, which are escaped.
 func TestProbeOfWhatHangsUp(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -180,7 +180,7 @@ func TestProbeOfWhatHangsUp(t *testing.T) {
 
 // On a terminal one line shows how it goes, and is gone at the end.
 func TestProbeShowsHowItGoes(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		at, end := responding(t)
 		defer end(unix.SIGTERM)
@@ -211,7 +211,7 @@ func TestProbeShowsHowItGoes(t *testing.T) {
 // that forgets after 6 seconds, a connection that would have died idle lives, one that
 // was open before too, and one whose peer is gone is noticed within the goal.
 func TestThePlanOnThePath(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else
@@ -308,7 +308,7 @@ func lives(client, server int) bool {
 // A real sshd is recognized, gets two connections and no more, and closes them
 // itself: that is not taken for the path.
 func TestProbeOfSSHD(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		nstest.StartSSHD(t, "-f", "/dev/null", "-o", "LoginGraceTime=6")
 		stdout, stderr, status := tcpka(t, 0, "probe", "127.0.0.1:"+nstest.SSHPort, "--max", "20", "--json")

@@ -148,7 +148,7 @@ func (r *running) parent() int {
 }
 
 func TestRootRunPassesSignalsOn(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		nstest.Cgroup(t)
 		r, _ := startRun(t, "signalled")
@@ -170,7 +170,7 @@ func TestRootRunPassesSignalsOn(t *testing.T) {
 }
 
 func TestRootRunInATerminal(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		nstest.Cgroup(t)
 		const script = `
@@ -234,7 +234,7 @@ func noEcho(t *testing.T, slave *os.File) {
 }
 
 func TestRootRunKilled(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		own := nstest.Cgroup(t)
 		r, stdin := startRun(t, "--time", "45", "--force", "connecting")
@@ -264,7 +264,7 @@ func TestRootRunKilled(t *testing.T) {
 }
 
 func TestRootRunLeavesBackgroundProcesses(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		own := nstest.Cgroup(t)
 		r, _ := startRun(t, "sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!; exit 5")
@@ -285,7 +285,7 @@ func TestRootRunLeavesBackgroundProcesses(t *testing.T) {
 }
 
 func TestRootRunManyAtOnce(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		own := nstest.Cgroup(t)
 		var wg sync.WaitGroup

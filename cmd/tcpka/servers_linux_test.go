@@ -24,9 +24,10 @@ import (
 // they hold, with ss too, and cuts a client off to see when the server notices.
 // The server must not be started again, nor a connection be lost.
 func TestRootServers(t *testing.T) {
+	nstest.Parallel(t)
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
+			nstest.Parallel(t)
 			nstest.RunRoot(t, func(t *testing.T) {
 				furnish(t)
 				users(t)
@@ -206,6 +207,7 @@ func watchLateness() func() time.Duration {
 // TestRootRunAServer: a server that sets its own values keeps them under run, and
 // not under run --force.
 func TestRootRunAServer(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		furnish(t)
 		users(t)

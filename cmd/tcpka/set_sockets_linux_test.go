@@ -384,6 +384,7 @@ func TestJitterCanBeInterrupted(t *testing.T) {
 // A socket that no process holds cannot be judged by its owner. That is told, once for
 // each command, and nothing fails for it: no privilege would show more.
 func TestRootSetSocketsTellsWhatNoProcessHolds(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		furnish(t)
 		t.Setenv("HOME", room(t))
@@ -446,6 +447,7 @@ func TestSetSocketsTellsWhomAUserTimeoutEnds(t *testing.T) {
 
 // Where another tcpka makes changes, a way around the record is no way out.
 func TestWhileAnotherMakesChanges(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		s := scene{t: t, home: room(t) + "/home"}

@@ -12,10 +12,12 @@ import (
 )
 
 func TestShowSocketsSaysWhenTheyDie(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, showSocketsDying)
 }
 
 func TestRootShowSocketsSaysWhenTheyDie(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, showSocketsDying)
 }
 

@@ -15,6 +15,7 @@ import (
 // TestShowSSHAfterReload has sshd read its files again. It and the sessions from then on
 // have what the files say, those before keep what they had.
 func TestShowSSHAfterReload(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		dir := t.TempDir()
 		config, pidFile := filepath.Join(dir, "sshd_config"), filepath.Join(dir, "pid")

@@ -174,6 +174,7 @@ func TestAClosedPipeIsSilent(t *testing.T) {
 
 // TestCtrlCWhileAsked ends the program by the signal: a shell says 130.
 func TestCtrlCWhileAsked(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		t.Setenv("HOME", t.TempDir())
