@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(watched{m}, map[string]func(){
 		"tcpka":             main,
+		"tcpka-stepped":     steppedMain,
 		"nobody":            nobodyMain,
 		"container":         containerMain,
 		"tenant":            tenantMain,
