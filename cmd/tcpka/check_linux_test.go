@@ -165,7 +165,7 @@ func TestCheckBehindARouter(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 		time.Sleep((limit + 3) * time.Second)
-		if lives(off, offServer) {
+		if !dead(off, offServer) {
 			t.Error("what check found fault with lives on")
 		}
 		if !lives(mended, mendedServer) {

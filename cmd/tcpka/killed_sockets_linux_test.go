@@ -184,7 +184,7 @@ func TestTwoSetsMeetAtTheLock(t *testing.T) {
 							return err
 						}
 						go func() { ended <- second.Wait() }()
-						for until := time.Now().Add(4 * time.Second); !hasJournal(second.Process.Pid); time.Sleep(time.Millisecond) {
+						for until := time.Now().Add(5 * time.Minute); !hasJournal(second.Process.Pid); time.Sleep(time.Millisecond) {
 							if len(ended) > 0 { // it found that there is nothing left to do
 								return nil
 							}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/stall"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
 	"github.com/tcpka/tcpka/sockets"
@@ -75,18 +76,19 @@ func mptcpIsNoticed(t *testing.T) {
 // machine may have been.
 func hears(t *testing.T, fd int, from time.Time) (took, late time.Duration) {
 	t.Helper()
-	lateness := watchLateness()
+	stalls, begin := stall.Watch(10*time.Millisecond), stall.Now()
+	defer stalls.End()
 	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for n := 0; n == 0; {
 		var err error
-		if n, err = unix.Poll(poll, 60_000); err == unix.EINTR {
+		if n, err = unix.Poll(poll, 300_000); err == unix.EINTR {
 			n = 0
 		} else if err != nil || n == 0 {
 			t.Fatalf("the program hears of nothing: %v", err)
 		}
 	}
 	took = time.Since(from)
-	return took, lateness() + 250*time.Millisecond + nstest.Late()
+	return took, stalls.Between(begin, stall.Now()) + 250*time.Millisecond + nstest.Late()
 }
 
 // TestWhatAnMPTCPConnectionOutlives: its program hears of it later where data is in

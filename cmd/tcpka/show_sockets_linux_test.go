@@ -140,7 +140,7 @@ func mixedSockets(t *testing.T, n int) map[string]socketRow {
 
 func awaitState(t *testing.T, fd int, state uint8) {
 	t.Helper()
-	for range 5000 {
+	for range 300_000 {
 		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		if err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func (s *screen) String() string {
 // await waits for a frame, or an end, that is like this.
 func (s *screen) await(t *testing.T, what string, like func(string) bool) {
 	t.Helper()
-	for range 4000 {
+	for range 60_000 {
 		if like(s.String()) {
 			return
 		}

@@ -50,7 +50,7 @@ func TestShowSSHAfterReload(t *testing.T) {
 			if text, err := os.ReadFile(pidFile); err == nil && len(text) > 1 {
 				break
 			}
-			if wait == 3000 {
+			if wait == 15_000 {
 				t.Fatal("sshd does not come back")
 			}
 			time.Sleep(20 * time.Millisecond)
