@@ -115,7 +115,7 @@ func TestCheckGroupsAreBounded(t *testing.T) {
 // On a path with a real router: what check finds fault with dies there idle, and
 // lives once the fix was run.
 func TestCheckBehindARouter(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else
@@ -165,7 +165,7 @@ func TestCheckBehindARouter(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 		time.Sleep((limit + 3) * time.Second)
-		if lives(off, offServer) {
+		if !dead(off, offServer) {
 			t.Error("what check found fault with lives on")
 		}
 		if !lives(mended, mendedServer) {
@@ -177,7 +177,7 @@ func TestCheckBehindARouter(t *testing.T) {
 // The command for keepalive that is off is as narrow as what was found: not for the
 // program's other connections, which this host has to itself.
 func TestCheckOffLeavesOthers(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else

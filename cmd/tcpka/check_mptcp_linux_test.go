@@ -157,7 +157,7 @@ func TestCheckOfMPTCP(t *testing.T) {
 
 // Once the fix was run, the program hears of a peer that is gone in time.
 func TestCheckOfMPTCPLeadsToADeathNoticed(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		os.Setenv("HOME", t.TempDir()) // of this process, which runs nothing else

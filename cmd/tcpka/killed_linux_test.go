@@ -178,6 +178,7 @@ var setCommand = []string{"set", "--time", "600", "--intvl", "10", "--persist"}
 // something. Each value and the boot file are then old or new, the journal can be
 // read, and undo brings everything back.
 func TestSetKilledAtEachStep(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		eachScene(t, func(s scene, _, after []byte) {
@@ -225,6 +226,7 @@ func TestSetKilledAtEachStep(t *testing.T) {
 // TestUndoKilledAtEachStep does the same to undo. What it has not finished,
 // another undo finishes.
 func TestUndoKilledAtEachStep(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		eachScene(t, func(s scene, _, after []byte) {
@@ -272,6 +274,7 @@ func TestUndoKilledAtEachStep(t *testing.T) {
 // TestSetIsNotInterrupted sends the signals that a user or a shutdown sends. What
 // has begun is finished.
 func TestSetIsNotInterrupted(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		for _, signal := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
@@ -307,6 +310,7 @@ func TestSetIsNotInterrupted(t *testing.T) {
 // on also the first: so that, at one of them, it is written and cannot be
 // restored. The record of it stays then, and undo takes it back.
 func TestWhatCannotBeRestoredIsStillKnown(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		const dir = "/proc/sys/net/ipv4/"

@@ -61,6 +61,7 @@ func (p patients) look(t *testing.T) (changed int) {
 // could change something. Whatever it had done by then is recorded, and undo
 // brings the values back.
 func TestSetSocketsKilledAtEachStep(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		s := scene{t: t, home: room(t) + "/home"}
@@ -112,6 +113,7 @@ func TestSetSocketsKilledAtEachStep(t *testing.T) {
 // TestUndoOfSocketsKilledAtEachStep does the same to undo: another one finishes
 // it.
 func TestUndoOfSocketsKilledAtEachStep(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		s := scene{t: t, home: room(t) + "/home"}
@@ -156,6 +158,7 @@ func TestUndoOfSocketsKilledAtEachStep(t *testing.T) {
 // of the values: its record begins there, and where nothing is left to do, there
 // is none.
 func TestTwoSetsMeetAtTheLock(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		s := scene{t: t, home: room(t) + "/home"}
@@ -181,7 +184,7 @@ func TestTwoSetsMeetAtTheLock(t *testing.T) {
 							return err
 						}
 						go func() { ended <- second.Wait() }()
-						for until := time.Now().Add(4 * time.Second); !hasJournal(second.Process.Pid); time.Sleep(time.Millisecond) {
+						for until := time.Now().Add(5 * time.Minute); !hasJournal(second.Process.Pid); time.Sleep(time.Millisecond) {
 							if len(ended) > 0 { // it found that there is nothing left to do
 								return nil
 							}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(watched{m}, map[string]func(){
 		"tcpka":             main,
+		"tcpka-stepped":     steppedMain,
 		"nobody":            nobodyMain,
 		"container":         containerMain,
 		"tenant":            tenantMain,
@@ -39,6 +42,7 @@ func (w watched) Run() int {
 		return w.m.Run()
 	}
 	os.Setenv(inside, "1")
+	sideBySide()
 	before := machine()
 	status := w.m.Run()
 	if after := machine(); after != before {
@@ -46,6 +50,17 @@ func (w watched) Run() int {
 		return 1
 	}
 	return status
+}
+
+// sideBySide lets more tests run at a time than there are processors, as far as the
+// command line leaves it open: they wait for timers and other processes.
+func sideBySide() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+	}
 }
 
 // machine is what tcpka could have changed on this machine: the settings, the
@@ -67,6 +82,7 @@ func machine() string {
 // TestScripts runs each of testdata/script in namespaces of its own, as their
 // root: the kernel it changes is real and private.
 func TestScripts(t *testing.T) {
+	nstest.Parallel(t)
 	runScripts(t, "testdata/script", func(t *testing.T, f func(*testing.T)) {
 		nstest.Run(t, func(t *testing.T) {
 			alone(t) // some are about all namespaces there are
@@ -77,13 +93,17 @@ func TestScripts(t *testing.T) {
 
 // TestRootScripts runs each of testdata/root as the machine's root, in network
 // and mount namespaces of its own.
-func TestRootScripts(t *testing.T) { runScripts(t, "testdata/root", nstest.RunRoot) }
+func TestRootScripts(t *testing.T) {
+	nstest.Parallel(t)
+	runScripts(t, "testdata/root", nstest.RunRoot)
+}
 
 // TestScriptsWithoutPrivilege runs each of testdata/denied. A user who may not
 // change a namespace is another one than its root, and the root of a private
 // user namespace cannot become one where he is the machine's root outside it: to
 // him the kernel denies nothing. So he runs them without a user namespace.
 func TestScriptsWithoutPrivilege(t *testing.T) {
+	nstest.Parallel(t)
 	room := nstest.Run
 	if os.Geteuid() == 0 && initialUserNamespace() {
 		room = nstest.RunRoot
@@ -98,7 +118,7 @@ func runScripts(t *testing.T, dir string, room func(*testing.T, func(*testing.T)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
+			nstest.Parallel(t)
 			room(t, func(t *testing.T) {
 				furnish(t)
 				testscript.Run(t, testscript.Params{

@@ -11,16 +11,19 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/stall"
 	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/procfs"
 	"github.com/tcpka/tcpka/sockets"
 )
 
 func TestMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, mptcpIsNoticed)
 }
 
 func TestRootMPTCPIsNoticedWhenShowSocketsSays(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, mptcpIsNoticed)
 }
 
@@ -73,23 +76,25 @@ func mptcpIsNoticed(t *testing.T) {
 // machine may have been.
 func hears(t *testing.T, fd int, from time.Time) (took, late time.Duration) {
 	t.Helper()
-	lateness := watchLateness()
+	stalls, begin := stall.Watch(10*time.Millisecond), stall.Now()
+	defer stalls.End()
 	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for n := 0; n == 0; {
 		var err error
-		if n, err = unix.Poll(poll, 60_000); err == unix.EINTR {
+		if n, err = unix.Poll(poll, 300_000); err == unix.EINTR {
 			n = 0
 		} else if err != nil || n == 0 {
 			t.Fatalf("the program hears of nothing: %v", err)
 		}
 	}
 	took = time.Since(from)
-	return took, lateness() + 250*time.Millisecond + nstest.Late()
+	return took, stalls.Between(begin, stall.Now()) + 250*time.Millisecond + nstest.Late()
 }
 
 // TestWhatAnMPTCPConnectionOutlives: its program hears of it later where data is in
 // flight, too, and at once where the peer has nothing to say any more.
 func TestWhatAnMPTCPConnectionOutlives(t *testing.T) {
+	nstest.Parallel(t)
 	const outlived = 3 * time.Second
 	s := keepalive.Settings{Time: time.Second, Intvl: time.Second, Probes: 2}
 	const retries = 3
@@ -102,7 +107,7 @@ func TestWhatAnMPTCPConnectionOutlives(t *testing.T) {
 		"half-closed":    {wish{on: true, time: 1, intvl: 1, probes: 2, halfClosed: true}, 0, func(k calc.Kernel, _ time.Duration) calc.Prediction { return k.IdlePeerGone(s) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			nstest.Parallel(t)
 			nstest.Run(t, func(t *testing.T) {
 				if _, err := (procfs.FS{}).MPTCPCloseTimeout(); err != nil {
 					nstest.Missing(t, "the kernel does not say when the program hears of it: "+err.Error())

@@ -18,7 +18,7 @@ import (
 // Where this kernel does something else than predicted, that is what the answer
 // and the exit status say.
 func TestSelftestFailsWhereAPredictionIsWrong(t *testing.T) {
-	t.Parallel()
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		lab := selftest.Lab{Predict: func(c selftest.Case, p calc.Prediction) calc.Prediction {
 			if c.Situation == calc.IdlePeerRebooted {
@@ -56,6 +56,7 @@ func TestSelftestFailsWhereAPredictionIsWrong(t *testing.T) {
 
 // A setting that forbids namespaces is named. This one is the user namespace's.
 func TestSelftestNamesTheSettingThatForbidsIt(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		const setting = "/proc/sys/user/max_net_namespaces"
 		if err := os.WriteFile(setting, []byte("0"), 0); err != nil {

@@ -134,7 +134,7 @@ func serving(t *testing.T, cmd *exec.Cmd) {
 		cmd.Process.Signal(unix.SIGINT)
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			cmd.Process.Kill()
 			<-ended
 		}
@@ -207,7 +207,7 @@ type connection struct {
 func connect(t *testing.T, port int) *net.TCPConn {
 	t.Helper()
 	d := net.Dialer{KeepAlive: -1}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		c, err := d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
@@ -224,7 +224,7 @@ func (c *connection) ask(t *testing.T) {
 	if c.r == nil {
 		c.r = bufio.NewReader(c)
 	}
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(5 * time.Minute))
 	if _, err := io.WriteString(c, c.question); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func dialPostgres(t *testing.T) *connection {
 		}
 	}
 	const protocol3 = "\x00\x03\x00\x00"
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		c := &connection{TCPConn: connect(t, 5432), question: message("Q", "SELECT 1\x00"), answer: untilReady}
 		c.r = bufio.NewReader(c)
 		if _, err := io.WriteString(c, message("", protocol3+"user\x00tester\x00database\x00postgres\x00\x00")); err != nil {

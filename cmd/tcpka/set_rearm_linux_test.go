@@ -132,6 +132,7 @@ func TestRearmIsShownOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, answer, asked := strings.Cut(text, "Change the timer of 1 connection? [y/N] ")
+			answer = strings.TrimPrefix(answer, "y\n") // the terminal's echo, first or only now
 			want, whole := "Done as shown.\n1 timer was armed anew.\n\nTo take it back: tcpka undo ", ""
 			if to == "a file" {
 				answer, want, whole = string(written), "net.ipv4.tcp_keepalive_time = 600 ", "\nNot affected:\n"

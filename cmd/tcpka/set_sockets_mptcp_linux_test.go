@@ -84,7 +84,7 @@ func (m *twoPaths) await(from ...string) {
 		m.t.Fatal(err)
 	}
 	var now []string
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(5 * time.Minute); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 		now = nil
 		q := sockets.Query{Source: sockets.Diag, Filter: sockets.Filter{States: sockets.AllStates}}
 		_, err := sockets.List(q, func(s *sockets.Socket) error {

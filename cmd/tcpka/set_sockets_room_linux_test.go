@@ -141,13 +141,20 @@ func decode(t *testing.T, text string) (a answer) {
 // bothRooms runs a test as the root of a private user namespace, where BPF is not
 // to be had, and as the machine's, where it is.
 func bothRooms(t *testing.T, f func(t *testing.T)) {
+	nstest.Parallel(t)
 	inside := func(t *testing.T) {
 		furnish(t)
 		t.Setenv("HOME", room(t))
 		f(t)
 	}
-	t.Run("user", func(t *testing.T) { nstest.Run(t, inside) })
-	t.Run("root", func(t *testing.T) { nstest.RunRoot(t, inside) })
+	t.Run("user", func(t *testing.T) {
+		nstest.Parallel(t)
+		nstest.Run(t, inside)
+	})
+	t.Run("root", func(t *testing.T) {
+		nstest.Parallel(t)
+		nstest.RunRoot(t, inside)
+	})
 }
 
 func want(t *testing.T, what string, fd int, o options) {

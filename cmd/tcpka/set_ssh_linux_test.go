@@ -24,6 +24,7 @@ import (
 // that is dropped when its client stops; the one before is not even probed, and goes
 // on when its client does.
 func TestSetSSHReload(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		config := r.dir + "/sshd_config"
@@ -63,6 +64,7 @@ func TestSetSSHReload(t *testing.T) {
 // TestSetSSHReloadTellsOtherEdits: what someone else has changed in the files of sshd, and
 // not had it read, is told before --reload puts it in force, and after that no more.
 func TestSetSSHReloadTellsOtherEdits(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		config, more, pidFile := r.dir+"/sshd_config", r.dir+"/sshd_config.d", r.dir+"/pid"
@@ -113,6 +115,7 @@ func TestSetSSHReloadTellsOtherEdits(t *testing.T) {
 
 // TestUndoSSHReload takes back what a real sshd has read, and has it read that.
 func TestUndoSSHReload(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		config := r.dir + "/sshd_config"
@@ -187,6 +190,7 @@ func TestUndoSSHReload(t *testing.T) {
 
 // TestSetSSHReloadOfAnother makes sure that only the sshd is told that reads the file.
 func TestSetSSHReloadOfAnother(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		s := scene{t: t}
@@ -227,6 +231,7 @@ func TestSetSSHReloadOfAnother(t *testing.T) {
 // TestRootSetSSHReloadThatWouldEnd takes away what sshd needs to come back from a reload. It
 // is not told, and nothing is written.
 func TestRootSetSSHReloadThatWouldEnd(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		users, err := os.ReadFile("/etc/passwd")
@@ -265,6 +270,7 @@ func TestRootSetSSHReloadThatWouldEnd(t *testing.T) {
 
 // TestRootSetSSHReloadOfAUser has an sshd that a user runs with the file that is meant.
 func TestRootSetSSHReloadOfAUser(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		config, key := r.dir+"/sshd_config", r.dir+"/host"
@@ -289,6 +295,7 @@ func TestRootSetSSHReloadOfAUser(t *testing.T) {
 // TestRootSetSSHReloadsTheService has sshd in a cgroup like that of its service, and a
 // systemctl that says what it was told.
 func TestRootSetSSHReloadsTheService(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		systemctl := nstest.Program(t, "systemctl")
 		r := newSSHRoom(t)
@@ -324,6 +331,7 @@ func TestRootSetSSHReloadsTheService(t *testing.T) {
 // something. The file is then old or new, the journal can be read, and undo brings
 // everything back.
 func TestSetSSHKilledAtEachStep(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		r := newSSHRoom(t)
 		config := os.Getenv("HOME") + "/.ssh/config"

@@ -98,7 +98,7 @@ func (r sshRoom) start(config string, args ...string) *sshDaemon {
 // await waits until sshd has said something n times.
 func (r sshRoom) await(d *sshDaemon, text string, n int) {
 	r.Helper()
-	late := time.After(60 * time.Second)
+	late := time.After(5 * time.Minute)
 	for {
 		d.mu.Lock()
 		count := 0

@@ -15,6 +15,7 @@ import (
 // real kernel of a private namespace. What is refused is refused as misuse, with
 // the reason and the range, and nothing is written anywhere.
 func TestSetAcceptsAndRefusesValues(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		furnish(t)
 		home := t.TempDir()

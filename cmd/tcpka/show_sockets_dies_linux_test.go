@@ -9,13 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
+	"github.com/tcpka/tcpka/internal/stall"
 )
 
 func TestShowSocketsSaysWhenTheyDie(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, showSocketsDying)
 }
 
 func TestRootShowSocketsSaysWhenTheyDie(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, showSocketsDying)
 }
 
@@ -69,8 +72,9 @@ func showSocketsDying(t *testing.T) {
 	}
 	all = append(all, &dying{name: "connecting, a user timeout", by: "user_timeout", fd: connecting})
 
-	begin := monotonic()
-	stalls := watchStalls()
+	begin := stall.Now()
+	stalls := stall.Watch(10 * time.Millisecond)
+	defer stalls.End()
 	var watching sync.WaitGroup
 	for _, d := range all {
 		number, err := unix.GetsockoptUint64(d.fd, unix.SOL_SOCKET, unix.SO_COOKIE)
@@ -79,9 +83,9 @@ func showSocketsDying(t *testing.T) {
 		}
 		d.cookie = fmt.Sprintf("%#x", number)
 		watching.Go(func() {
-			for range 30 { // until it is plain that it does not end
+			for range 300 { // seconds: until it is plain that it does not end
 				if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(d.fd)}}, 1000); n > 0 {
-					d.ended = monotonic()
+					d.ended = stall.Now()
 					return
 				}
 			}
@@ -90,9 +94,9 @@ func showSocketsDying(t *testing.T) {
 	done := make(chan struct{})
 	go func() { watching.Wait(); close(done) }()
 	for looking := true; looking; {
-		from := monotonic()
+		from := stall.Now()
 		rows, _ := showSockets(t)
-		to := monotonic()
+		to := stall.Now()
 		for _, d := range all {
 			row := rows[d.cookie]
 			earliest, ok1 := row["dies_in_earliest_seconds"].(float64)
@@ -134,7 +138,7 @@ func showSocketsDying(t *testing.T) {
 			}
 			known++
 			// Late on this machine: what the kernel cannot know. See calc/kernel_test.go.
-			late := 250*time.Millisecond + nstest.Late() + stalls.between(l.from, d.ended)
+			late := 250*time.Millisecond + nstest.Late() + stalls.Between(l.from, d.ended)
 			if d.ended < l.from+l.earliest || d.ended > l.to+l.latest+late {
 				t.Errorf("%s: it ended %v after the look began and %v after it, which said %v to %v", d.name,
 					d.ended-l.from, d.ended-l.to, l.earliest, l.latest)
@@ -153,48 +157,3 @@ type glance struct {
 }
 
 func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// monotonic is the kernel's clock.
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err)
-	}
-	return time.Duration(ts.Nano())
-}
-
-// stalls are the times at which this process did not run when it should have.
-type stalls struct {
-	mu   sync.Mutex
-	seen [][2]time.Duration // when it was noticed, and how long it was
-}
-
-// watchStalls sees them until the process ends.
-func watchStalls() *stalls {
-	const nap, notable = 5 * time.Millisecond, 10 * time.Millisecond
-	st := new(stalls)
-	go func() {
-		for {
-			due := monotonic() + nap
-			time.Sleep(nap)
-			if now := monotonic(); now-due > notable {
-				st.mu.Lock()
-				st.seen = append(st.seen, [2]time.Duration{now, now - due})
-				st.mu.Unlock()
-			}
-		}
-	}()
-	return st
-}
-
-// between is how long they were together.
-func (st *stalls) between(from, to time.Duration) (sum time.Duration) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, s := range st.seen {
-		if s[0] > from && s[0]-s[1] < to {
-			sum += s[1]
-		}
-	}
-	return sum
-}

@@ -140,7 +140,7 @@ func mixedSockets(t *testing.T, n int) map[string]socketRow {
 
 func awaitState(t *testing.T, fd int, state uint8) {
 	t.Helper()
-	for range 5000 {
+	for range 300_000 {
 		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		if err != nil {
 			t.Fatal(err)
@@ -172,10 +172,12 @@ func agree(t *testing.T, want, got map[string]socketRow) {
 }
 
 func TestShowSocketsAgreesWithTheOwners(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) { showSocketsAgrees(t, "sock_diag") })
 }
 
 func TestRootShowSocketsAgreesWithTheOwners(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) { showSocketsAgrees(t, "bpf") })
 }
 
@@ -276,10 +278,12 @@ func showSocketsAgrees(t *testing.T, source string) {
 }
 
 func TestShowSocketsWhileTheyComeAndGo(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, showSocketsUnderChurn)
 }
 
 func TestRootShowSocketsWhileTheyComeAndGo(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, showSocketsUnderChurn)
 }
 
@@ -314,10 +318,12 @@ func showSocketsUnderChurn(t *testing.T) {
 }
 
 func TestShowSocketsOfSeveralOwners(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, sharedSocket)
 }
 
 func TestRootShowSocketsOfSeveralOwners(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, sharedSocket)
 }
 
@@ -359,10 +365,12 @@ func sharedSocket(t *testing.T) {
 }
 
 func TestShowSocketsOfMPTCP(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, showMPTCP)
 }
 
 func TestRootShowSocketsOfMPTCP(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, showMPTCP)
 }
 
@@ -401,10 +409,12 @@ func showMPTCP(t *testing.T) {
 }
 
 func TestShowSocketsOfTwoNamespaces(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, twoNamespaces)
 }
 
 func TestRootShowSocketsOfTwoNamespaces(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, twoNamespaces)
 }
 

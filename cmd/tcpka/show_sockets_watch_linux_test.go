@@ -48,7 +48,7 @@ func (s *screen) String() string {
 // await waits for a frame, or an end, that is like this.
 func (s *screen) await(t *testing.T, what string, like func(string) bool) {
 	t.Helper()
-	for range 4000 {
+	for range 60_000 {
 		if like(s.String()) {
 			return
 		}
@@ -69,6 +69,7 @@ func frames(text string) []string {
 }
 
 func TestWatchDrawsOverItself(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		// A peer that is gone, one that answers, one without keepalive.
 		for _, w := range []wish{{on: true, time: 1, intvl: 1, probes: 100, deaf: true}, {on: true, time: 600}, {}} {
@@ -180,6 +181,7 @@ func TestWatchDrawsOverItself(t *testing.T) {
 // A signal that is ignored when it starts must not leave it between ending and
 // going on.
 func TestWatchGoesOnAfterAnIgnoredSignal(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		master, slave := terminal(t, 80)
 		screen := newScreen(master)

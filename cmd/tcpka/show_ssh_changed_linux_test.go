@@ -111,6 +111,7 @@ func clockTick() { time.Sleep(30 * time.Millisecond) }
 // TestShowSSHFilesTakenBack has real sessions go on with what they read, after tcpka undo
 // has taken the files away: no value that they have is shown as sure to be another.
 func TestShowSSHFilesTakenBack(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		must := func(err error) {
 			t.Helper()

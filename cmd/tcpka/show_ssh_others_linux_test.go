@@ -51,6 +51,7 @@ func startNamed(t *testing.T, shell *exec.Cmd) {
 // TestShowSSHHostileProcess runs a program that calls itself sshd, with a title that
 // would paint the terminal.
 func TestShowSSHHostileProcess(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		sleeper := namedShell(t, `printf sshd >/proc/$$/comm; echo; read x`)
 		sleeper.Args[0] = "sshd: \x1b[31mroot@\x07pts/0\n"
@@ -66,6 +67,7 @@ func TestShowSSHHostileProcess(t *testing.T) {
 // TestRootShowSSHOfAnother looks at an ssh of root as nobody, who may not read what it
 // has read.
 func TestRootShowSSHOfAnother(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		furnish(t)
 		home := filepath.Join(room(t), "home")
@@ -107,6 +109,7 @@ func TestRootShowSSHOfAnother(t *testing.T) {
 // TestShowSSHListenerByItsTitle has what calls itself an sshd that listens, with command
 // lines that no file of this test can be mistaken for.
 func TestShowSSHListenerByItsTitle(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		t.Chdir(t.TempDir())
 		for _, name := range []string{"sshd_config", "none"} {
@@ -135,6 +138,7 @@ func TestShowSSHListenerByItsTitle(t *testing.T) {
 // TestRootShowSSHOfARelativeFile looks as nobody at an ssh of root, whose directory may not
 // be seen. A file of that name is in nobody's own, and says nothing.
 func TestRootShowSSHOfARelativeFile(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		dir := room(t)
 		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(dir+"/config", []byte("ServerAliveInterval 11\n"), 0o644)); err != nil {
@@ -162,6 +166,7 @@ func TestRootShowSSHOfARelativeFile(t *testing.T) {
 // TestRootShowSSHReadsWhatTheUserMay runs a program that calls itself sshd, as a user,
 // with a file that is for root alone.
 func TestRootShowSSHReadsWhatTheUserMay(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		furnish(t)
 		dir := room(t)

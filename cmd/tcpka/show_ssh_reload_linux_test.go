@@ -15,6 +15,7 @@ import (
 // TestShowSSHAfterReload has sshd read its files again. It and the sessions from then on
 // have what the files say, those before keep what they had.
 func TestShowSSHAfterReload(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		dir := t.TempDir()
 		config, pidFile := filepath.Join(dir, "sshd_config"), filepath.Join(dir, "pid")
@@ -49,7 +50,7 @@ func TestShowSSHAfterReload(t *testing.T) {
 			if text, err := os.ReadFile(pidFile); err == nil && len(text) > 1 {
 				break
 			}
-			if wait == 3000 {
+			if wait == 15_000 {
 				t.Fatal("sshd does not come back")
 			}
 			time.Sleep(20 * time.Millisecond)

@@ -122,6 +122,7 @@ func connectSSH(t *testing.T, cmd *exec.Cmd) (in io.Writer, out *bufio.Reader) {
 // the command line beats the files, a file that changes leaves what runs in doubt, and
 // the socket is what it is.
 func TestShowSSHRunning(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		dir := t.TempDir()
 		sshd := filepath.Join(dir, "sshd_config")
@@ -219,6 +220,7 @@ func TestShowSSHRunning(t *testing.T) {
 // TestShowSSHRunningEndsByTCP has sessions that TCP ends first: by its keepalive where they
 // send no probes, and else because nobody acknowledges one.
 func TestShowSSHRunningEndsByTCP(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "600")
 		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_intvl", "10")

@@ -20,6 +20,7 @@ import (
 // TestShowSSHInsideASession is tcpka called in a session: by its SSH_CONNECTION, and
 // as a child of its sshd.
 func TestShowSSHInsideASession(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		dir := t.TempDir()
 		config := filepath.Join(dir, "sshd_config")
@@ -99,6 +100,7 @@ func TestBySocket(t *testing.T) {
 // TestShowSSHUnderSudo is tcpka without SSH_CONNECTION, below what calls itself sshd and
 // has a connection on which keepalive is off.
 func TestShowSSHUnderSudo(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.Run(t, func(t *testing.T) {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 // TestRootShowSSHKnowsUsersOfADirectory runs a program that calls itself sshd, as a user
 // whom the files do not know, with a file that she may read as one of a group.
 func TestRootShowSSHKnowsUsersOfADirectory(t *testing.T) {
+	nstest.Parallel(t)
 	nstest.RunRoot(t, func(t *testing.T) {
 		const grace = `{"userName":"grace","uid":5711,"gid":5712,"homeDirectory":"/home/grace","shell":"/bin/sh","disposition":"regular"}`
 		const crew = `{"groupName":"crew","gid":5713,"disposition":"regular"}`

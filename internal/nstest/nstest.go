@@ -56,6 +56,16 @@ func RunRoot(t *testing.T, f func(t *testing.T)) {
 	run(t, unix.CLONE_NEWNET|unix.CLONE_NEWNS, f)
 }
 
+// Parallel lets a test run beside others that do so, as t.Parallel does. In the child
+// process of [Run] it does nothing: nothing else runs there, and the test may set the
+// environment.
+func Parallel(t *testing.T) {
+	t.Helper()
+	if os.Getenv(childEnv) == "" {
+		t.Parallel()
+	}
+}
+
 func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	t.Helper()
 	if os.Getenv(childEnv) == t.Name() {
