@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"io"
 	"testing"
 	"time"
 )
@@ -68,5 +69,5 @@ func TestOnePath(t *testing.T) {
 func TestPathsFitTheTerminal(t *testing.T) {
 	wide := paths()
 	wide.Paths[3].Name, wide.Paths[3].Title = "azure-firewall-east-west", "Azure Firewall between private networks; see idle_timeout_in_minutes"
-	fits(t, "paths_80.txt", wide)
+	fits(t, "paths_80.txt", func(w io.Writer) error { return Table(w, wide, Style{Width: 80, Terminal: true}) })
 }

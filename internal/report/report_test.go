@@ -313,10 +313,14 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestExplainFitsTheTerminal(t *testing.T) {
-	fits(t, "explain_80.txt", explained(settings["user_timeout"]))
+	fits(t, "explain_80.txt", func(w io.Writer) error {
+		return Table(w, explained(settings["user_timeout"]), Style{Width: 80, Terminal: true})
+	})
 }
 
-func TestShowFitsTheTerminal(t *testing.T) { fits(t, "show_80.txt", showMany()) }
+func TestShowFitsTheTerminal(t *testing.T) {
+	fits(t, "show_80.txt", func(w io.Writer) error { return Table(w, showMany(), Style{Width: 80, Terminal: true}) })
+}
 
 // TestAPictureThatCannotBeWritten is sent into a pipe that nobody reads.
 func TestAPictureThatCannotBeWritten(t *testing.T) {

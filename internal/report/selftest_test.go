@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/tcpka/tcpka/calc"
@@ -44,4 +45,6 @@ func TestSelftest(t *testing.T) {
 	}
 }
 
-func TestSelftestFitsTheTerminal(t *testing.T) { fits(t, "selftest_80.txt", selftests()["wrong"]) }
+func TestSelftestFitsTheTerminal(t *testing.T) {
+	fits(t, "selftest_80.txt", func(w io.Writer) error { return Table(w, selftests()["wrong"], Style{Width: 80, Terminal: true}) })
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -107,18 +108,17 @@ func TestTablesLoseNothing(t *testing.T) {
 	}
 }
 
-// fits compares an answer in a terminal of 80 columns with testdata/NAME, and looks
-// whether it is wider than that.
-func fits(t *testing.T, name string, d Document) {
+// fits compares what write prints with testdata/NAME, and looks whether it is wider than
+// 80 columns.
+func fits(t *testing.T, name string, write func(io.Writer) error) {
 	t.Helper()
-	style := Style{Width: 80, Terminal: true}
 	var b bytes.Buffer
-	if err := Table(&b, d, style); err != nil {
+	if err := write(&b); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, name, b.String())
 	for line := range strings.Lines(b.String()) {
-		if n := tablewriter.DisplayWidth(strings.TrimSuffix(line, "\n")); n > style.Width {
+		if n := tablewriter.DisplayWidth(strings.TrimSuffix(line, "\n")); n > 80 {
 			t.Errorf("%s: a line of %d: %s", name, n, line)
 		}
 	}
