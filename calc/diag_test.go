@@ -74,13 +74,13 @@ func (r *room) diag(id diagIdentity) (live calc.Live, state uint8) {
 	if r.netlink == 0 {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
-			panic(skipped{"this kernel has no sock_diag"})
+			panic(skipped{reason: "this kernel has no sock_diag"})
 		}
 		r.must(err)
 		r.netlink = fd
 		one, _ := r.pair(unix.AF_INET, nil)
 		if _, state := r.diag(r.identity(one)); state == 0 {
-			panic(skipped{"this kernel has no tcp_diag"})
+			panic(skipped{reason: "this kernel has no tcp_diag"})
 		}
 	}
 	req := diagRequest{

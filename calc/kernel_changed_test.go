@@ -14,19 +14,19 @@ import (
 // changedRows are idle connections whose values are changed while they are open.
 func changedRows() []row {
 	return []row{
-		{"changed: a sysctl lowered, time stays what the timer was set to", "tcp_keepalive_time=4 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", func(r *room) run {
+		{name: "changed: a sysctl lowered, time stays what the timer was set to", sysctls: "tcp_keepalive_time=4 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, switchOn)
 			r.must(nstest.DropAll(server))
 			r.sysctls("tcp_keepalive_time=1")
 			return r.silent(client, r.IdlePeerGone(set(4, 1, 1)))
 		}},
-		{"changed: a sysctl raised, time is the new one", "tcp_keepalive_time=1 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", func(r *room) run {
+		{name: "changed: a sysctl raised, time is the new one", sysctls: "tcp_keepalive_time=1 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, switchOn)
 			r.must(nstest.DropAll(server))
 			r.sysctls("tcp_keepalive_time=3")
 			return r.silent(client, r.IdlePeerGone(set(3, 1, 1)))
 		}},
-		{"changed: a sysctl lowered, and keepalive off and on: time from then", "tcp_keepalive_time=100 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", func(r *room) run {
+		{name: "changed: a sysctl lowered, and keepalive off and on: time from then", sysctls: "tcp_keepalive_time=100 tcp_keepalive_intvl=1 tcp_keepalive_probes=1", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, switchOn)
 			r.must(nstest.DropAll(server))
 			r.sysctls("tcp_keepalive_time=2")
@@ -35,14 +35,14 @@ func changedRows() []row {
 			r.must(switchOn(client))
 			return run{predicted: r.IdlePeerGone(set(2, 1, 1)), from: from, fd: client, probes: 1}
 		}},
-		{"changed: TCP_KEEPIDLE, from the last segment", "", func(r *room) run {
+		{name: "changed: TCP_KEEPIDLE, from the last segment", sysctls: "", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, options(set(100, 1, 1)))
 			r.must(nstest.DropAll(server))
 			time.Sleep(s)
 			r.must(unix.SetsockoptInt(client, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 3))
 			return r.silent(client, r.IdlePeerGone(set(3, 1, 1)))
 		}},
-		{"changed: TCP_KEEPIDLE below the silence, a probe at once", "", func(r *room) run {
+		{name: "changed: TCP_KEEPIDLE below the silence, a probe at once", sysctls: "", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, options(set(100, 1, 1)))
 			r.must(nstest.DropAll(server))
 			time.Sleep(2 * s)
@@ -50,7 +50,7 @@ func changedRows() []row {
 			r.must(unix.SetsockoptInt(client, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 1))
 			return run{predicted: r.IdlePeerGone(set(0, 1, 1)), from: from, fd: client, probes: 1}
 		}},
-		{"changed: keepalive on after a silence, time from then", "", func(r *room) run {
+		{name: "changed: keepalive on after a silence, time from then", sysctls: "", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, func(fd int) error { return errors.Join(options(set(2, 1, 1))(fd), switchOff(fd)) })
 			r.must(nstest.DropAll(server))
 			time.Sleep(2 * s)
@@ -58,7 +58,7 @@ func changedRows() []row {
 			r.must(switchOn(client))
 			return run{predicted: r.IdlePeerGone(set(2, 1, 1)), from: from, fd: client, probes: 1}
 		}},
-		{"changed: keepalive on where it is on, nothing", "", func(r *room) run {
+		{name: "changed: keepalive on where it is on, nothing", sysctls: "", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, options(set(4, 1, 1)))
 			r.must(nstest.DropAll(server))
 			time.Sleep(2 * s)

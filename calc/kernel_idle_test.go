@@ -24,7 +24,7 @@ func idleRows() []row {
 	alive := func(v keepalive.Settings, prepare func(fd int) error) func(*room) run {
 		return func(r *room) run {
 			if v.Time == 0 && v.Intvl == 0 && nstest.Late() > 0 {
-				panic(pointless{"a race of 20 ms between probes and answers, where timers are late"})
+				panic(pointless{reason: "a race of 20 ms between probes and answers, where timers are late"})
 			}
 			client, _ := r.pair(unix.AF_INET, nil)
 			from := clock()
@@ -50,33 +50,33 @@ func idleRows() []row {
 	tick := time.Second / time.Duration(hz())
 
 	return []row{
-		{"idle, peer gone: 2/1/3", "", gone(set(2, 1, 3))},
-		{"idle, peer gone: 1/3/2", "", gone(set(1, 3, 2))},
-		{"idle, peer gone: 3/1/2", "", gone(set(3, 1, 2))},
-		{"idle, peer gone: 1/1/5", "", gone(set(1, 1, 5))},
-		{"idle, peer gone: one probe", "", gone(set(1, 4, 1))},
-		{"idle, peer gone: user timeout 1 ms, below the first probe", "", gone(uto(2, 3, 2, ms))},
-		{"idle, peer gone: user timeout at the first probe", "", gone(uto(2, 3, 9, 2*s))},
-		{"idle, peer gone: user timeout at an expiry", "", gone(uto(2, 1, 9, 4*s))},
-		{"idle, peer gone: user timeout 1 ms above an expiry", "", gone(uto(2, 3, 2, 5001*ms))},
-		{"idle, peer gone: user timeout between two expiries", "", gone(uto(1, 3, 9, 5500*ms))},
-		{"idle, peer gone: user timeout within the lateness of the expiry before", "", gone(uto(2, 1, 3, 6*s+3*tick))},
-		{"idle, peer gone: user timeout half a second above an expiry", "", gone(uto(2, 1, 9, 5500*ms))},
-		{"idle, peer gone: user timeout of time + probes × intvl", "", gone(uto(2, 1, 4, 6*s))},
-		{"idle, peer gone: user timeout far beyond probes", "", gone(uto(1, 1, 3, 12*s))},
-		{"idle, peer gone: its sysctls", "tcp_keepalive_time=2 tcp_keepalive_intvl=1 tcp_keepalive_probes=2", func(r *room) run {
+		{name: "idle, peer gone: 2/1/3", sysctls: "", play: gone(set(2, 1, 3))},
+		{name: "idle, peer gone: 1/3/2", sysctls: "", play: gone(set(1, 3, 2))},
+		{name: "idle, peer gone: 3/1/2", sysctls: "", play: gone(set(3, 1, 2))},
+		{name: "idle, peer gone: 1/1/5", sysctls: "", play: gone(set(1, 1, 5))},
+		{name: "idle, peer gone: one probe", sysctls: "", play: gone(set(1, 4, 1))},
+		{name: "idle, peer gone: user timeout 1 ms, below the first probe", sysctls: "", play: gone(uto(2, 3, 2, ms))},
+		{name: "idle, peer gone: user timeout at the first probe", sysctls: "", play: gone(uto(2, 3, 9, 2*s))},
+		{name: "idle, peer gone: user timeout at an expiry", sysctls: "", play: gone(uto(2, 1, 9, 4*s))},
+		{name: "idle, peer gone: user timeout 1 ms above an expiry", sysctls: "", play: gone(uto(2, 3, 2, 5001*ms))},
+		{name: "idle, peer gone: user timeout between two expiries", sysctls: "", play: gone(uto(1, 3, 9, 5500*ms))},
+		{name: "idle, peer gone: user timeout within the lateness of the expiry before", sysctls: "", play: gone(uto(2, 1, 3, 6*s+3*tick))},
+		{name: "idle, peer gone: user timeout half a second above an expiry", sysctls: "", play: gone(uto(2, 1, 9, 5500*ms))},
+		{name: "idle, peer gone: user timeout of time + probes × intvl", sysctls: "", play: gone(uto(2, 1, 4, 6*s))},
+		{name: "idle, peer gone: user timeout far beyond probes", sysctls: "", play: gone(uto(1, 1, 3, 12*s))},
+		{name: "idle, peer gone: its sysctls", sysctls: "tcp_keepalive_time=2 tcp_keepalive_intvl=1 tcp_keepalive_probes=2", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, switchOn)
 			r.must(nstest.DropAll(server))
 			return r.silent(client, r.IdlePeerGone(set(2, 1, 2)))
 		}},
-		{"idle, peer gone: its own values beside other sysctls", "tcp_keepalive_time=100 tcp_keepalive_intvl=100 tcp_keepalive_probes=100", gone(set(1, 2, 1))},
-		{"idle, peer gone: intvl and probes of a sysctl that changes later", "tcp_keepalive_time=2", func(r *room) run {
+		{name: "idle, peer gone: its own values beside other sysctls", sysctls: "tcp_keepalive_time=100 tcp_keepalive_intvl=100 tcp_keepalive_probes=100", play: gone(set(1, 2, 1))},
+		{name: "idle, peer gone: intvl and probes of a sysctl that changes later", sysctls: "tcp_keepalive_time=2", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, switchOn)
 			r.must(nstest.DropAll(server))
 			r.sysctls("tcp_keepalive_intvl=1 tcp_keepalive_probes=1")
 			return r.silent(client, r.IdlePeerGone(set(2, 1, 1)))
 		}},
-		{"idle, peer gone: an accepted socket has its listener's values", "", func(r *room) run {
+		{name: "idle, peer gone: an accepted socket has its listener's values", sysctls: "", play: func(r *room) run {
 			v := set(1, 1, 2)
 			listener, at := r.listen()
 			r.must(options(v)(listener))
@@ -87,7 +87,7 @@ func idleRows() []row {
 			r.must(nstest.DropAll(peer))
 			return r.silent(fd, r.IdlePeerGone(v))
 		}},
-		{"idle, peer gone: data came after the timer was set", "", func(r *room) run {
+		{name: "idle, peer gone: data came after the timer was set", sysctls: "", play: func(r *room) run {
 			v := set(3, 1, 1)
 			client, server := r.pair(unix.AF_INET, options(v))
 			time.Sleep(s)
@@ -96,13 +96,13 @@ func idleRows() []row {
 			r.must(nstest.DropAll(server))
 			return r.silent(client, r.IdlePeerGone(v))
 		}},
-		{"idle, peer gone: IPv6", "", func(r *room) run {
+		{name: "idle, peer gone: IPv6", sysctls: "", play: func(r *room) run {
 			v := set(2, 1, 2)
 			client, server := r.pair(unix.AF_INET6, options(v))
 			r.must(nstest.DropAll(server))
 			return r.silent(client, r.IdlePeerGone(v))
 		}},
-		{"idle, peer gone: FIN_WAIT2 with the descriptor open", "", func(r *room) run {
+		{name: "idle, peer gone: FIN_WAIT2 with the descriptor open", sysctls: "", play: func(r *room) run {
 			v := set(2, 1, 2)
 			client, server := r.pair(unix.AF_INET, options(v))
 			r.must(unix.Shutdown(client, unix.SHUT_WR))
@@ -110,7 +110,7 @@ func idleRows() []row {
 			r.must(nstest.DropAll(server))
 			return r.silent(client, r.IdlePeerGone(v))
 		}},
-		{"idle, peer gone: CLOSE_WAIT with the descriptor open", "", func(r *room) run {
+		{name: "idle, peer gone: CLOSE_WAIT with the descriptor open", sysctls: "", play: func(r *room) run {
 			v := set(2, 1, 2)
 			client, server := r.pair(unix.AF_INET, options(v))
 			r.must(unix.Shutdown(server, unix.SHUT_WR))
@@ -118,15 +118,15 @@ func idleRows() []row {
 			r.must(nstest.DropAll(server))
 			return r.silent(client, r.IdlePeerGone(v))
 		}},
-		{"idle, peer gone: probes 0", "tcp_keepalive_probes=0", gone(set(2, 1, 0))},
-		{"idle, peer gone: probes 0 and a user timeout", "tcp_keepalive_probes=0", gone(uto(1, 1, 0, 2500*ms))},
-		{"idle, peer gone: intvl 0", "tcp_keepalive_intvl=0", gone(set(1, 0, 20))},
-		{"idle, peer gone: intvl 0 and a user timeout", "tcp_keepalive_intvl=0", func(r *room) run {
+		{name: "idle, peer gone: probes 0", sysctls: "tcp_keepalive_probes=0", play: gone(set(2, 1, 0))},
+		{name: "idle, peer gone: probes 0 and a user timeout", sysctls: "tcp_keepalive_probes=0", play: gone(uto(1, 1, 0, 2500*ms))},
+		{name: "idle, peer gone: intvl 0", sysctls: "tcp_keepalive_intvl=0", play: gone(set(1, 0, 20))},
+		{name: "idle, peer gone: intvl 0 and a user timeout", sysctls: "tcp_keepalive_intvl=0", play: func(r *room) run {
 			gone := gone(uto(1, 0, 3, 1300*ms))(r)
 			gone.probes = -1 // one or two ticks apart
 			return gone
 		}},
-		{"idle, peer gone: time 0", "tcp_keepalive_time=0", func(r *room) run {
+		{name: "idle, peer gone: time 0", sysctls: "tcp_keepalive_time=0", play: func(r *room) run {
 			v := set(0, 1, 2)
 			client, server := r.pair(unix.AF_INET, nil)
 			r.must(nstest.DropAll(server))
@@ -135,13 +135,13 @@ func idleRows() []row {
 			p := r.IdlePeerGone(v)
 			return run{predicted: p, from: from, fd: client, probes: p.Probes}
 		}},
-		{"idle, peer gone: a negative time", "tcp_keepalive_time=-1", gone(set(-1, 1, 1))},
-		{"idle, peer gone: a negative intvl", "tcp_keepalive_intvl=-1", func(r *room) run {
+		{name: "idle, peer gone: a negative time", sysctls: "tcp_keepalive_time=-1", play: gone(set(-1, 1, 1))},
+		{name: "idle, peer gone: a negative intvl", sysctls: "tcp_keepalive_intvl=-1", play: func(r *room) run {
 			gone := gone(set(1, -1, 2))(r)
 			gone.probes++
 			return gone
 		}},
-		{"idle, peer gone, keepalive off", "", func(r *room) run {
+		{name: "idle, peer gone, keepalive off", sysctls: "", play: func(r *room) run {
 			client, server := r.pair(unix.AF_INET, func(fd int) error {
 				return errors.Join(options(uto(1, 1, 1, s))(fd), switchOff(fd))
 			})
@@ -149,19 +149,19 @@ func idleRows() []row {
 			return run{predicted: never, from: r.lastHeard(client), fd: client}
 		}},
 
-		{"idle, peer gone after an answered probe: 1/3/2", "", answered(set(1, 3, 2))},
-		{"idle, peer gone after an answered probe: 3/1/2", "", answered(set(3, 1, 2))},
-		{"idle, peer gone after an answered probe: a user timeout", "", answered(uto(1, 2, 9, 3*s))},
+		{name: "idle, peer gone after an answered probe: 1/3/2", sysctls: "", play: answered(set(1, 3, 2))},
+		{name: "idle, peer gone after an answered probe: 3/1/2", sysctls: "", play: answered(set(3, 1, 2))},
+		{name: "idle, peer gone after an answered probe: a user timeout", sysctls: "", play: answered(uto(1, 2, 9, 3*s))},
 
-		{"idle, peer rebooted", "", rebooted(set(2, 1, 3))},
-		{"idle, peer rebooted: a user timeout", "", rebooted(uto(2, 1, 3, ms))},
+		{name: "idle, peer rebooted", sysctls: "", play: rebooted(set(2, 1, 3))},
+		{name: "idle, peer rebooted: a user timeout", sysctls: "", play: rebooted(uto(2, 1, 3, ms))},
 
-		{"idle, peer alive: probes without end", "", alive(set(1, 1, 1), options(set(1, 1, 1)))},
-		{"idle, peer alive: user timeout 1 ms", "", alive(uto(1, 1, 1, ms), options(uto(1, 1, 1, ms)))},
-		{"idle, peer alive: probes 0 drops it", "tcp_keepalive_probes=0", alive(set(2, 1, 0), options(set(2, 1, 0)))},
-		{"idle, peer alive: intvl 0", "tcp_keepalive_intvl=0", alive(set(1, 0, 9), options(set(1, 0, 9)))},
-		{"idle, peer alive: time and intvl 0 drop it", "tcp_keepalive_time=0 tcp_keepalive_intvl=0", alive(set(0, 0, 5), options(set(0, 0, 5)))},
-		{"idle, peer alive: time and intvl 0 and a user timeout of 250 ms", "tcp_keepalive_time=0 tcp_keepalive_intvl=0", alive(uto(0, 0, 5, 250*ms), options(uto(0, 0, 5, 250*ms)))},
-		{"idle, peer alive: time and intvl 0 and a user timeout of 520 ms", "tcp_keepalive_time=0 tcp_keepalive_intvl=0", alive(uto(0, 0, 5, 520*ms), options(uto(0, 0, 5, 520*ms)))},
+		{name: "idle, peer alive: probes without end", sysctls: "", play: alive(set(1, 1, 1), options(set(1, 1, 1)))},
+		{name: "idle, peer alive: user timeout 1 ms", sysctls: "", play: alive(uto(1, 1, 1, ms), options(uto(1, 1, 1, ms)))},
+		{name: "idle, peer alive: probes 0 drops it", sysctls: "tcp_keepalive_probes=0", play: alive(set(2, 1, 0), options(set(2, 1, 0)))},
+		{name: "idle, peer alive: intvl 0", sysctls: "tcp_keepalive_intvl=0", play: alive(set(1, 0, 9), options(set(1, 0, 9)))},
+		{name: "idle, peer alive: time and intvl 0 drop it", sysctls: "tcp_keepalive_time=0 tcp_keepalive_intvl=0", play: alive(set(0, 0, 5), options(set(0, 0, 5)))},
+		{name: "idle, peer alive: time and intvl 0 and a user timeout of 250 ms", sysctls: "tcp_keepalive_time=0 tcp_keepalive_intvl=0", play: alive(uto(0, 0, 5, 250*ms), options(uto(0, 0, 5, 250*ms)))},
+		{name: "idle, peer alive: time and intvl 0 and a user timeout of 520 ms", sysctls: "tcp_keepalive_time=0 tcp_keepalive_intvl=0", play: alive(uto(0, 0, 5, 520*ms), options(uto(0, 0, 5, 520*ms)))},
 	}
 }

@@ -64,36 +64,36 @@ func sendingRows() []row {
 	nothing := func(int) error { return nil }
 
 	return []row{
-		{"data in flight: tcp_retries2 0", "tcp_retries2=0", inFlight(set(3, 1, 1), 1)},
-		{"data in flight: tcp_retries2 3", "tcp_retries2=3", inFlight(set(3, 1, 1), 1)},
-		{"data in flight: several packets", "tcp_retries2=3", inFlight(set(3, 1, 1), 200_000)},
-		{"data in flight: a user timeout", "tcp_retries2=3", inFlight(uto(3, 1, 1, 2*s), 1)},
-		{"data in flight: user timeout 1 ms", "tcp_retries2=3", inFlight(uto(3, 1, 1, ms), 1)},
-		{"data in flight: a user timeout beyond tcp_retries2", "tcp_retries2=0", inFlight(uto(3, 1, 1, 5*s), 1)},
-		{"data in flight: rto_max 1 s", "tcp_retries2=8 tcp_rto_max_ms=1000", inFlight(set(3, 1, 1), 1)},
+		{name: "data in flight: tcp_retries2 0", sysctls: "tcp_retries2=0", play: inFlight(set(3, 1, 1), 1)},
+		{name: "data in flight: tcp_retries2 3", sysctls: "tcp_retries2=3", play: inFlight(set(3, 1, 1), 1)},
+		{name: "data in flight: several packets", sysctls: "tcp_retries2=3", play: inFlight(set(3, 1, 1), 200_000)},
+		{name: "data in flight: a user timeout", sysctls: "tcp_retries2=3", play: inFlight(uto(3, 1, 1, 2*s), 1)},
+		{name: "data in flight: user timeout 1 ms", sysctls: "tcp_retries2=3", play: inFlight(uto(3, 1, 1, ms), 1)},
+		{name: "data in flight: a user timeout beyond tcp_retries2", sysctls: "tcp_retries2=0", play: inFlight(uto(3, 1, 1, 5*s), 1)},
+		{name: "data in flight: rto_max 1 s", sysctls: "tcp_retries2=8 tcp_rto_max_ms=1000", play: inFlight(set(3, 1, 1), 1)},
 
-		{"closed: tcp_orphan_retries 1", "tcp_orphan_retries=1", closed(0, 1)},
-		{"closed: tcp_orphan_retries 3", "tcp_orphan_retries=3", closed(0, 1)},
-		{"closed: nothing but the FIN", "tcp_orphan_retries=1", closed(0, 0)},
-		{"closed: tcp_orphan_retries 0 and rto_max 1 s", "tcp_orphan_retries=0 tcp_rto_max_ms=1000", closed(0, 1)},
-		{"closed: a user timeout", "tcp_orphan_retries=3", closed(1500*ms, 1)},
+		{name: "closed: tcp_orphan_retries 1", sysctls: "tcp_orphan_retries=1", play: closed(0, 1)},
+		{name: "closed: tcp_orphan_retries 3", sysctls: "tcp_orphan_retries=3", play: closed(0, 1)},
+		{name: "closed: nothing but the FIN", sysctls: "tcp_orphan_retries=1", play: closed(0, 0)},
+		{name: "closed: tcp_orphan_retries 0 and rto_max 1 s", sysctls: "tcp_orphan_retries=0 tcp_rto_max_ms=1000", play: closed(0, 1)},
+		{name: "closed: a user timeout", sysctls: "tcp_orphan_retries=3", play: closed(1500*ms, 1)},
 
-		{"zero window, peer alive", "tcp_retries2=2", window(0, nothing)},
-		{"zero window, peer alive: a user timeout", "", window(3*s, nothing)},
-		{"zero window, peer gone: a user timeout", "", window(3*s, nstest.DropAll)},
+		{name: "zero window, peer alive", sysctls: "tcp_retries2=2", play: window(0, nothing)},
+		{name: "zero window, peer alive: a user timeout", sysctls: "", play: window(3*s, nothing)},
+		{name: "zero window, peer gone: a user timeout", sysctls: "", play: window(3*s, nstest.DropAll)},
 
-		{"connecting: tcp_syn_retries 1", "tcp_syn_retries=1", connecting(0)},
-		{"connecting: tcp_syn_retries 2", "tcp_syn_retries=2", connecting(0)},
-		{"connecting: no linear timeouts", "tcp_syn_retries=2 tcp_syn_linear_timeouts=0", connecting(0)},
-		{"connecting: rto_max 1 s", "tcp_syn_retries=3 tcp_rto_max_ms=1000", connecting(0)},
-		{"connecting: user timeout 1 ms", "", connecting(ms)},
-		{"connecting: a user timeout between two repetitions", "", connecting(2500 * ms)},
-		{"connecting: a user timeout beyond 2^(retries+1)-1 s", "tcp_syn_retries=1", connecting(60 * s)},
+		{name: "connecting: tcp_syn_retries 1", sysctls: "tcp_syn_retries=1", play: connecting(0)},
+		{name: "connecting: tcp_syn_retries 2", sysctls: "tcp_syn_retries=2", play: connecting(0)},
+		{name: "connecting: no linear timeouts", sysctls: "tcp_syn_retries=2 tcp_syn_linear_timeouts=0", play: connecting(0)},
+		{name: "connecting: rto_max 1 s", sysctls: "tcp_syn_retries=3 tcp_rto_max_ms=1000", play: connecting(0)},
+		{name: "connecting: user timeout 1 ms", sysctls: "", play: connecting(ms)},
+		{name: "connecting: a user timeout between two repetitions", sysctls: "", play: connecting(2500 * ms)},
+		{name: "connecting: a user timeout beyond 2^(retries+1)-1 s", sysctls: "tcp_syn_retries=1", play: connecting(60 * s)},
 
-		{"accepting: tcp_synack_retries 0", "tcp_synack_retries=0", accepting},
-		{"accepting: tcp_synack_retries 2", "tcp_synack_retries=2", accepting},
-		{"accepting: tcp_synack_retries 2, rto_max 1 s", "tcp_synack_retries=2 tcp_rto_max_ms=1000", accepting},
-		{"accepting: from a client's last SYN", "tcp_synack_retries=0", func(r *room) run {
+		{name: "accepting: tcp_synack_retries 0", sysctls: "tcp_synack_retries=0", play: accepting},
+		{name: "accepting: tcp_synack_retries 2", sysctls: "tcp_synack_retries=2", play: accepting},
+		{name: "accepting: tcp_synack_retries 2, rto_max 1 s", sysctls: "tcp_synack_retries=2 tcp_rto_max_ms=1000", play: accepting},
+		{name: "accepting: from a client's last SYN", sysctls: "tcp_synack_retries=0", play: func(r *room) run {
 			_, at := r.listen()
 			client := r.socket()
 			r.must(nstest.DropAll(client))

@@ -153,7 +153,7 @@ func (r *room) ready(fd int, until time.Duration) bool {
 
 func (r *room) must(err error) {
 	if err != nil {
-		panic(failed{err})
+		panic(failed{error: err})
 	}
 }
 
@@ -174,7 +174,7 @@ func (r *room) sysctls(list string) {
 		name, value, _ := strings.Cut(kv, "=")
 		f, err := os.OpenFile(ipv4Sysctls+name, os.O_WRONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) && (name == "tcp_rto_max_ms" || name == "tcp_syn_linear_timeouts") {
-			panic(pointless{"this kernel has no " + name}) // 6.12 has not the one, 6.1 neither
+			panic(pointless{reason: "this kernel has no " + name}) // 6.12 has not the one, 6.1 neither
 		}
 		r.must(err)
 		_, err = f.WriteString(value)

@@ -46,7 +46,7 @@ func TestBorrowReachesAnotherProcess(t *testing.T) {
 		t.Errorf("read from outside (-want +got):\n%s", diff)
 	}
 	got := o.ask(t)
-	if diff := cmp.Diff(ownerView{on(600, 60, 5, 9000), cookie}, got); diff != "" {
+	if diff := cmp.Diff(ownerView{State: on(600, 60, 5, 9000), Cookie: cookie}, got); diff != "" {
 		t.Errorf("what the owner sees (-want +got):\n%s", diff)
 	}
 }
@@ -136,7 +136,7 @@ func owner(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(os.Stdout).Encode(ownerView{state, cookie})
+		return json.NewEncoder(os.Stdout).Encode(ownerView{State: state, Cookie: cookie})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,18 +5,19 @@ import (
 	"maps"
 	"os"
 
+	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/snippet"
 )
 
-// run executes a command line and returns the exit status.
-func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
-	return theProgram().run(args, stdin, stdout, stderr)
+// execute runs a command line and returns the exit status.
+func execute(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	return theProgram().Run(args, stdin, stdout, stderr)
 }
 
 // theProgram is the one that there is on this system.
-func theProgram() application {
-	known := words{
+func theProgram() cmdline.Program {
+	known := cmdline.Words{
 		"--output":        one("table", "json"),
 		"--netns":         one("all"),
 		"--side":          one("client", "server"),
@@ -24,10 +25,10 @@ func theProgram() application {
 		"--behind":        middlebox.Names,
 		"--for":           func() []string { return append(snippet.Names(), "all") },
 		"show paths":      middlebox.Names,
-		"completion":      one(shells...),
+		"completion":      one(cmdline.Shells...),
 	}
 	maps.Copy(known, wordsHere())
-	return application{commands: allCommands, words: known}
+	return cmdline.Program{Commands: allCommands, Words: known}
 }
 
 func one(words ...string) func() []string { return func() []string { return words } }

@@ -4,30 +4,48 @@ import (
 	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/internal/cmdline"
+	"github.com/tcpka/tcpka/internal/command/check"
+	"github.com/tcpka/tcpka/internal/command/explain"
+	explainssh "github.com/tcpka/tcpka/internal/command/explain/ssh"
+	"github.com/tcpka/tcpka/internal/command/plan"
+	"github.com/tcpka/tcpka/internal/command/probe"
+	"github.com/tcpka/tcpka/internal/command/run"
+	"github.com/tcpka/tcpka/internal/command/selftest"
+	"github.com/tcpka/tcpka/internal/command/set"
+	setsockets "github.com/tcpka/tcpka/internal/command/set/sockets"
+	setssh "github.com/tcpka/tcpka/internal/command/set/ssh"
+	"github.com/tcpka/tcpka/internal/command/show"
+	"github.com/tcpka/tcpka/internal/command/show/paths"
+	showsockets "github.com/tcpka/tcpka/internal/command/show/sockets"
+	showssh "github.com/tcpka/tcpka/internal/command/show/ssh"
+	"github.com/tcpka/tcpka/internal/command/undo"
+	"github.com/tcpka/tcpka/internal/target"
 )
 
-func allCommands(s *session) []*cli.Command {
+func allCommands(s *cmdline.Invocation) []*cli.Command {
 	return []*cli.Command{
-		showCommand(s, pathsCommand(s), showSSHCommand(s), showSocketsCommand(s)),
-		explainCommand(s, explainSSHCommand(s)),
-		planCommand(s),
-		checkCommand(s),
-		newSetCommand(s, setSocketsCommand(s), setSSHCommand(s)),
-		runCommand(s),
-		undoCommand(s),
-		probeCommand(s),
-		selftestCommand(s),
+		show.Command(s, paths.Command(s), showssh.Command(s), showsockets.Command(s)),
+		explain.Command(s, explainssh.Command(s)),
+		plan.Command(s),
+		check.Command(s),
+		set.Command(s, setsockets.Command(s), setssh.Command(s)),
+		run.Command(s),
+		undo.Command(s),
+		probe.Command(s),
+		selftest.Command(s),
 	}
 }
 
 // wordsHere are those of what works on Linux only.
-func wordsHere() words {
-	return words{
-		"show sockets --output": one(slices.Concat([]string{"table", "json"}, socketFormats)...),
-		"--state":               stateNames,
+func wordsHere() cmdline.Words {
+	return cmdline.Words{
+		"show sockets --output": one(slices.Concat([]string{"table", "json"}, cmdline.SocketFormats)...),
+		"--state":               target.StateNames,
 		"--keepalive":           one("on", "off"),
 		"--origin":              one("socket", "sysctl"),
-		"--sort":                sortKeys,
-		"undo":                  undoable,
+		"--sort":                showsockets.SortKeys,
+		"undo":                  undo.Undoable,
 	}
 }

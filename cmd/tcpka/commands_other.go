@@ -3,20 +3,22 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/tcpka/tcpka/calc"
-	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/internal/cmdline"
+	"github.com/tcpka/tcpka/internal/command/explain"
+	explainssh "github.com/tcpka/tcpka/internal/command/explain/ssh"
+	"github.com/tcpka/tcpka/internal/command/plan"
+	"github.com/tcpka/tcpka/internal/command/show/paths"
 )
 
-// commands are what works without a Linux kernel: arithmetic. The others are
+// allCommands are what works without a Linux kernel: arithmetic. The others are
 // there to say so.
-func allCommands(s *session) []*cli.Command {
-	all := []*cli.Command{explainCommand(s, explainSSHCommand(s)), planCommand(s)}
+func allCommands(s *cmdline.Invocation) []*cli.Command {
+	all := []*cli.Command{explain.Command(s, explainssh.Command(s)), plan.Command(s)}
 	for _, name := range []string{"show", "check", "set", "run", "undo", "probe", "selftest"} {
 		stub := &cli.Command{
 			Name:            name,
@@ -24,42 +26,17 @@ func allCommands(s *session) []*cli.Command {
 			ArgsUsage:       "...",
 			SkipFlagParsing: true,
 			Action: func(*cli.Context) error {
-				return failed(fmt.Errorf("%s works on Linux only, this is %s", name, runtime.GOOS)).
-					withHint("tcpka explain works everywhere")
+				return cmdline.Failed(fmt.Errorf("%s works on Linux only, this is %s", name, runtime.GOOS)).
+					WithHint("tcpka explain works everywhere")
 			},
 		}
 		if name == "show" {
-			stub.Subcommands = []*cli.Command{pathsCommand(s)}
+			stub.Subcommands = []*cli.Command{paths.Command(s)}
 		}
 		all = append(all, stub)
 	}
 	return all
 }
 
-// present is a Linux kernel's defaults.
-func present(_ *session, c *cli.Context) (values, error) {
-	if err := linuxOnly(c); err != nil {
-		return values{}, err
-	}
-	return values{
-		settings: keepalive.Defaults(),
-		kernel:   calc.DefaultKernel(),
-		source:   "defaults of the Linux kernel",
-	}, nil
-}
-
-// linuxOnly refuses the flags that only a Linux kernel can answer.
-func linuxOnly(c *cli.Context) error {
-	for _, name := range []string{"netns", "root"} {
-		if _, ok := given(c, name); ok {
-			return misuse("--%s works on Linux only", name)
-		}
-	}
-	return nil
-}
-
 // wordsHere are none: there are no such flags.
-func wordsHere() words { return nil }
-
-// installedSSH is not known: what is installed is looked for on Linux only.
-func installedSSH(context.Context, calc.SSHSide) calc.SSHVersion { return calc.SSHVersion{} }
+func wordsHere() cmdline.Words { return nil }

@@ -9,11 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/internal/cmdline"
 )
 
 // eachCommand calls f with the words of every command, the program itself first.
 func eachCommand(f func(words []string, flags []cli.Flag)) {
-	app := theProgram().app(&session{stdout: io.Discard, stderr: io.Discard})
+	app := theProgram().App(&cmdline.Invocation{Stdout: io.Discard, Stderr: io.Discard})
 	f(nil, append(slices.Clone(app.Flags), cli.HelpFlag, cli.VersionFlag))
 	var walk func(above []string, commands []*cli.Command)
 	walk = func(above []string, commands []*cli.Command) {
@@ -34,7 +36,7 @@ func TestHelpFits(t *testing.T) {
 		asked++
 		name := strings.Join(append([]string{"tcpka"}, words...), " ")
 		var stdout, stderr bytes.Buffer
-		if status := run(append(words, "--help"), nil, &stdout, &stderr); status != 0 || stderr.Len() > 0 {
+		if status := execute(append(words, "--help"), nil, &stdout, &stderr); status != 0 || stderr.Len() > 0 {
 			t.Errorf("%s --help: status %d, %s", name, status, &stderr)
 		}
 		text := stdout.String()
@@ -42,7 +44,7 @@ func TestHelpFits(t *testing.T) {
 			t.Errorf("%s --help:\n%s", name, text)
 		}
 		for line := range strings.Lines(text) {
-			if line = strings.TrimSuffix(line, "\n"); len(line) > helpWidth || strings.TrimRight(line, " ") != line {
+			if line = strings.TrimSuffix(line, "\n"); len(line) > cmdline.HelpWidth || strings.TrimRight(line, " ") != line {
 				t.Errorf("%s --help: %d columns: %q", name, len(line), line)
 			}
 		}
@@ -62,7 +64,7 @@ func TestHelpFits(t *testing.T) {
 
 func TestHelpOfACommand(t *testing.T) {
 	var b bytes.Buffer
-	printHelp(&b, "", &cli.Command{
+	cmdline.PrintHelp(&b, "", &cli.Command{
 		HelpName: "tcpka do",
 		Usage:    "do what is written below and nothing else, whatever it is that you may want",
 		UsageText: `tcpka do THIS [--one A] [--two B,B...] [--three C] [--four | --five] [--six D]
@@ -115,4 +117,5 @@ OPTIONS:
 type word string
 
 func (w *word) Set(text string) error { *w = word(text); return nil }
-func (w *word) String() string        { return string(*w) }
+
+func (w *word) String() string { return string(*w) }

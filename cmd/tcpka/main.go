@@ -5,7 +5,7 @@ import "os"
 
 func main() {
 	growStack(len(os.Args) == 0)
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // growStack has the stack grow once, while it is nearly empty. Else the runtime

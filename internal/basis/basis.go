@@ -1,0 +1,79 @@
+package basis
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/cmdline"
+	"github.com/tcpka/tcpka/keepalive"
+)
+
+// Flags stand in for what the kernel goes by beside the settings.
+func Flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "retries2", Usage: "tcp_retries2, a `NUMBER`: how long data in flight is retransmitted"},
+		&cli.StringFlag{Name: "rto-max", Usage: "tcp_rto_max_ms as seconds or `DURATION`: longest wait between retransmissions"},
+		&cli.StringFlag{Name: "hz", Usage: "the kernel's CONFIG_HZ, a `NUMBER`: how late its timers are"},
+	}
+}
+
+// Values are what an explanation rests on.
+type Values struct {
+	Settings keepalive.Settings
+	Kernel   calc.Kernel
+	Assumed  []string // what was not read, but taken as the kernel's default
+	Source   string   // where it was read: "namespace host"
+}
+
+// Override puts the values given in place of the host's.
+func Override(c *cli.Context, v *Values) error {
+	for _, f := range []struct {
+		name, key string
+		to        *int
+		lo, hi    int
+	}{
+		{"retries2", "net.ipv4.tcp_retries2", &v.Kernel.Retries2, 0, 255},
+		{"syn-retries", "net.ipv4.tcp_syn_retries", &v.Kernel.SynRetries, 1, 127},
+		{"syn-linear-timeouts", "net.ipv4.tcp_syn_linear_timeouts", &v.Kernel.SynLinearTimeouts, 0, 127},
+		{"hz", "HZ", &v.Kernel.HZ, 24, 1200},
+	} {
+		text, ok := cmdline.Given(c, f.name)
+		if !ok {
+			continue
+		}
+		n, err := cmdline.ParseNumber(text)
+		if err == nil && (n < f.lo || n > f.hi) {
+			err = cmdline.ErrRange
+		}
+		if err != nil {
+			return cmdline.Misuse("--%s %q: %w; accepted are whole numbers from %d to %d", f.name, text, err, f.lo, f.hi)
+		}
+		*f.to = n
+		v.drop(f.key)
+	}
+	if text, ok := cmdline.Given(c, "rto-max"); ok {
+		d, err := cmdline.ParseDuration(text, time.Millisecond)
+		if err == nil && (d < time.Second || d > 120*time.Second) {
+			err = cmdline.ErrRange
+		}
+		if err != nil {
+			return cmdline.Misuse("--rto-max %q: %w; accepted are 1s to 120s", text, err)
+		}
+		v.Kernel.RTOMax = d
+		v.drop("net.ipv4.tcp_rto_max_ms")
+	}
+	return nil
+}
+
+// drop takes key from what is assumed: it was given.
+func (v *Values) drop(key string) {
+	var rest []string
+	for _, a := range v.Assumed {
+		if a != key {
+			rest = append(rest, a)
+		}
+	}
+	v.Assumed = rest
+}

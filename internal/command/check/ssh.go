@@ -1,0 +1,115 @@
+package check
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/sshconf"
+	"github.com/tcpka/tcpka/internal/sshend"
+	"github.com/tcpka/tcpka/internal/suggest"
+)
+
+// ssh checks what ssh uses for a host that no file names, and what sshd uses. An
+// end that is not installed is not there.
+func (ck *checker) ssh(ctx context.Context) error {
+	programs := sshconf.FindPrograms()
+	who, err := sshconf.Caller()
+	if err != nil {
+		return err
+	}
+	client, clientErr := programs.Client(ctx, who, sshend.AnyHost)
+	clientVersion, _ := programs.ClientVersion(ctx)
+	connection, _ := sshend.ThisConnection()
+	server, serverErr := programs.Server(ctx, sshend.SshdConfig, connection)
+	serverVersion, _ := programs.ServerVersion(ctx)
+	for _, one := range []struct {
+		side    calc.SSHSide
+		id      string
+		said    sshconf.Options
+		err     error
+		version string
+	}{
+		{calc.SSHClient, FindSSHClient, client, clientErr, clientVersion},
+		{calc.SSHServer, FindSSHServer, server, serverErr, serverVersion},
+	} {
+		end := calc.SSH{Side: one.side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+		if one.err == nil {
+			one.err = sshend.ReadEnd(&end, one.said)
+		}
+		subject := "the SSH " + string(one.side)
+		switch {
+		case errors.Is(one.err, sshconf.ErrNotInstalled):
+		case one.err != nil:
+			ck.find(FindNotSeen, SeverityUnknown, subject, one.err.Error(), ck.asRoot())
+		default:
+			if v, err := calc.ParseSSHVersion(one.version); err == nil {
+				end.Version = v
+			}
+			ck.doc.Checked.SSH = append(ck.doc.Checked.SSH, string(one.side))
+			ck.sshEnd(one.id, subject, end)
+		}
+	}
+	if len(ck.doc.Checked.SSH) == 0 && clientErr != nil && serverErr != nil {
+		ck.find(FindNotSeen, SeverityUnknown, "SSH", "neither ssh nor sshd could be asked: "+clientErr.Error(), "")
+	}
+	return nil
+}
+
+// sshEnd judges one end. Its own probes must meet the goal, or else TCP keepalive
+// must, which OpenSSH leaves to the sysctls, where it reaches the other end.
+func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
+	goal := ck.SSH()
+	text := calc.MissesSSH(goal, end)
+	if goal.PathTimeout == 0 && goal.DetectWithin == 0 {
+		text = ""
+		for _, w := range end.Warnings(ck.kernel, ck.here) {
+			if w.ID == "count_zero_drops_idle" {
+				text = w.Text
+			}
+		}
+	}
+	if text == "" {
+		return
+	}
+	byTCP := ck.kernel.Misses(ck.goal, ck.here)
+	switch {
+	case len(ck.Terminating()) > 0: // TCP keepalive gets as far as that
+	case !end.TCPKeepAlive:
+		text += "; TCPKeepAlive is off"
+	case byTCP == "" && (end.Interval == 0 || end.Interval >= ck.kernel.IdleAfterAnsweredProbe(ck.here).Latest):
+		return // TCP is first
+	case byTCP != "":
+		text += "; TCPKeepAlive follows the sysctls, by which " + byTCP
+	}
+	fix := ""
+	var version calc.SSHVersion
+	if end.Side == calc.SSHServer {
+		version = end.Version
+	}
+	if s, err := ck.plannedSSHFor(version); err == nil {
+		fix = suggest.SSHFix(end.Side, s)
+	} else {
+		text += "; " + err.Error()
+	}
+	ck.find(id, SeverityCritical, subject, text, fix)
+}
+
+// plannedSSH is [checker.planned] for SSH.
+func (ck *checker) plannedSSH() (calc.SSH, error) { return ck.plannedSSHFor(calc.SSHVersion{}) }
+
+// plannedSSHFor is the same for a server of that release.
+func (ck *checker) plannedSSHFor(version calc.SSHVersion) (calc.SSH, error) {
+	g := ck.SSH()
+	if g.PathTimeout == 0 && g.DetectWithin == 0 {
+		return calc.SSH{CountMax: calc.DefaultSSHCountMax}, nil // as OpenSSH has it
+	}
+	if g.SurviveLoss < 2 {
+		g.SurviveLoss = 2
+		if s, err := calc.PlanSSH(g, version); err == nil {
+			return s, nil
+		}
+		g.SurviveLoss = ck.Loss
+	}
+	return calc.PlanSSH(g, version)
+}
