@@ -1,6 +1,8 @@
 package answer
 
 import (
+	"time"
+
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/keepalive"
 )
@@ -11,6 +13,11 @@ type Settings struct {
 	Intvl       Seconds `json:"intvl_seconds"`
 	Probes      int     `json:"probes"`
 	UserTimeout int64   `json:"user_timeout_ms"`
+}
+
+// UserTimeoutSeconds is the user timeout in the unit of the others.
+func (s Settings) UserTimeoutSeconds() Seconds {
+	return Seconds(time.Duration(s.UserTimeout) * time.Millisecond)
 }
 
 // NewSettings are settings for an answer.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
-	"github.com/tcpka/tcpka/keepalive"
 )
 
 // Document is the answer of tcpka explain.
@@ -25,39 +24,12 @@ type Document struct {
 	Source string `json:"source"`
 	// Given: some of the settings were.
 	Given bool `json:"-"`
-
-	settings keepalive.Settings
-}
-
-// NewDocument computes nothing new: it puts what k predicts for s into the
-// document.
-func NewDocument(s keepalive.Settings, k calc.Kernel, assumed []string, source string) Document {
-	d := Document{
-		Schema: "tcpka/explain/v1",
-		Settings: answer.Settings{
-			Time: answer.Seconds(s.Time), Intvl: answer.Seconds(s.Intvl), Probes: s.Probes,
-			UserTimeout: s.UserTimeout.Milliseconds(),
-		},
-		Kernel:    answer.NewKernelSettings(k, assumed),
-		Detection: answer.NewPrediction(k.IdlePeerGone(s)),
-		Timeline:  answer.NewTimeline(k.Timeline(s), "ETIMEDOUT"),
-		Warnings:  append([]calc.Warning{}, k.Warnings(s)...),
-		Source:    source,
-		settings:  s,
-	}
-	if period, _, ok := k.Refresh(s); ok {
-		d.Refresh = new(answer.Seconds(period))
-	}
-	for _, sit := range k.Situations(s) {
-		d.Situations = append(d.Situations, answer.Situation{ID: sit.ID, Prediction: answer.NewPrediction(sit.Prediction)})
-	}
-	return d
 }
 
 func (d Document) Table(w *bufio.Writer, s answer.Style) {
 	uto := "no user timeout"
 	if d.Settings.UserTimeout > 0 {
-		uto = "user timeout " + answer.Seconds(d.settings.UserTimeout).Both()
+		uto = "user timeout " + d.Settings.UserTimeoutSeconds().Both()
 	}
 	head := fmt.Sprintf("time %s, intvl %s, probes %d, %s", d.Settings.Time.Both(), d.Settings.Intvl.Both(), d.Settings.Probes, uto)
 	answer.Wrap(w, s, "", head+answer.Origin(d.Source, d.Given))
@@ -97,7 +69,7 @@ func (d Document) formula(s answer.Style) string {
 	}
 	v, p := d.Settings, d.Detection
 	switch {
-	case p.Never && d.settings.Time < 0:
+	case p.Never && v.Time < 0:
 		return "never: a negative time is months away for the kernel, no probe is sent"
 	case p.Never:
 		return "never: after one probe a negative intvl is months away for the kernel"
@@ -112,7 +84,7 @@ func (d Document) formula(s answer.Style) string {
 	}
 	if p.DecidedBy == calc.ByUserTimeout {
 		return fmt.Sprintf("time + n %s intvl = %s + %d %s %s = %s, the first from n = 1 not before the user timeout, %s s%s",
-			mul, v.Time, p.ProbesSent, mul, intvl, p.Seconds.Both(), answer.Seconds(d.settings.UserTimeout), note)
+			mul, v.Time, p.ProbesSent, mul, intvl, p.Seconds.Both(), v.UserTimeoutSeconds(), note)
 	}
 	return fmt.Sprintf("time + probes %s intvl = %s + %d %s %s = %s%s", mul, v.Time, v.Probes, mul, intvl, p.Seconds.Both(), note)
 }

@@ -46,7 +46,7 @@ func SVG(w io.Writer, d Document) error {
 	}
 	settings := fmt.Sprintf("time %s s, intvl %s s, probes %d", d.Settings.Time, d.Settings.Intvl, d.Settings.Probes)
 	if d.Settings.UserTimeout > 0 {
-		settings += ", user timeout " + answer.Seconds(d.settings.UserTimeout).Both()
+		settings += ", user timeout " + d.Settings.UserTimeoutSeconds().Both()
 	}
 	formula := d.formula(answer.Style{Unicode: true})
 	fmt.Fprintf(b, svgHead, svgWidth, svgHeight, svgWidth, svgHeight,

@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
-	"github.com/tcpka/tcpka/keepalive"
 )
 
 // Document is the answer of tcpka plan. What does not apply is null: the settings
@@ -86,31 +84,6 @@ type Cost struct {
 // Target is a snippet with its heading.
 type Target struct {
 	Name, Title, Text string
-}
-
-// SetTCP puts settings and what k predicts for them into the plan. With loss
-// probes may be lost.
-func (d *Document) SetTCP(s keepalive.Settings, k calc.Kernel, loss int) {
-	d.Settings = new(answer.NewSettings(s))
-	end := k.IdleAfterAnsweredProbe(s)
-	d.Detection, d.DetectionLatest = new(answer.Seconds(end.Exact)), new(answer.Seconds(end.Latest))
-	flight, without := k.DataInFlight(s.UserTimeout, 0), k.DataInFlight(0, 0)
-	d.InFlight, d.InFlightLatest = new(answer.Seconds(flight.Exact)), new(answer.Seconds(flight.Latest))
-	d.InFlightDefault, d.InFlightDefaultLatest = new(answer.Seconds(without.Exact)), new(answer.Seconds(without.Latest))
-	if period, latest, ok := k.Refresh(s); ok {
-		d.Refresh, d.RefreshLatest = new(answer.Seconds(period)), new(answer.Seconds(latest))
-		after, _ := k.RefreshAfterLoss(s, loss)
-		d.RefreshAfterLoss = new(answer.Seconds(after))
-		hourly := float64(time.Hour) / float64(period)
-		d.Cost = &Cost{hundredths(hourly), hundredths(10_000 * hourly)}
-	}
-}
-
-func hundredths(f float64) float64 { return math.Round(f*100) / 100 }
-
-// SetSSH puts the settings of SSH into the plan.
-func (d *Document) SetSSH(s calc.SSH) {
-	d.SSH = &SSH{answer.Seconds(s.Interval), s.CountMax, answer.Seconds(s.Detection().Exact)}
 }
 
 func (d Document) Table(w *bufio.Writer, s answer.Style) {

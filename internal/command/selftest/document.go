@@ -6,9 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
-	"github.com/tcpka/tcpka/keepalive"
 )
 
 // Document is the answer of tcpka selftest: what was predicted beside what this
@@ -35,8 +33,6 @@ type Row struct {
 	Measured  *Measure           `json:"measured"`
 	OK        bool               `json:"ok"`
 	Text      *string            `json:"text"` // what is wrong; null: nothing
-
-	settings keepalive.Settings
 }
 
 // Measure is what became of the connection.
@@ -47,30 +43,6 @@ type Measure struct {
 	// Stalled is for how long tcpka itself did not run when it should have.
 	Stalled answer.Seconds `json:"stalled_seconds"`
 	Probes  *int           `json:"probes_sent"` // null: not counted
-}
-
-// NewRow starts the row of a connection with the settings s.
-func NewRow(situation, name string, s keepalive.Settings) Row {
-	return Row{
-		Situation: situation, Name: name, Sysctls: map[string]int{},
-		Settings: answer.NewSettings(s), settings: s,
-	}
-}
-
-// Failed is r where it could not be measured.
-func (r Row) Failed(err error) Row {
-	r.Text = new(err.Error())
-	return r
-}
-
-// Outcome is r with its outcome; why says what is wrong and is empty where
-// nothing is.
-func (r Row) Outcome(p calc.Prediction, m Measure, why string) Row {
-	r.Predicted, r.Measured, r.OK = new(answer.NewPrediction(p)), &m, why == ""
-	if why != "" {
-		r.Text = &why
-	}
-	return r
 }
 
 // Count is how many rows were not as predicted, and how many not measured.
@@ -118,7 +90,7 @@ func (r Row) cells() []string {
 	what := answer.SituationNames[r.Situation]
 	settings := fmt.Sprintf("%s/%s/%d", r.Settings.Time, r.Settings.Intvl, r.Settings.Probes)
 	if r.Settings.UserTimeout > 0 {
-		settings += ", user timeout " + answer.Seconds(r.settings.UserTimeout).String()
+		settings += ", user timeout " + r.Settings.UserTimeoutSeconds().String()
 	}
 	for name, value := range r.Sysctls {
 		if name = strings.TrimPrefix(name, "net.ipv4."); !strings.HasPrefix(name, "tcp_keepalive_") {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
-	"github.com/tcpka/tcpka/keepalive"
 )
 
 // Document is the answer of tcpka explain ssh.
@@ -32,7 +31,7 @@ type Document struct {
 	Source    string                `json:"source"`
 	Given     bool                  `json:"-"` // some of Keepalive were
 
-	end calc.SSH
+	doubled bool // this release probes at twice the interval
 }
 
 // Settings are the values explained.
@@ -44,38 +43,6 @@ type Settings struct {
 	Version      *string        `json:"openssh_version"` // null: any current one
 	// Installed: Version is that of the program installed here, and was not given.
 	Installed bool `json:"openssh_installed"`
-}
-
-// NewDocument computes nothing new: it puts what is predicted for one end of a
-// session, on top of TCP with the settings set, into the document.
-func NewDocument(end calc.SSH, set keepalive.Settings, k calc.Kernel, assumed []string, source string) Document {
-	d := Document{
-		Schema: "tcpka/explain-ssh/v1",
-		Settings: Settings{
-			Side: end.Side, Interval: answer.Seconds(end.Interval), CountMax: end.CountMax, TCPKeepAlive: end.TCPKeepAlive,
-		},
-		Detection: answer.NewPrediction(end.Detection()),
-		Lateness:  answer.Seconds(end.Lateness()),
-		Timeline:  answer.NewTimeline(end.Timeline(), ""),
-		Warnings:  append([]calc.Warning{}, end.Warnings(k, set)...),
-		Keepalive: answer.Settings{
-			Time: answer.Seconds(set.Time), Intvl: answer.Seconds(set.Intvl), Probes: set.Probes,
-			UserTimeout: set.UserTimeout.Milliseconds(),
-		},
-		Kernel: answer.NewKernelSettings(k, assumed),
-		Source: source,
-		end:    end,
-	}
-	if end.Version.Known() {
-		d.Settings.Version = new(end.Version.String())
-	}
-	if period, ok := end.Refresh(); ok {
-		d.Refresh = new(answer.Seconds(period))
-	}
-	for _, sit := range end.Situations(k, set) {
-		d.Situations = append(d.Situations, answer.Situation{ID: sit.ID, Prediction: answer.NewPrediction(sit.Prediction)})
-	}
-	return d
 }
 
 func (d Document) Table(w *bufio.Writer, s answer.Style) {
@@ -158,7 +125,7 @@ func (d Document) formula(s answer.Style) string {
 		return fmt.Sprintf("%sInterval, as %sCountMax is 0 = %s, whether the %s is alive or not", option, option, p.Seconds.Both(), d.names().peer)
 	}
 	interval, number := option+"Interval", v.Interval.String()
-	if d.end.Doubled() {
+	if d.doubled {
 		interval, number = "2 "+mul+" "+interval, "2 "+mul+" "+number
 	}
 	return fmt.Sprintf("%s %s (%sCountMax + 1) = %s %s (%d + 1) = %s", interval, mul, option, number, mul, v.CountMax, p.Seconds.Both())

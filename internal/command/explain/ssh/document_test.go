@@ -2,14 +2,12 @@ package ssh
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/answertest"
-	showssh "github.com/tcpka/tcpka/internal/command/show/ssh"
 	"github.com/tcpka/tcpka/keepalive"
 )
 
@@ -38,17 +36,5 @@ func TestExplainSSH(t *testing.T) {
 			t.Fatal(err)
 		}
 		answertest.Golden(t, "explain_ssh_"+name+".json", doc.String())
-	}
-}
-
-// sshd keeps its time to the second, where ssh is up to one early.
-func TestSSHIsNoticedAtOneTime(t *testing.T) {
-	side := showssh.NewSide(calc.SSH{Side: calc.SSHServer, Interval: answertest.S(9), CountMax: 3, TCPKeepAlive: true}, "")
-	var b bytes.Buffer
-	if err := answer.Table(&b, showssh.Document{Server: &side}, answer.Style{Width: 80}); err != nil {
-		t.Fatal(err)
-	}
-	if want := "\nA dead client is noticed 36 s after it was last heard.\n"; !strings.Contains(b.String(), want) {
-		t.Errorf("got %s\nwant %s", b.String(), want)
 	}
 }

@@ -69,29 +69,6 @@ type Path struct {
 	Held    bool            `json:"held"`
 }
 
-// NewSide puts what is predicted for one end into the document. A version that
-// is empty is not known.
-func NewSide(end calc.SSH, version string) Side {
-	d := UnknownSide("")
-	d.Error = nil
-	if version != "" {
-		d.Version = &version
-	}
-	d.Interval, d.CountMax, d.TCPKeepAlive = new(answer.Seconds(end.Interval)), &end.CountMax, &end.TCPKeepAlive
-	if p := answer.NewPrediction(end.Detection()); !p.Never {
-		d.Detection, d.DetectionEarliest, d.DetectionLatest = p.Seconds, p.Earliest, p.Latest
-	}
-	if period, ok := end.Refresh(); ok {
-		d.Refresh = new(answer.Seconds(period))
-	}
-	return d
-}
-
-// UnknownSide is a side about which nothing is known, and why.
-func UnknownSide(why string) Side {
-	return Side{Sources: map[string]string{}, Unsure: map[string]string{}, Paths: []Path{}, Error: &why, Warnings: []calc.Warning{}}
-}
-
 func (d Document) Table(w *bufio.Writer, s answer.Style) {
 	pages := 0
 	next := func(title string) {

@@ -49,13 +49,6 @@ type FileError struct {
 	Error answer.Foreign `json:"error"`
 }
 
-// SetDetection adds what the program does by itself.
-func (f *File) SetDetection(p calc.Prediction) {
-	if d := answer.NewPrediction(p); !d.Never {
-		f.Detects, f.Detection, f.DetectionEarliest, f.DetectionLatest = true, d.Seconds, d.Earliest, d.Latest
-	}
-}
-
 var kinds = map[string]string{
 	"ssh": "ssh", "sshd": "sshd", "putty": "PuTTY", "kitty": "KiTTY", "winscp": "WinSCP", "teraterm": "Tera Term",
 	"securecrt": "SecureCRT", "xshell": "Xshell", "mobaxterm": "MobaXterm", "dropbear": "Dropbear",
