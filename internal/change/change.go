@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/cmdline"
@@ -132,7 +131,7 @@ func confirm(s *cmdline.Invocation, c *cli.Context, p Plan) (shown *Set, err err
 	if what == "" || cmdline.GivenBool(c, "yes") {
 		return nil, nil
 	}
-	if s.Stdin == nil || !term.IsTerminal(int(s.Stdin.Fd())) {
+	if s.Stdin == nil || cmdline.Terminal(s.Stdin) == nil {
 		return nil, cmdline.Misuse("this changes %s, and there is no terminal to ask", what).WithHint("add --yes, or --dry-run to see what would change")
 	}
 	d := p.Document()

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/nearest"
@@ -241,42 +240,6 @@ func hasFlag(flags []cli.Flag, name string) bool {
 	return slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
 }
 
-// OutputFlags are what every command has, and the program itself, so that they
-// work on either side of the command's name.
-func OutputFlags() []cli.Flag { return FormatFlags("table or json") }
-
-// FormatFlags are the same for a command with other formats.
-func FormatFlags(formats string) []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the answer: " + formats},
-		&cli.BoolFlag{Name: "json", Usage: "short for -o json", DisableDefaultText: true},
-	}
-}
-
-// WhereFlags say what to look at.
-func WhereFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "netns", Usage: "the network namespace `NS`: a name, a PID, a path with a slash, or all"},
-		&cli.StringFlag{Name: "root", Usage: "read and write the files under `DIR` instead of /"},
-	}
-}
-
-// Given returns the value of a flag from the innermost place it was given: the
-// command, or the program. ok is false where it was not given at all.
-func Given(c *cli.Context, name string) (value string, ok bool) {
-	for _, ctx := range c.Lineage() {
-		if slices.Contains(ctx.LocalFlagNames(), name) {
-			return fmt.Sprint(ctx.Value(name)), true
-		}
-	}
-	return "", false
-}
-
-func GivenBool(c *cli.Context, name string) bool {
-	v, _ := Given(c, name)
-	return v == "true"
-}
-
 // Render writes the answer in the format that was asked for.
 func (s *Invocation) Render(c *cli.Context, d answer.Document) error {
 	format, err := OutputFormat(c)
@@ -294,30 +257,6 @@ func (s *Invocation) Render(c *cli.Context, d answer.Document) error {
 	return nil
 }
 
-// SocketFormats are what a list of sockets has beside them.
-var SocketFormats = []string{"jsonl", "csv", "prometheus"}
-
-// OutputFormat is "table" or "json", or one of more. Commands that change
-// something call it first, so that a misspelt format is found before.
-func OutputFormat(c *cli.Context, more ...string) (string, error) {
-	format, ok := Given(c, "output")
-	if GivenBool(c, "json") {
-		if ok && format != "json" {
-			return "", Misuse("--json and --output %s exclude each other", format)
-		}
-		return "json", nil
-	}
-	if !ok {
-		return "table", nil
-	}
-	formats := append([]string{"table", "json"}, more...)
-	if !slices.Contains(formats, format) {
-		last := len(formats) - 1
-		return "", Misuse("--output %q: %s or %s", format, strings.Join(formats[:last], ", "), formats[last])
-	}
-	return format, nil
-}
-
 // Notice tells what an answer lacks, beside it.
 func (s *Invocation) Notice(format string, args ...any) {
 	answer.Paragraph(s.Stderr, StyleOf(s.Stderr), "tcpka: ", answer.Escape(fmt.Sprintf(format, args...)))
@@ -325,33 +264,6 @@ func (s *Invocation) Notice(format string, args ...any) {
 
 // Style is that of the answer.
 func (s *Invocation) Style() answer.Style { return StyleOf(s.Stdout) }
-
-// StyleOf looks at where something is written to.
-func StyleOf(w io.Writer) answer.Style {
-	style := answer.Style{Width: 100}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return style
-	}
-	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-		style.Width = w
-	}
-	style.Terminal = true
-	style.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	style.Unicode = utf8Locale()
-	return style
-}
-
-// utf8Locale follows the order of locale(7).
-func utf8Locale() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := os.Getenv(name); v != "" {
-			v = strings.ToLower(v)
-			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
-		}
-	}
-	return false
-}
 
 // version is what the build recorded.
 func version() string {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/change"
+	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/connection"
 	"github.com/tcpka/tcpka/sockets"
 )
@@ -184,8 +184,8 @@ func (p *Plan) spread(list []spread, interrupted <-chan os.Signal) error {
 // progress returns what is to be told how many of n are done, and -1 at the end.
 // On a terminal one line says it.
 func (p *Plan) progress(n int) func(done int) {
-	f, ok := p.Stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f := cmdline.Terminal(p.Stderr)
+	if f == nil {
 		p.Notice("%d overdue sockets are changed over %s; an interrupt leaves the rest as it is", n, p.Jitter)
 		return func(int) {}
 	}

@@ -7,9 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/xhit/go-str2duration/v2"
-	"golang.org/x/term"
-
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/middlebox"
@@ -32,8 +29,8 @@ type progress struct {
 
 func newProgress(s *cmdline.Invocation, refines bool) *progress {
 	p := &progress{w: s.Stderr, refines: refines, next: time.Now().Add(progressByLine)}
-	if f, ok := s.Stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.terminal, p.next = f, time.Now().Add(progressInPlace)
+	if p.terminal = cmdline.Terminal(s.Stderr); p.terminal != nil {
+		p.next = time.Now().Add(progressInPlace)
 	}
 	return p
 }
@@ -48,10 +45,7 @@ func (p *progress) tell(now middlebox.Progress) {
 		return
 	}
 	p.next = time.Now().Add(progressInPlace)
-	columns, _, err := term.GetSize(int(p.terminal.Fd()))
-	if err != nil || columns <= 0 {
-		columns = 80
-	}
+	columns, _ := cmdline.TerminalSize(p.terminal)
 	text := fitting(p.lines(now), columns-1)
 	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(p.shown-len(text), 0)))
 	p.shown = len(text)
@@ -105,4 +99,4 @@ func soFar(b middlebox.Bounds) string {
 	return "nothing known yet"
 }
 
-func human(d time.Duration) string { return str2duration.String(max(d, 0).Round(time.Second)) }
+func human(d time.Duration) string { return answer.Seconds(max(d, 0)).Human() }

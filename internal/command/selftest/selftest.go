@@ -14,7 +14,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/cmdline"
@@ -131,7 +130,7 @@ func measure(s *cmdline.Invocation, c *cli.Context, lab selftest.Lab) error {
 		Schema: "tcpka/selftest/v1", Kernel: unix.ByteSliceToString(uts.Release[:]), HZ: hz,
 		Allowance: answer.Seconds(selftest.Allowance), Rows: []Row{},
 	}
-	if f, ok := s.Stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if cmdline.Terminal(s.Stderr) != nil {
 		s.Notice("measuring, which takes about 10 s")
 	}
 	began := time.Now()

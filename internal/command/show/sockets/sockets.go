@@ -153,7 +153,7 @@ func (l *listing) writer(w io.Writer, style answer.Style) Writer {
 		return NewMetrics(w)
 	}
 	options := Options{Netns: l.All, Wide: l.wide}
-	if isTerminal(w) && !l.wide {
+	if cmdline.Terminal(w) != nil && !l.wide {
 		options.Fit = style.Width
 	}
 	return NewTable(w, style, options)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/cmdline"
@@ -58,15 +56,10 @@ func watchOf(c *cli.Context) (time.Duration, error) {
 	return d, nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // watchSockets looks again and again, and draws over what it drew before.
 func watchSockets(s *cmdline.Invocation, l listing) error {
-	screen, ok := s.Stdout.(*os.File)
-	if !ok || !isTerminal(screen) || os.Getenv("TERM") == "dumb" {
+	screen := cmdline.Terminal(s.Stdout)
+	if screen == nil || os.Getenv("TERM") == "dumb" {
 		return cmdline.Misuse("--watch draws on a terminal, and the output is none").
 			WithHint("for one look, leave out --watch; for programs there is -o jsonl")
 	}
@@ -176,10 +169,7 @@ func (st *stage) keys() <-chan byte {
 // frame is one picture: as much as the screen holds, and what it does not. With keys
 // they are looked at.
 func frame(s *cmdline.Invocation, l listing, screen *os.File, keys bool) ([]byte, error) {
-	width, height, err := term.GetSize(int(screen.Fd()))
-	if err != nil || width <= 0 || height <= 0 {
-		width, height = 80, 24
-	}
+	width, height := cmdline.TerminalSize(screen)
 	style := s.Style()
 	top := &urgent{order: l.order, most: height}
 	var body bytes.Buffer
