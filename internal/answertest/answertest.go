@@ -1,3 +1,4 @@
+// Package answertest is what the tests of answers share: golden files, and the times in them.
 package answertest
 
 import (

@@ -1,3 +1,5 @@
+// Package basis is what a prediction rests on: the settings and the kernel of a namespace
+// or an image, and the values that flags put in their place.
 package basis
 
 import (

@@ -1,3 +1,6 @@
+// Package change is the one way to change something and to take it back: plan, show, ask,
+// record, apply, read back, undo. It knows no kind of change; each has a folder below, which
+// has its plan, what applies it and what takes it back side by side.
 package change
 
 import (

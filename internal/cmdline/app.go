@@ -1,3 +1,6 @@
+// Package cmdline is the command line as such: the streams and flags that all commands have,
+// their values, exit statuses, errors and hints, help and completion. It knows no command:
+// those are handed in. (It is not called cli, because the flag package is.)
 package cmdline
 
 import (

@@ -1,3 +1,5 @@
+// Package connection is a live connection as tcpka tells of it: its values, its timer, when a
+// dead peer is noticed and when it ends.
 package connection
 
 import (

@@ -1,3 +1,5 @@
+// Package goal is what one wants of a connection: to survive a path, to notice a death in
+// time; read from the flags, and the settings that meet it.
 package goal
 
 import (

@@ -1,3 +1,4 @@
+// Package nextboot is what the files in sysctl.d leave in force at the next boot.
 package nextboot
 
 import (

@@ -1,3 +1,6 @@
+// Package sshclients reads, and where the format is known changes, the files of other SSH
+// programs: PuTTY, KiTTY, WinSCP, Tera Term, SecureCRT, Xshell, MobaXterm, Dropbear; and a
+// file of OpenSSH that was copied from somewhere. It tells them apart by their content.
 package sshclients
 
 import (

@@ -1,3 +1,6 @@
+// Package sshedit changes the files of ssh and sshd: it finds the line to change, has the
+// program check the result before it is in force, exchanges the files, and puts the old one
+// back where that fails.
 package sshedit
 
 import (

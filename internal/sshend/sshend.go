@@ -1,3 +1,5 @@
+// Package sshend is one end of an SSH session: the values it has, the files they were read
+// from, and since when.
 package sshend
 
 import (

@@ -1,3 +1,4 @@
+// Package sshproc finds the processes of ssh and sshd, and has a daemon read its files again.
 package sshproc
 
 import (

@@ -1,3 +1,5 @@
+// Package sshtest is what the tests about OpenSSH share: a room with its own /etc/ssh, and
+// configurations made up at random.
 package sshtest
 
 import (

@@ -1,3 +1,4 @@
+// Package suggest makes the command lines that hints, fixes and next steps propose.
 package suggest
 
 import (

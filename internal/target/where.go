@@ -1,3 +1,5 @@
+// Package target is what a command is about: a network namespace or an image, and sockets by
+// a filter. It opens them and names them.
 package target
 
 import (

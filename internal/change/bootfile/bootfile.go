@@ -1,3 +1,4 @@
+// Package bootfile changes what the next boot sets: tcpka's own drop-in in /etc/sysctl.d.
 package bootfile
 
 import (

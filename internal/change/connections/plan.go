@@ -1,3 +1,5 @@
+// Package connections changes live sockets: their options (set sockets), and timers that run
+// for longer than the sysctls say (set --rearm).
 package connections
 
 import (

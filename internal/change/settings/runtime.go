@@ -1,3 +1,4 @@
+// Package settings changes the three sysctls of a network namespace, or those of an image.
 package settings
 
 import (

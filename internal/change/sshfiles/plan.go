@@ -1,3 +1,5 @@
+// Package sshfiles changes the files of ssh and sshd, and those of other clients whose format
+// is known; on request it has sshd read them.
 package sshfiles
 
 import (

@@ -1,3 +1,5 @@
+// Package check is tcpka check: does what is in force meet a goal? It speaks as monitoring
+// plugins do.
 package check
 
 import (
@@ -22,6 +24,7 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
+// Command is tcpka check.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return s.OnError(&cli.Command{
 		Name:      "check",

@@ -1,3 +1,4 @@
+// Package explain is tcpka explain: what settings lead to.
 package explain
 
 import (
@@ -12,6 +13,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
+// Command is tcpka explain, with the commands below it.
 func Command(s *cmdline.Invocation, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",

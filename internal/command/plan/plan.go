@@ -1,3 +1,4 @@
+// Package plan is tcpka plan: the settings for a goal.
 package plan
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/tcpka/tcpka/internal/snippet"
 )
 
+// Command is tcpka plan.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "plan",

@@ -1,3 +1,4 @@
+// Package probe is tcpka probe: how long a path remembers a silent connection, measured.
 package probe
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/tcpka/tcpka/internal/target"
 )
 
+// Command is tcpka probe.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:  "probe",

@@ -1,3 +1,4 @@
+// Package run is tcpka run: a program whose connections all have keepalive.
 package run
 
 import (
@@ -23,6 +24,7 @@ const (
 	statusNotFound = 127
 )
 
+// Command is tcpka run.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:  "run",

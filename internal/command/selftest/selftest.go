@@ -1,3 +1,4 @@
+// Package selftest is tcpka selftest: the predictions, measured on this kernel.
 package selftest
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/tcpka/tcpka/procfs"
 )
 
+// Command is tcpka selftest.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "selftest",

@@ -1,3 +1,4 @@
+// Package set is tcpka set: the sysctls, now and at boot.
 package set
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/tcpka/tcpka/procfs"
 )
 
+// Command is tcpka set, with the commands below it.
 func Command(s *cmdline.Invocation, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "set",

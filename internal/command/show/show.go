@@ -1,3 +1,4 @@
+// Package show is tcpka show: the settings in force.
 package show
 
 import (
@@ -17,6 +18,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
+// Command is tcpka show, with the commands below it.
 func Command(s *cmdline.Invocation, below ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name:      "show",

@@ -1,3 +1,4 @@
+// Package undo is tcpka undo: it takes back what the journal has.
 package undo
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/tcpka/tcpka/internal/target"
 )
 
+// Command is tcpka undo.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "undo",

@@ -1,3 +1,4 @@
+// Package ssh is tcpka explain ssh: when one end of an SSH session gives up.
 package ssh
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/tcpka/tcpka/keepalive"
 )
 
+// Command is tcpka explain ssh.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",

@@ -1,3 +1,4 @@
+// Package sockets is tcpka set sockets: the options of live connections.
 package sockets
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
+// Command is tcpka set sockets.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "sockets",

@@ -1,3 +1,4 @@
+// Package ssh is tcpka set ssh: the keepalives of ssh and sshd.
 package ssh
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/tcpka/tcpka/internal/suggest"
 )
 
+// Command is tcpka set ssh.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",

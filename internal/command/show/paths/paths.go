@@ -1,3 +1,4 @@
+// Package paths is tcpka show paths: what remembers connections, and for how long.
 package paths
 
 import (
@@ -9,6 +10,7 @@ import (
 	"github.com/tcpka/tcpka/internal/middlebox"
 )
 
+// Command is tcpka show paths.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "paths",

@@ -1,3 +1,4 @@
+// Package sockets is tcpka show sockets: the live connections, in every format.
 package sockets
 
 import (
@@ -16,6 +17,7 @@ import (
 	"github.com/tcpka/tcpka/sockets"
 )
 
+// Command is tcpka show sockets.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "sockets",

@@ -1,3 +1,4 @@
+// Package ssh is tcpka show ssh: what SSH probes with, in files and in what runs.
 package ssh
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/tcpka/tcpka/internal/sshproc"
 )
 
+// Command is tcpka show ssh.
 func Command(s *cmdline.Invocation) *cli.Command {
 	return &cli.Command{
 		Name:      "ssh",
