@@ -84,7 +84,7 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := inShortTable(cmd.Run)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
 		Missing(t, fmt.Sprintf("private namespaces: %v", err))
 	}
@@ -99,6 +99,29 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	case testing.Verbose():
 		t.Log(text)
 	}
+}
+
+// inShortTable runs f so that a network namespace which it makes has a table of TCP
+// connections of its own, a short one, see tcp_child_ehash_entries in ip-sysctl.rst
+// (Linux 6.1). Else it shares the machine's: hundreds of thousands of entries to look
+// through whenever somebody lists a handful of sockets. It needs root; for others f
+// runs as it is.
+func inShortTable(f func() error) (err error) {
+	const setting = "/proc/sys/net/ipv4/tcp_child_ehash_entries"
+	failed := OnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		if err := os.WriteFile(setting, []byte("4096"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		err = f()
+		return nil
+	})
+	if failed != nil {
+		return f()
+	}
+	return err
 }
 
 // childArgs are the arguments that make the test binary run just t, with the
