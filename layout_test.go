@@ -2,7 +2,6 @@ package tcpka_test
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -119,15 +118,4 @@ func checkImport(t *testing.T, name, path string, allowed []string) {
 		}
 	}
 	t.Errorf("%s imports %s: a module without a reason", name, path)
-}
-
-// TestPortableParts builds what the design promises to build everywhere.
-func TestPortableParts(t *testing.T) {
-	for _, goos := range []string{"darwin", "windows", "freebsd"} {
-		cmd := exec.Command("go", "vet", "./calc", "./keepalive", "./middlebox", "./internal/report", "./cmd/tcpka")
-		cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", goos, err, out)
-		}
-	}
 }
