@@ -84,7 +84,7 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := inShortTable(cmd.Run)
+	err := withShortTable(cmd)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
 		Missing(t, fmt.Sprintf("private namespaces: %v", err))
 	}
@@ -101,27 +101,20 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	}
 }
 
-// inShortTable runs f so that a network namespace which it makes has a table of TCP
-// connections of its own, a short one, see tcp_child_ehash_entries in ip-sysctl.rst
-// (Linux 6.1). Else it shares the machine's: hundreds of thousands of entries to look
-// through whenever somebody lists a handful of sockets. It needs root; for others f
-// runs as it is.
-func inShortTable(f func() error) (err error) {
-	const setting = "/proc/sys/net/ipv4/tcp_child_ehash_entries"
-	failed := OnThread(func() error {
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return err
+// withShortTable runs a command so that a network namespace which is made for it has a
+// table of TCP connections of its own, a short one, see tcp_child_ehash_entries in
+// ip-sysctl.rst (Linux 6.1). Else it shares the machine's: hundreds of thousands of
+// entries to look through whenever somebody lists a handful of sockets. Who may not ask
+// for that does without.
+//
+// The thread lives as long as the command: Pdeathsig is about the death of a thread.
+func withShortTable(cmd *exec.Cmd) error {
+	return OnThread(func() error {
+		if unix.Unshare(unix.CLONE_NEWNET) == nil {
+			os.WriteFile("/proc/sys/net/ipv4/tcp_child_ehash_entries", []byte("4096"), 0)
 		}
-		if err := os.WriteFile(setting, []byte("4096"), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		err = f()
-		return nil
+		return cmd.Run()
 	})
-	if failed != nil {
-		return f()
-	}
-	return err
 }
 
 // childArgs are the arguments that make the test binary run just t, with the
