@@ -12,7 +12,14 @@ BUILD := $(GO) build -trimpath -buildvcs=auto -tags $(TAGS) -ldflags='-s -w'
 # What is tested is what is built: static, with Go's own reading of /etc/passwd.
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-kernels lint fuzz bench generate check-generate cover install uninstall clean
+# What is for every system, and the processors that Linux is compiled for: of each
+# kind one in CROSS, which lint vets, with words of 32 and 64 bits, either order.
+PORTABLE := ./calc ./keepalive ./internal/middlebox ./cmd/tcpka
+SYSTEMS  := darwin windows freebsd
+CROSS    := 386 arm64 s390x
+ALL_CROSS := amd64 $(CROSS) arm riscv64 ppc64le loong64 mips64le
+
+.PHONY: help build test test-kernels lint cross vet-systems fuzz bench generate check-generate cover install uninstall clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -20,16 +27,26 @@ help: ## list the targets
 build: ## build bin/tcpka, one static binary
 	$(BUILD) -o bin/tcpka ./cmd/tcpka
 
-test: ## run all tests; needs neither root nor network (TCPKA_REQUIRE=1: nothing may be skipped)
-	$(GO) test ./...
+# The limit is for what hangs; with other work beside it a package may take minutes.
+# Most tests wait for timers: more of them at a time than there are processors.
+test: ## run all tests; needs no root (TCPKA_REQUIRE=1: nothing may be skipped)
+	@echo 'The first run downloads modules and compiles, for minutes. The tests take 3 to 10.'
+	$(GO) test -timeout=60m -parallel=8 ./...
 
 test-kernels: ## run the tests that ask the kernel on Debian's 6.1 and 6.12 under qemu, 10 to 40 minutes (KERNELS: names of images)
 	$(GO) run ./internal/kernels $(KERNELS)
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, also for other systems and processors, staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: run gofmt -w .'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools.mod staticcheck ./...
+	@$(MAKE) --no-print-directory vet-systems cross ALL_CROSS='$(CROSS)'
+
+vet-systems:
+	@set -e; for os in $(SYSTEMS); do echo "GOOS=$$os go vet $(PORTABLE)"; GOOS=$$os $(GO) vet $(PORTABLE); done
+
+cross: ## go vet for every processor that Linux is compiled for; minutes at first
+	@set -e; for arch in $(ALL_CROSS); do echo "GOOS=linux GOARCH=$$arch go vet ./..."; GOOS=linux GOARCH=$$arch $(GO) vet ./...; done
 
 fuzz: ## fuzz every parser for FUZZTIME each
 	@set -e; for dir in $$($(GO) list -f '{{.Dir}}' ./...); do \

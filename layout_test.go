@@ -100,7 +100,7 @@ var plan = map[string][]string{
 
 // testOnly may be imported by the tests of any package, and by no program. Any test may
 // have settings, and an image.
-var testOnly = []string{"internal/nstest", "internal/answertest", "internal/sshtest"}
+var testOnly = []string{"internal/nstest", "internal/stall", "internal/answertest", "internal/sshtest"}
 
 // wholeProgram are the tests of cmd/tcpka: they hold what it prints against what the
 // libraries measure.

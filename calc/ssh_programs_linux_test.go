@@ -35,6 +35,7 @@ func TestRealDropbear(t *testing.T) {
 				if err != nil {
 					return err
 				}
+				defer stdin.Close() // and not before: the shell at the other end would go
 				stdout, err := dropbear.StdoutPipe()
 				if err != nil {
 					return err

@@ -30,7 +30,7 @@ func TestAnOverdueSocketProbesAtOnce(t *testing.T) {
 
 		for i, c := range []*net.TCPConn{alreadyOn, switchedOn} {
 			set(t, c, keepalive.Change{Enabled: new(true), Time: new(2 * time.Second)})
-			for range 50 {
+			for range 500 {
 				if probesSent(t) > i {
 					break
 				}

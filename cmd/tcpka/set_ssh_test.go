@@ -74,6 +74,20 @@ func TestSetSSHReloadTellsOtherEdits(t *testing.T) {
 		r.write(more+"/50-other.conf", "LoginGraceTime 60\n")
 		r.write(config, "Include "+more+"/*.conf\n"+strings.Replace(fmt.Sprintf(quietServer, "2222", r.dir), "PidFile none", "PidFile "+pidFile, 1))
 		d := r.start(config)
+		listens := func(n int) { // and has written its PID file, which it does then
+			t.Helper()
+			r.await(d, "Server listening", n)
+			for until := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+				text, err := os.ReadFile(pidFile)
+				if len(text) > 1 {
+					return
+				}
+				if time.Now().After(until) {
+					t.Fatalf("sshd writes no PID file: %v", err)
+				}
+			}
+		}
+		listens(1)
 		s := scene{t: t}
 		others := func(interval string, more ...string) string {
 			t.Helper()
@@ -102,11 +116,11 @@ func TestSetSSHReloadTellsOtherEdits(t *testing.T) {
 				t.Errorf("%v: %q, want %q", more, got, want)
 			}
 		}
-		r.await(d, "Server listening", 2)
+		listens(2)
 		if got := others("70"); got != "" {
 			t.Errorf("all of it was read: %q", got)
 		}
-		r.await(d, "Server listening", 3)
+		listens(3)
 		r.write(more+"/60-new.conf", "")
 		r.must(os.Remove(pidFile))
 		if got := others("80", "-n"); !strings.HasPrefix(got, alone) || !strings.HasSuffix(got, " has changed since it began; whether it was told to reload since is not known") {

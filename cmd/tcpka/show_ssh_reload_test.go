@@ -27,6 +27,9 @@ func TestShowSSHAfterReload(t *testing.T) {
 			connectSSH(t, c)
 			return showSSH(t, nil).process(t, c.Process.Pid).Socket.Local
 		}
+		// Longer than what the clock of processes is off: where sshd took long to begin, its
+		// PID file is a reload, and whether the session came before it has to be seen.
+		time.Sleep(200 * time.Millisecond)
 		before := local(server.Client(t, "-F", "none", "127.0.0.1", "exec sh"))
 		unsure := func(d shownSSH) (listener, old string, running shownProcess) {
 			running = d.process(t, server.Process.Pid)

@@ -39,6 +39,7 @@ func userdb() map[string]string {
 func TestUsersOfFilesAndOfADirectory(t *testing.T) {
 	nstest.Run(t, func(t *testing.T) {
 		nstest.UserDB(t, passwd, group, userdb())
+		none := uint32(math.MaxUint32)
 		for _, row := range []struct {
 			name string
 			get  func() (*user.User, error)
@@ -53,7 +54,7 @@ func TestUsersOfFilesAndOfADirectory(t *testing.T) {
 			{"a number in the directory", func() (*user.User, error) { return account.ByID(5711) }, grace, nil},
 			{"a name in the directory", func() (*user.User, error) { return account.ByName("grace") }, grace, nil},
 			{"a number of nobody", func() (*user.User, error) { return account.ByID(5799) }, nil, user.UnknownUserIdError(5799)},
-			{"the number that is none", func() (*user.User, error) { return account.ByID(math.MaxUint32) }, nil, user.UnknownUserIdError(math.MaxUint32)},
+			{"the number that is none", func() (*user.User, error) { return account.ByID(none) }, nil, user.UnknownUserIdError(none)},
 			{"a name of nobody", func() (*user.User, error) { return account.ByName("eve") }, nil, user.UnknownUserError("eve")},
 			{"an option of getent", func() (*user.User, error) { return account.ByName("--help") }, nil, user.UnknownUserError("--help")},
 			{"no name", func() (*user.User, error) { return account.ByName("") }, nil, user.UnknownUserError("")},

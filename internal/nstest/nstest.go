@@ -84,7 +84,7 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := withShortTable(cmd)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
 		Missing(t, fmt.Sprintf("private namespaces: %v", err))
 	}
@@ -99,6 +99,22 @@ func run(t *testing.T, namespaces uintptr, f func(t *testing.T)) {
 	case testing.Verbose():
 		t.Log(text)
 	}
+}
+
+// withShortTable runs a command so that a network namespace which is made for it has a
+// table of TCP connections of its own, a short one, see tcp_child_ehash_entries in
+// ip-sysctl.rst (Linux 6.1). Else it shares the machine's: hundreds of thousands of
+// entries to look through whenever somebody lists a handful of sockets. Who may not ask
+// for that does without.
+//
+// The thread lives as long as the command: Pdeathsig is about the death of a thread.
+func withShortTable(cmd *exec.Cmd) error {
+	return OnThread(func() error {
+		if unix.Unshare(unix.CLONE_NEWNET) == nil {
+			os.WriteFile("/proc/sys/net/ipv4/tcp_child_ehash_entries", []byte("4096"), 0)
+		}
+		return cmd.Run()
+	})
 }
 
 // childArgs are the arguments that make the test binary run just t, with the

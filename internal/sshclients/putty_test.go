@@ -24,6 +24,7 @@ func TestPlinkReadsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
 		plink, lab := nstest.Program(t, "plink"), newPuTTYLab(t)
+		lateness := nstest.WatchLateness()
 		on, off := new(true), new(false)
 		for _, tt := range []struct {
 			name     string
@@ -49,7 +50,7 @@ func TestPlinkReadsWhatWasWritten(t *testing.T) {
 					patience = 20 * tt.interval
 				}
 				start, last, pings := time.Now(), bytesSent(t, fd), 0
-				for pings < 3 && time.Since(start) < patience {
+				for pings < 3 && time.Since(start) < patience+lateness.Since(start) {
 					time.Sleep(20 * time.Millisecond)
 					if now := bytesSent(t, fd); now != last {
 						last, pings = now, pings+1
