@@ -50,7 +50,7 @@ var plan = map[string][]string{
 	// What the commands share.
 	"internal/answer":     {"keepalive", "calc"},
 	"internal/suggest":    {"keepalive", "calc"},
-	"internal/cmdline":    {"keepalive", "internal/answer", "internal/suggest", "internal/nearest"},
+	"internal/cmdline":    {"keepalive", "calc", "internal/answer", "internal/suggest", "internal/nearest"},
 	"internal/target":     {"keepalive", "calc", "procfs", "sockets", "internal/answer", "internal/cmdline", "internal/journal", "internal/nearest", "internal/netns", "internal/rootfs"},
 	"internal/basis":      {"keepalive", "calc", "internal/cmdline", "internal/target"},
 	"internal/goal":       {"keepalive", "calc", "internal/cmdline", "internal/middlebox"},

@@ -10,6 +10,23 @@ import (
 	"github.com/tcpka/tcpka/calc"
 )
 
+// Count is how many there are of what: "1 socket", "2 sockets".
+func Count[N int | uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Some is one where n is 1, and else many, which has a %d for n.
+func Some(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
+}
+
+// PIDList is a list of processes as --pid takes it.
 func PIDList(pids []int) string {
 	var list []string
 	for _, pid := range pids {
@@ -18,27 +35,7 @@ func PIDList(pids []int) string {
 	return strings.Join(list, ",")
 }
 
-func Count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func Namespaces(n int) string {
-	if n == 1 {
-		return "1 namespace"
-	}
-	return fmt.Sprintf("%d namespaces", n)
-}
-
-func Some(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return fmt.Sprintf(many, n)
-}
-
+// SecondsOrNull is nil for a duration of 0, which is none.
 func SecondsOrNull(d time.Duration) *Seconds {
 	if d == 0 {
 		return nil
@@ -46,6 +43,7 @@ func SecondsOrNull(d time.Duration) *Seconds {
 	return new(Seconds(d))
 }
 
+// TextOrNull is nil for a text that is empty.
 func TextOrNull(s string) *string {
 	if s == "" {
 		return nil
@@ -53,19 +51,14 @@ func TextOrNull(s string) *string {
 	return &s
 }
 
-func Counted(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return fmt.Sprintf(many, n)
-}
-
+// Bullets writes lines as a list.
 func Bullets(w *bufio.Writer, s Style, lines []string) {
 	for _, l := range lines {
 		Wrap(w, s, "- ", Escape(l))
 	}
 }
 
+// WriteWarnings writes each below the answer.
 func WriteWarnings(w *bufio.Writer, s Style, ws []calc.Warning) {
 	if len(ws) > 0 {
 		fmt.Fprintln(w)
@@ -75,6 +68,7 @@ func WriteWarnings(w *bufio.Writer, s Style, ws []calc.Warning) {
 	}
 }
 
+// WithHuman is a number of seconds, and from a minute on what people call it: "7200  2h".
 func WithHuman(seconds int64) string {
 	raw := strconv.FormatInt(seconds, 10)
 	if seconds > -60 && seconds < 60 {
@@ -83,16 +77,10 @@ func WithHuman(seconds int64) string {
 	return raw + "  " + secondsOf(seconds).Human()
 }
 
+// OrNever is a time behind a prefix, or "never" for nil.
 func OrNever(s *Seconds, prefix string) string {
 	if s == nil {
 		return "never"
 	}
 	return prefix + s.Both()
-}
-
-func Plural(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.FormatUint(n, 10) + " " + what + "s"
 }

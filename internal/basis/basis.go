@@ -41,29 +41,22 @@ func Override(c *cli.Context, v *Values) error {
 		{"syn-linear-timeouts", "net.ipv4.tcp_syn_linear_timeouts", &v.Kernel.SynLinearTimeouts, 0, 127},
 		{"hz", "HZ", &v.Kernel.HZ, 24, 1200},
 	} {
-		text, ok := cmdline.Given(c, f.name)
-		if !ok {
+		n, err := cmdline.Number(c, f.name, f.lo, f.hi)
+		if err != nil {
+			return err
+		}
+		if n == nil {
 			continue
 		}
-		n, err := cmdline.ParseNumber(text)
-		if err == nil && (n < f.lo || n > f.hi) {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return cmdline.Misuse("--%s %q: %w; accepted are whole numbers from %d to %d", f.name, text, err, f.lo, f.hi)
-		}
-		*f.to = n
+		*f.to = *n
 		v.drop(f.key)
 	}
-	if text, ok := cmdline.Given(c, "rto-max"); ok {
-		d, err := cmdline.ParseDuration(text, time.Millisecond)
-		if err == nil && (d < time.Second || d > 120*time.Second) {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return cmdline.Misuse("--rto-max %q: %w; accepted are 1s to 120s", text, err)
-		}
-		v.Kernel.RTOMax = d
+	d, err := cmdline.Duration(c, "rto-max", time.Millisecond, time.Second, 120*time.Second, "1s to 120s")
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		v.Kernel.RTOMax = *d
 		v.drop("net.ipv4.tcp_rto_max_ms")
 	}
 	return nil

@@ -51,17 +51,17 @@ type SocketsChange struct {
 func (n SocketsChange) table(w *bufio.Writer, timers *Rearmed) {
 	switch {
 	case timers != nil && n.Changing == 0:
-		fmt.Fprintf(w, "\n%s.\n", answer.Counted(n.Already, "1 socket has these values already", "%d sockets have these values already"))
+		fmt.Fprintf(w, "\n%s.\n", answer.Some(n.Already, "1 socket has these values already", "%d sockets have these values already"))
 	case n.Found == 0:
 		fmt.Fprintln(w, "No socket matches.")
 	case n.Changing == 0 && n.Already > 0:
-		fmt.Fprintf(w, "Nothing to change: %s.\n", answer.Counted(n.Already, "1 socket has these values already", "%d sockets have these values already"))
+		fmt.Fprintf(w, "Nothing to change: %s.\n", answer.Some(n.Already, "1 socket has these values already", "%d sockets have these values already"))
 	case n.Changing == 0:
 		fmt.Fprintln(w, "Nothing to change.")
 	case n.Changed+n.Gone+n.Failed+n.SetBack == 0: // not yet
-		fmt.Fprintf(w, "\n%s%s.\n", answer.Counted(n.Changing, "1 socket changes", "%d sockets change"), n.rest())
+		fmt.Fprintf(w, "\n%s%s.\n", answer.Some(n.Changing, "1 socket changes", "%d sockets change"), n.rest())
 	default:
-		fmt.Fprintf(w, "\n%s%s.\n", answer.Counted(n.Changed, "1 socket was changed", "%d sockets were changed"), n.rest())
+		fmt.Fprintf(w, "\n%s%s.\n", answer.Some(n.Changed, "1 socket was changed", "%d sockets were changed"), n.rest())
 	}
 }
 
@@ -78,7 +78,7 @@ func (n SocketsChange) rest() string {
 		{n.Unseen, "1 cannot be looked at", "%d cannot be looked at"},
 	} {
 		if r.n > 0 {
-			b.WriteString("; " + answer.Counted(r.n, r.one, r.many))
+			b.WriteString("; " + answer.Some(r.n, r.one, r.many))
 		}
 	}
 	return b.String()
@@ -235,9 +235,9 @@ func writeSockets(w *bufio.Writer, perSocket iter.Seq[[]Change]) {
 
 func (g socketGroup) count() string {
 	if g.changes[0].Listening {
-		return answer.Counted(g.sockets, "1 listener", "%d listeners")
+		return answer.Some(g.sockets, "1 listener", "%d listeners")
 	}
-	return answer.Counted(g.sockets, "1 socket", "%d sockets")
+	return answer.Some(g.sockets, "1 socket", "%d sockets")
 }
 
 // Rearmed is what set --rearm has to say about the timers.
@@ -271,7 +271,7 @@ func (r Rearmed) table(w *bufio.Writer) {
 	case r.Sockets == 0:
 		fmt.Fprintln(w, "No timer runs for longer than the time in force.")
 	case r.Done+r.Gone+r.Left+r.Failed > 0:
-		fmt.Fprintf(w, "%s.\n", answer.Counted(r.Done, "1 timer was armed anew", "%d timers were armed anew"))
+		fmt.Fprintf(w, "%s.\n", answer.Some(r.Done, "1 timer was armed anew", "%d timers were armed anew"))
 	}
 }
 
@@ -289,7 +289,7 @@ func (r Rearmed) sentence() string {
 			run = "may run"
 		}
 	}
-	return fmt.Sprintf("%s that %s by an older time %s anew", answer.Counted(n, "1 timer", "%d timers"), run, begin)
+	return fmt.Sprintf("%s that %s by an older time %s anew", answer.Some(n, "1 timer", "%d timers"), run, begin)
 }
 
 func (r Rearmed) programs(w *bufio.Writer) {
@@ -299,7 +299,7 @@ func (r Rearmed) programs(w *bufio.Writer) {
 			fmt.Fprintf(w, "# and %d more programs; -o json has them\n", len(r.Programs)-i)
 			break
 		}
-		fmt.Fprintf(w, "# %s: %s", answer.Escape(SocketOption{Comm: p.Comm}.program()), answer.Counted(p.Sockets, "1 timer", "%d timers"))
+		fmt.Fprintf(w, "# %s: %s", answer.Escape(SocketOption{Comm: p.Comm}.program()), answer.Some(p.Sockets, "1 timer", "%d timers"))
 		if several {
 			fmt.Fprintf(w, ", namespace %s", answer.Escape(p.Netns))
 		}

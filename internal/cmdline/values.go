@@ -3,6 +3,7 @@ package cmdline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"github.com/xhit/go-str2duration/v2"
 
+	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/keepalive"
 )
 
@@ -67,6 +69,73 @@ func ReadValues(c *cli.Context, surface keepalive.Surface) (keepalive.Change, er
 	return ch, nil
 }
 
+// Number reads a flag that takes a whole number from lo to hi; nil where it was not given.
+func Number(c *cli.Context, name string, lo, hi int) (*int, error) {
+	text, ok := Given(c, name)
+	if !ok {
+		return nil, nil
+	}
+	n, err := ParseNumber(text)
+	if err == nil && (n < lo || n > hi) {
+		err = errRange
+	}
+	if err != nil {
+		return nil, Misuse("--%s %q: %w; accepted are whole numbers from %d to %d", name, text, err, lo, hi)
+	}
+	return &n, nil
+}
+
+// Duration is the same of a duration in whole units; accepted words the range.
+func Duration(c *cli.Context, name string, unit, lo, hi time.Duration, accepted string) (*time.Duration, error) {
+	text, ok := Given(c, name)
+	if !ok {
+		return nil, nil
+	}
+	d, err := DurationOf(name, text, unit, lo, hi, accepted)
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// DurationOf reads one of several durations that are given to a flag.
+func DurationOf(name, text string, unit, lo, hi time.Duration, accepted string) (time.Duration, error) {
+	d, err := ParseDuration(text, unit)
+	if err == nil && (d < lo || d > hi) {
+		err = errRange
+	}
+	if err != nil {
+		return 0, Misuse("--%s %q: %w; accepted are %s", name, text, err, accepted)
+	}
+	return d, nil
+}
+
+// SSHValues are the values that ssh and sshd have for their own probes, and whether they
+// want those of TCP; nil is not given. Their words are not those of the kernel's: an
+// interval of SSH runs from the last data.
+type SSHValues struct {
+	Interval     *time.Duration
+	Count        *int
+	TCPKeepAlive *bool
+}
+
+// ReadSSHValues reads --interval, --count and --tcp-keepalive.
+func ReadSSHValues(c *cli.Context) (v SSHValues, err error) {
+	if v.Interval, err = Duration(c, "interval", time.Second, 0, calc.MaxSSHInterval, fmt.Sprintf("whole numbers from 0 to %d s", math.MaxInt32)); err != nil {
+		return v, err
+	}
+	if v.Count, err = Number(c, "count", 0, calc.MaxSSHCount); err != nil {
+		return v, err
+	}
+	if text, ok := Given(c, "tcp-keepalive"); ok {
+		if text != "yes" && text != "no" {
+			return v, Misuse("--tcp-keepalive %q: yes or no", text)
+		}
+		v.TCPKeepAlive = new(text == "yes")
+	}
+	return v, nil
+}
+
 // refuse words why a value is not accepted, with the range and the reason.
 func refuse(name, text string, err error, ch keepalive.Change, surface keepalive.Surface) error {
 	lo, hi, unit := surface.TimeMin, surface.TimeMax, time.Second
@@ -114,7 +183,7 @@ var (
 	errFraction = errors.New("fractions are not accepted")
 	errNumber   = errors.New("not a decimal number")
 	errTooLarge = errors.New("too large")
-	ErrRange    = errors.New("out of range")
+	errRange    = errors.New("out of range")
 	errDuration = errors.New("neither a number of seconds nor a duration such as 90s, 10m, 2h4m or 1d")
 )
 

@@ -101,7 +101,7 @@ func TestNumbers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := ParseNumber(tt.text)
 			if got != tt.want || !errors.Is(err, tt.err) {
-				t.Errorf("parseNumber(%q) = %d, %v; want %d, %v", tt.text, got, err, tt.want, tt.err)
+				t.Errorf("ParseNumber(%q) = %d, %v; want %d, %v", tt.text, got, err, tt.want, tt.err)
 			}
 		})
 	}

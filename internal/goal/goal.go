@@ -4,6 +4,7 @@ package goal
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,30 +46,25 @@ func Read(c *cli.Context) (Aim, error) {
 		}
 		a.Boxes = append(a.Boxes, b)
 	}
+	accepted := fmt.Sprintf("whole seconds from 1 to %d (366d)", longestGoal/time.Second)
 	for name, to := range map[string]*time.Duration{"path-timeout": &a.pathTimeout, "detect-within": &a.Detect} {
-		text, ok := cmdline.Given(c, name)
-		if !ok {
-			continue
-		}
-		d, err := cmdline.ParseDuration(text, time.Second)
-		if err == nil && (d < time.Second || d > longestGoal) {
-			err = cmdline.ErrRange
-		}
+		d, err := cmdline.Duration(c, name, time.Second, time.Second, longestGoal, accepted)
 		if err != nil {
-			return a, cmdline.Misuse("--%s %q: %w; accepted are whole seconds from 1 to %d (366d)", name, text, err, longestGoal/time.Second)
+			return a, err
 		}
-		*to = d
+		if d != nil {
+			*to = *d
+		}
 	}
-	const most = keepalive.MaxSocketProbes - 1
-	text := c.String("survive-loss")
-	n, err := cmdline.ParseNumber(text)
-	if err == nil && (n < 0 || n > most) {
-		err = cmdline.ErrRange
-	}
+	loss, err := cmdline.Number(c, "survive-loss", 0, keepalive.MaxSocketProbes-1)
 	if err != nil {
-		return a, cmdline.Misuse("--survive-loss %q: %w; accepted are whole numbers from 0 to %d", text, err, most)
+		return a, err
 	}
-	a.Loss = n
+	if loss == nil {
+		loss = new(0)
+		*loss, _ = strconv.Atoi(c.String("survive-loss")) // the default
+	}
+	a.Loss = *loss
 	return a, nil
 }
 

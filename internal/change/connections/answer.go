@@ -253,7 +253,7 @@ func (p *Plan) Touches() string {
 		text += fmt.Sprintf(" of %d programs", len(programs))
 	}
 	if spaces > 1 {
-		text += " in " + answer.Namespaces(spaces)
+		text += " in " + answer.Count(spaces, "namespace")
 	}
 	return text
 }

@@ -172,7 +172,7 @@ func (g Goal) rows(row func(name, format string, args ...any)) {
 	if g.SurviveLoss == 0 {
 		row("survive", "no lost probe")
 	} else {
-		row("survive", "%s in a row", answer.Plural(uint64(g.SurviveLoss), "lost probe"))
+		row("survive", "%s in a row", answer.Count(g.SurviveLoss, "lost probe"))
 	}
 }
 
@@ -190,7 +190,7 @@ func (d Document) times(row func(name, format string, args ...any)) {
 	if d.Refresh != nil {
 		lost := ""
 		if n := d.Goal.SurviveLoss; n > 0 {
-			lost = fmt.Sprintf("; with %s %s s", answer.Plural(uint64(n), "lost probe"), d.RefreshAfterLoss.Brief())
+			lost = fmt.Sprintf("; with %s %s s", answer.Count(n, "lost probe"), d.RefreshAfterLoss.Brief())
 		}
 		row("refreshed", "every %s, at the latest %s s%s", d.Refresh.Both(), d.RefreshLatest.Brief(), lost)
 	}

@@ -141,15 +141,9 @@ const mostSilences = 16
 
 // silences reads --at and --max. times are none without --at.
 func silences(c *cli.Context) (times []time.Duration, longest time.Duration, err error) {
+	accepted := fmt.Sprintf("whole seconds from %d to %d (7d)", middlebox.MinSilence/time.Second, middlebox.MaxSilence/time.Second)
 	parse := func(name, text string) (time.Duration, error) {
-		d, err := cmdline.ParseDuration(text, time.Second)
-		if err == nil && (d < middlebox.MinSilence || d > middlebox.MaxSilence) {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return 0, cmdline.Misuse("--%s %q: %w; accepted are whole seconds from %d to %d (7d)", name, text, err, middlebox.MinSilence/time.Second, middlebox.MaxSilence/time.Second)
-		}
-		return d, nil
+		return cmdline.DurationOf(name, text, time.Second, middlebox.MinSilence, middlebox.MaxSilence, accepted)
 	}
 	list, at := cmdline.Given(c, "at")
 	if _, ok := cmdline.Given(c, "max"); ok && at {

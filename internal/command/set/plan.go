@@ -232,7 +232,7 @@ func (p *setPlan) Touches() string {
 		}
 	}
 	if p.All && n > 0 {
-		what = append(what, answer.Namespaces(n))
+		what = append(what, answer.Count(n, "namespace"))
 	}
 	if d := p.rearmed(); d != nil && d.Sockets > 0 {
 		what = append(what, answer.Some(d.Sockets, "the timer of 1 connection", "the timers of %d connections"))

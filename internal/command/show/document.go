@@ -142,7 +142,7 @@ func (n Namespace) page(w *bufio.Writer, s answer.Style) {
 	say("Both hold for sockets that switch keepalive on and set no values of their own.")
 	if c := n.Counters; c.ProbesSent != nil && c.AbortedOnTimeout != nil {
 		fmt.Fprintln(w)
-		say("So far: %s sent, %s dropped on a timeout of any kind.", answer.Plural(*c.ProbesSent, "probe"), answer.Plural(*c.AbortedOnTimeout, "connection"))
+		say("So far: %s sent, %s dropped on a timeout of any kind.", answer.Count(*c.ProbesSent, "probe"), answer.Count(*c.AbortedOnTimeout, "connection"))
 	}
 	answer.WriteWarnings(w, s, n.Warnings)
 }

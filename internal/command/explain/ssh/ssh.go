@@ -2,9 +2,7 @@
 package ssh
 
 import (
-	"math"
 	"slices"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -94,25 +92,18 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 // sshEnd reads the flags that describe one end of a session, but for its side.
 func sshEnd(c *cli.Context) (calc.SSH, error) {
 	end := calc.SSH{CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	if text, ok := cmdline.Given(c, "interval"); ok {
-		d, err := cmdline.ParseDuration(text, time.Second)
-		if err == nil && (d < 0 || d > calc.MaxSSHInterval) {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return end, cmdline.Misuse("--interval %q: %w; accepted are whole numbers from 0 to %d s", text, err, math.MaxInt32)
-		}
-		end.Interval = d
+	v, err := cmdline.ReadSSHValues(c)
+	if err != nil {
+		return end, err
 	}
-	if text, ok := cmdline.Given(c, "count"); ok {
-		n, err := cmdline.ParseNumber(text)
-		if err == nil && n < 0 {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return end, cmdline.Misuse("--count %q: %w; accepted are whole numbers from 0 to %d", text, err, calc.MaxSSHCount)
-		}
-		end.CountMax = n
+	if v.Interval != nil {
+		end.Interval = *v.Interval
+	}
+	if v.Count != nil {
+		end.CountMax = *v.Count
+	}
+	if v.TCPKeepAlive != nil {
+		end.TCPKeepAlive = *v.TCPKeepAlive
 	}
 	if text, ok := cmdline.Given(c, "openssh-version"); ok && text != "current" {
 		v, err := calc.ParseSSHVersion(text)
@@ -120,12 +111,6 @@ func sshEnd(c *cli.Context) (calc.SSH, error) {
 			return end, cmdline.Misuse("--openssh-version: %w", err).WithHint("ssh -V and /usr/sbin/sshd -V print it; \"current\" is one without the faults of the past")
 		}
 		end.Version = v
-	}
-	if text, ok := cmdline.Given(c, "tcp-keepalive"); ok {
-		if text != "yes" && text != "no" {
-			return end, cmdline.Misuse("--tcp-keepalive %q: yes or no", text)
-		}
-		end.TCPKeepAlive = text == "yes"
 	}
 	return end, nil
 }

@@ -23,7 +23,7 @@ func runOther(s *cmdline.Invocation, c *cli.Context, w sshWanted, f sshclients.F
 			return cmdline.Misuse("--%s: a file of %s has no such setting", name, f.Format)
 		}
 	}
-	want := sshclients.Wanted{Interval: w.interval, TCPKeepAlive: w.tcp}
+	want := sshclients.Wanted{Interval: w.Interval, TCPKeepAlive: w.TCPKeepAlive}
 	if !f.Format.InPlace() {
 		return instruct(s, c, w, f, want)
 	}

@@ -4,7 +4,6 @@ package ssh
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -79,11 +78,9 @@ func sameDir(a, b string) bool {
 
 // sshWanted is what set ssh is asked for.
 type sshWanted struct {
-	side     calc.SSHSide
-	interval *time.Duration
-	count    *int
-	tcp      *bool
-	file     string // absolute; empty is not given
+	cmdline.SSHValues
+	side calc.SSHSide
+	file string // absolute; empty is not given
 }
 
 func run(s *cmdline.Invocation, c *cli.Context) error {
@@ -164,33 +161,11 @@ func readSSHWanted(c *cli.Context, other bool) (sshWanted, error) {
 	case w.side != calc.SSHClient && w.side != calc.SSHServer:
 		return w, cmdline.Misuse("--side %q: client or server", side)
 	}
-	if text, ok := cmdline.Given(c, "interval"); ok {
-		d, err := cmdline.ParseDuration(text, time.Second)
-		if err == nil && (d < 0 || d > calc.MaxSSHInterval) {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return w, cmdline.Misuse("--interval %q: %w; accepted are whole numbers from 0 to %d s", text, err, math.MaxInt32)
-		}
-		w.interval = &d
+	var err error
+	if w.SSHValues, err = cmdline.ReadSSHValues(c); err != nil {
+		return w, err
 	}
-	if text, ok := cmdline.Given(c, "count"); ok {
-		n, err := cmdline.ParseNumber(text)
-		if err == nil && n < 0 {
-			err = cmdline.ErrRange
-		}
-		if err != nil {
-			return w, cmdline.Misuse("--count %q: %w; accepted are whole numbers from 0 to %d", text, err, calc.MaxSSHCount)
-		}
-		w.count = &n
-	}
-	if text, ok := cmdline.Given(c, "tcp-keepalive"); ok {
-		if text != "yes" && text != "no" {
-			return w, cmdline.Misuse("--tcp-keepalive %q: yes or no", text)
-		}
-		w.tcp = new(text == "yes")
-	}
-	if w.interval == nil && w.count == nil && w.tcp == nil && (w.side != calc.SSHServer || !cmdline.GivenBool(c, "reload")) {
+	if w.Interval == nil && w.Count == nil && w.TCPKeepAlive == nil && (w.side != calc.SSHServer || !cmdline.GivenBool(c, "reload")) {
 		return w, cmdline.Misuse("nothing to set").WithHint("give at least one of --interval, --count, --tcp-keepalive")
 	}
 	host, hostGiven := cmdline.Given(c, "host")
@@ -235,14 +210,14 @@ func (w sshWanted) request(c *cli.Context) (sshedit.Request, error) {
 	add := func(k sshconf.Keyword, text string) {
 		r.Values = append(r.Values, sshconf.Value{Keyword: k, Text: text})
 	}
-	if w.interval != nil {
-		add(interval, strconv.FormatInt(int64(*w.interval/time.Second), 10))
+	if w.Interval != nil {
+		add(interval, strconv.FormatInt(int64(*w.Interval/time.Second), 10))
 	}
-	if w.count != nil {
-		add(count, strconv.Itoa(*w.count))
+	if w.Count != nil {
+		add(count, strconv.Itoa(*w.Count))
 	}
-	if w.tcp != nil {
-		add(sshconf.TCPKeepAlive, map[bool]string{true: "yes", false: "no"}[*w.tcp])
+	if w.TCPKeepAlive != nil {
+		add(sshconf.TCPKeepAlive, map[bool]string{true: "yes", false: "no"}[*w.TCPKeepAlive])
 	}
 	var err error
 	if r.As, err = sshconf.Caller(); err != nil {

@@ -391,7 +391,7 @@ func (e End) text() string {
 		return e.none() + "\n"
 	}
 	off, unknown := s.Off-s.beside[connection.SwitchOff], s.Unknown-s.beside[connection.SwitchUnknown]
-	line := fmt.Sprintf("%s: %d with keepalive, %d without", answer.Plural(uint64(s.Total), "socket"), s.On-s.beside[connection.SwitchOn], off)
+	line := fmt.Sprintf("%s: %d with keepalive, %d without", answer.Count(s.Total, "socket"), s.On-s.beside[connection.SwitchOn], off)
 	if unknown > 0 {
 		line += fmt.Sprintf(", %d not known", unknown)
 	}

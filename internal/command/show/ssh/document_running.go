@@ -112,7 +112,7 @@ func (s Socket) timers() string {
 		text += ", next probe in " + string(answer.AppendBrief(nil, s.Next))
 	}
 	if n, ok := s.Unheard(); ok && n > 0 {
-		text += ", " + answer.Plural(uint64(n), "probe") + " unanswered"
+		text += ", " + answer.Count(n, "probe") + " unanswered"
 	}
 	if s.Timer == connection.TimerRetransmit {
 		text += ", data is not acknowledged"
