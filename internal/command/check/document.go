@@ -185,31 +185,25 @@ func PluginText(s string) string { return strings.ReplaceAll(answer.Escape(s), "
 
 // Metrics writes d for Prometheus: aggregates, with labels from fixed sets.
 func Metrics(w io.Writer, d Document) error {
-	b := bufio.NewWriter(w)
-	fmt.Fprintln(b, "# HELP tcpka_check_status What tcpka check found: 0 ok, 1 warning, 2 critical, 3 could not tell.")
-	fmt.Fprintln(b, "# TYPE tcpka_check_status gauge")
-	fmt.Fprintf(b, "tcpka_check_status %d\n", d.Status.Exit())
-	fmt.Fprintln(b, "# HELP tcpka_check_connections Connections that were looked at.")
-	fmt.Fprintln(b, "# TYPE tcpka_check_connections gauge")
-	fmt.Fprintf(b, "tcpka_check_connections{result=\"fine\"} %d\n", d.Checked.Sockets-d.Checked.Failing-d.Checked.Unknown)
-	fmt.Fprintf(b, "tcpka_check_connections{result=\"failing\"} %d\n", d.Checked.Failing)
-	fmt.Fprintf(b, "tcpka_check_connections{result=\"unknown\"} %d\n", d.Checked.Unknown)
-	fmt.Fprintln(b, "# HELP tcpka_check_findings Reasons why the goal is not met, by kind.")
-	fmt.Fprintln(b, "# TYPE tcpka_check_findings gauge")
-	count, connections := map[string]int{}, map[string]int{}
+	findings, connections := answer.Series{}, answer.Series{}
+	var kinds []string
+	for _, id := range FindingIDs() {
+		kinds = append(kinds, answer.Labels("id", id))
+	}
 	for _, f := range d.Findings {
 		if f.Severity != SeverityOK {
-			count[f.ID]++
-			connections[f.ID] += f.Count
+			findings[answer.Labels("id", f.ID)]++
+			connections[answer.Labels("id", f.ID)] += float64(f.Count)
 		}
 	}
-	for _, id := range FindingIDs() {
-		fmt.Fprintf(b, "tcpka_check_findings{id=%q} %d\n", id, count[id])
-	}
-	fmt.Fprintln(b, "# HELP tcpka_check_finding_connections Connections that these are about, by kind. One can have several.")
-	fmt.Fprintln(b, "# TYPE tcpka_check_finding_connections gauge")
-	for _, id := range FindingIDs() {
-		fmt.Fprintf(b, "tcpka_check_finding_connections{id=%q} %d\n", id, connections[id])
-	}
-	return b.Flush()
+	fine, failing, unknown := answer.Labels("result", "fine"), answer.Labels("result", "failing"), answer.Labels("result", "unknown")
+	m := answer.NewMetrics(w)
+	m.Gauge("tcpka_check_status", "What tcpka check found: 0 ok, 1 warning, 2 critical, 3 could not tell.", answer.Series{"": float64(d.Status.Exit())})
+	m.Gauge("tcpka_check_connections", "Connections that were looked at.", answer.Series{
+		fine:    float64(d.Checked.Sockets - d.Checked.Failing - d.Checked.Unknown),
+		failing: float64(d.Checked.Failing), unknown: float64(d.Checked.Unknown),
+	}, fine, failing, unknown)
+	m.Gauge("tcpka_check_findings", "Reasons why the goal is not met, by kind.", findings, kinds...)
+	m.Gauge("tcpka_check_finding_connections", "Connections that these are about, by kind. One can have several.", connections, kinds...)
+	return m.Flush()
 }
