@@ -75,7 +75,7 @@ var plan = map[string][]string{
 	"internal/command/explain/ssh":  {"keepalive", "calc", "internal/answer", "internal/basis", "internal/cmdline", "internal/sshconf"},
 	"internal/command/plan":         {"keepalive", "calc", "internal/answer", "internal/basis", "internal/cmdline", "internal/goal", "internal/middlebox", "internal/snippet", "internal/suggest"},
 	"internal/command/check":        {"keepalive", "calc", "sockets", "internal/answer", "internal/change/connections", "internal/cmdline", "internal/connection", "internal/goal", "internal/netns", "internal/nextboot", "internal/sshconf", "internal/sshend", "internal/suggest", "internal/sysctld", "internal/target"},
-	"internal/command/set":          {"keepalive", "calc", "procfs", "internal/answer", "internal/change", "internal/change/bootfile", "internal/change/connections", "internal/change/settings", "internal/cmdline", "internal/journal", "internal/sysctld", "internal/target"},
+	"internal/command/set":          {"keepalive", "calc", "procfs", "sockets", "internal/answer", "internal/change", "internal/change/bootfile", "internal/change/connections", "internal/change/settings", "internal/cmdline", "internal/journal", "internal/sysctld", "internal/target"},
 	"internal/command/set/sockets":  {"keepalive", "sockets", "internal/change", "internal/change/connections", "internal/cmdline", "internal/target"},
 	"internal/command/set/ssh":      {"calc", "internal/account", "internal/basis", "internal/change", "internal/change/sshfiles", "internal/cmdline", "internal/rootfs", "internal/sshclients", "internal/sshconf", "internal/sshedit", "internal/sshproc", "internal/suggest"},
 	"internal/command/run":          {"keepalive", "internal/account", "internal/cmdline", "internal/launch"},

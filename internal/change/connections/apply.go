@@ -46,9 +46,11 @@ func (p *Plan) Apply(interrupted <-chan os.Signal) error {
 		}
 	}
 	err := p.spread(later, interrupted)
+	var shared sockets.Shared
+	defer shared.Close()
 	for _, r := range p.rooms {
 		if r.err == nil && len(r.changing) > 0 {
-			err = errors.Join(err, r.ns.Do(func() error { return lookAgain(r.sysctl, p.Listen, r.changing) }))
+			err = errors.Join(err, r.ns.Do(func() error { return lookAgain(&shared, r.sysctl, p.Listen, r.changing) }))
 		}
 	}
 	return errors.Join(err, p.Failures())

@@ -59,6 +59,8 @@ type Room struct {
 // Gather looks for the sockets, and no others than were shown before if that is
 // not nil: their cookies, for each namespace.
 func (p *Plan) Gather(shown []map[uint64]bool) error {
+	var shared lists
+	defer shared.Close()
 	for i, ns := range p.Namespaces {
 		r := &Room{ns: ns}
 		only := map[uint64]bool(nil)
@@ -73,7 +75,7 @@ func (p *Plan) Gather(shown []map[uint64]bool) error {
 			r.sysctl, r.kernel = snap.Settings, snap.Kernel
 			r.mptcp.Look()
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
-			return r.list(p, only)
+			return r.list(p, &shared, only)
 		})
 		if r.err != nil && !p.All {
 			return r.err
@@ -91,6 +93,13 @@ func (p *Plan) Gather(shown []map[uint64]bool) error {
 		return p.Permission(fmt.Errorf("%s: %w", answer.Some(n, "the values of 1 socket cannot be read", "the values of %d sockets cannot be read"), unseenError(why)))
 	}
 	return nil
+}
+
+// lists is what those of several namespaces share, each kind of list for itself.
+type lists struct{ wanted, siblings, queued sockets.Shared }
+
+func (l *lists) Close() error {
+	return errors.Join(l.wanted.Close(), l.siblings.Close(), l.queued.Close())
 }
 
 // unseenError says why the values of sockets cannot be read: mostly for want of
@@ -118,8 +127,8 @@ func (p *Plan) Cookies() []map[uint64]bool {
 	return all
 }
 
-func (r *Room) list(p *Plan, only map[uint64]bool) error {
-	q := sockets.Query{Sysctl: r.sysctl, Filter: p.Filter}
+func (r *Room) list(p *Plan, shared *lists, only map[uint64]bool) error {
+	q := sockets.Query{Shared: &shared.wanted, Sysctl: r.sysctl, Filter: p.Filter}
 	r.waiting = map[uint64]bool{}
 	met := map[uint64]bool{} // MPTCP sockets that the filter wants
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
@@ -134,7 +143,7 @@ func (r *Room) list(p *Plan, only map[uint64]bool) error {
 		return nil
 	})
 	if err == nil {
-		err = r.siblings(p, met, only)
+		err = r.siblings(p, shared, met, only)
 	}
 	r.gaps = rep.Incomplete
 	for _, g := range r.gaps {
@@ -151,13 +160,13 @@ func (r *Room) list(p *Plan, only map[uint64]bool) error {
 	if err != nil {
 		return err
 	}
-	return r.queued()
+	return r.queued(shared)
 }
 
 // siblings adds the other subflows of the MPTCP connections of which one changes, those
 // that the filter does not want: what is set on one is set on the connection, and so
 // on all of them. Source: net/mptcp/sockopt.c, mptcp_sol_socket_sync_intval.
-func (r *Room) siblings(p *Plan, met, only map[uint64]bool) error {
+func (r *Room) siblings(p *Plan, shared *lists, met, only map[uint64]bool) error {
 	r.unwanted = map[uint64]bool{}
 	connections := map[uint32]bool{} // by inode, which their subflows share
 	for _, t := range r.changing {
@@ -168,7 +177,7 @@ func (r *Room) siblings(p *Plan, met, only map[uint64]bool) error {
 	if len(connections) == 0 {
 		return nil
 	}
-	q := sockets.Query{Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(p.Listen)}}
+	q := sockets.Query{Shared: &shared.siblings, Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(p.Listen)}}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		if connections[s.Inode] && !met[s.Cookie] && connection.IsMPTCP(s) {
 			r.add(s, p.Change, only)

@@ -27,11 +27,11 @@ type Timers struct {
 
 // FindTimers looks for timers that run for longer than the sysctls will be after
 // the change, in the calling thread's namespace. Of sockets whose timer is hidden
-// it takes those that the change makes late.
-func FindTimers(now, next keepalive.Settings, only *Timers) (*Timers, error) {
+// it takes those that the change makes late. shared is for all namespaces.
+func FindTimers(shared *sockets.Shared, now, next keepalive.Settings, only *Timers) (*Timers, error) {
 	found := &Timers{time: next.Time}
 	shown := only.cookies()
-	q := sockets.Query{Sysctl: now, Filter: sockets.Filter{States: Tunable(false), Keepalive: sockets.On}}
+	q := sockets.Query{Shared: shared, Sysctl: now, Filter: sockets.Filter{States: Tunable(false), Keepalive: sockets.On}}
 	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
 		case s.Inode == 0:
@@ -64,14 +64,14 @@ func (t *Timers) cookies() map[uint64]bool {
 // Rearm arms the timers anew, now that the sysctls are what they will be. It
 // looks again at each socket: with the new value in force it is seen of more of
 // them whether they follow it.
-func (t *Timers) Rearm(sysctl keepalive.Settings) error {
+func (t *Timers) Rearm(shared *sockets.Shared, sysctl keepalive.Settings) error {
 	byCookie := map[uint64]*tuning{}
 	for _, l := range t.Late {
 		l.rearmed = rearming{result: sockets.Gone}
 		byCookie[l.Cookie] = l
 	}
 	var still []*tuning
-	q := sockets.Query{Sysctl: sysctl, Filter: sockets.Filter{States: Tunable(false)}}
+	q := sockets.Query{Shared: shared, Sysctl: sysctl, Filter: sockets.Filter{States: Tunable(false)}}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		l := byCookie[s.Cookie]
 		if l == nil {

@@ -292,14 +292,14 @@ func rearm(sysctl keepalive.Settings, list []*tuning) error {
 
 // lookAgain looks whether the sockets still have what was set: a program may set its
 // own values at any time, and some do as soon as they come by.
-func lookAgain(sysctl keepalive.Settings, listen bool, list []*tuning) error {
+func lookAgain(shared *sockets.Shared, sysctl keepalive.Settings, listen bool, list []*tuning) error {
 	done := make(map[uint64]*tuning, len(list))
 	for _, t := range list {
 		if t.result == sockets.Done {
 			done[t.Cookie] = t
 		}
 	}
-	q := sockets.Query{Sysctl: sysctl, Filter: sockets.Filter{States: Tunable(listen)}}
+	q := sockets.Query{Shared: shared, Sysctl: sysctl, Filter: sockets.Filter{States: Tunable(listen)}}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		t := done[s.Cookie]
 		if t == nil || !s.ValuesKnown {

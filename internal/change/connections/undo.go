@@ -107,8 +107,10 @@ func (r *socketReversal) Gather(changes []*journal.Change) error {
 		}
 		of[*c.Netns][c.Endpoint.Cookie] = append(of[*c.Netns][c.Endpoint.Cookie], c)
 	}
+	var shared sockets.Shared
+	defer shared.Close()
 	for _, n := range order {
-		if err := r.room(n, of[n]); err != nil {
+		if err := r.room(&shared, n, of[n]); err != nil {
 			return err
 		}
 	}
@@ -116,7 +118,7 @@ func (r *socketReversal) Gather(changes []*journal.Change) error {
 	return nil
 }
 
-func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Change) error {
+func (r *socketReversal) room(shared *sockets.Shared, n journal.Netns, recorded map[uint64][]*journal.Change) error {
 	h, err := target.FindAgain(n)
 	if errors.Is(err, os.ErrNotExist) {
 		for _, changes := range recorded {
@@ -136,7 +138,7 @@ func (r *socketReversal) room(n journal.Netns, recorded map[uint64][]*journal.Ch
 			return err
 		}
 		b.sysctl = snap.Settings
-		q := sockets.Query{Sysctl: b.sysctl, Filter: sockets.Filter{States: sockets.AllStates}}
+		q := sockets.Query{Shared: shared, Sysctl: b.sysctl, Filter: sockets.Filter{States: sockets.AllStates}}
 		var broken error
 		_, err = sockets.List(q, func(s *sockets.Socket) error {
 			changes, ok := recorded[s.Cookie]

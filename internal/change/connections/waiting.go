@@ -13,7 +13,7 @@ func isWaiting(s *sockets.Socket) bool {
 
 // queued adds those in the queues of the listeners that change to the ones that are
 // waiting, whatever else the filter asks: they have no owner, and are no listeners.
-func (r *Room) queued() error {
+func (r *Room) queued(shared *lists) error {
 	ports := map[uint16]bool{}
 	for _, t := range r.changing {
 		if t.State == sockets.Listen && !t.change.Empty() {
@@ -23,7 +23,7 @@ func (r *Room) queued() error {
 	if len(ports) == 0 {
 		return nil
 	}
-	q := sockets.Query{Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(false)}}
+	q := sockets.Query{Shared: &shared.queued, Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(false)}}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		if isWaiting(s) && ports[s.Local.Port()] {
 			r.waiting[s.Cookie] = true

@@ -74,6 +74,8 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer ck.judged.Close()
+	defer ck.reached.Close()
 	if err := ck.everywhere(); err != nil {
 		return err
 	}
@@ -123,6 +125,10 @@ type checker struct {
 	met map[int]bool // processes that were asked for, and have connections here
 
 	uncalled string // says that no process has the name that the filter asks for, or is empty
+
+	// What the lists of all namespaces share: of those that are judged, and of all that
+	// a fix would reach.
+	judged, reached sockets.Shared
 
 	doc    Document
 	groups map[groupKey]*group

@@ -79,7 +79,7 @@ func (ck *checker) connections(v *view) error {
 	// connection that might be meant is not taken for none.
 	wide := ck.filter
 	wide.PIDs, wide.Comms, wide.Keepalive, wide.Origin = nil, nil, sockets.Unknown, sockets.FromUnknown
-	q := sockets.Query{Sysctl: v.settings, Filter: wide}
+	q := sockets.Query{Shared: &ck.judged, Sysctl: v.settings, Filter: wide}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
 		case !ck.filtered && local(s):

@@ -34,7 +34,7 @@ func (ck *checker) reach(v *view) error {
 	if len(groups) == 0 {
 		return nil
 	}
-	_, err := sockets.List(sockets.Query{Sysctl: v.settings, Filter: sockets.Filter{States: connections.Tunable(true)}}, func(s *sockets.Socket) error {
+	_, err := sockets.List(sockets.Query{Shared: &ck.reached, Sysctl: v.settings, Filter: sockets.Filter{States: connections.Tunable(true)}}, func(s *sockets.Socket) error {
 		if s.Inode == 0 { // which no command changes
 			return nil
 		}

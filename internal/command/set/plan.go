@@ -19,6 +19,7 @@ import (
 	"github.com/tcpka/tcpka/internal/sysctld"
 	"github.com/tcpka/tcpka/internal/target"
 	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/sockets"
 )
 
 // setPlan is what set is about to do.
@@ -46,6 +47,8 @@ type runtimePart struct {
 // Where timers are to be armed anew, they are those that were shown before, if any
 // were.
 func (p *setPlan) addRuntime(ch keepalive.Change, shown *setPlan) error {
+	var shared sockets.Shared
+	defer shared.Close()
 	for i, ns := range p.Namespaces {
 		r := runtimePart{Change: settings.Plan(p.Root, ns, ch, p.dryRun)}
 		if r.Err == nil && p.rearm {
@@ -54,7 +57,7 @@ func (p *setPlan) addRuntime(ch keepalive.Change, shown *setPlan) error {
 				only = shown.runtime[i].timers
 			}
 			r.Err = ns.Do(func() (err error) {
-				r.timers, err = connections.FindTimers(r.Old, r.Next(), only)
+				r.timers, err = connections.FindTimers(&shared, r.Old, r.Next(), only)
 				return err
 			})
 		}
@@ -187,9 +190,11 @@ func (p *setPlan) Apply(<-chan os.Signal) error {
 // when it fires.
 func (p *setPlan) startTimers() error {
 	var errs []error
+	var shared sockets.Shared
+	defer shared.Close()
 	for _, r := range p.runtime {
 		if r.Err == nil && r.timers != nil && len(r.timers.Late) > 0 {
-			errs = append(errs, r.Netns.Do(func() error { return r.timers.Rearm(r.Next()) }))
+			errs = append(errs, r.Netns.Do(func() error { return r.timers.Rearm(&shared, r.Next()) }))
 		}
 	}
 	return errors.Join(errs...)
