@@ -7,7 +7,7 @@ require (
 	github.com/google/go-cmp v0.7.0 // tests: differences of whole values
 	github.com/google/renameio/v2 v2.0.2 // replaces a file whole or not at all
 	github.com/olekukonko/tablewriter v0.0.5 // small tables, with the width of every character; v1 fills a cache at every start, a millisecond
-	github.com/rogpeppe/go-internal v1.16.0 // tests: scripts of whole commands
+	github.com/rogpeppe/go-internal v1.16.0 // how a file of ssh differs; tests: scripts of whole commands
 	github.com/urfave/cli/v2 v2.27.7 // commands, flags and help
 	github.com/xhit/go-str2duration/v2 v2.2.0 // durations with days, as people write them
 	golang.org/x/sys v0.49.0 // the kernel's interfaces

@@ -63,8 +63,7 @@ var plan = map[string][]string{
 	"internal/change/settings":    {"keepalive", "calc", "procfs", "internal/change", "internal/journal", "internal/netns", "internal/nextboot", "internal/rootfs", "internal/suggest", "internal/target"},
 	"internal/change/bootfile":    {"keepalive", "calc", "procfs", "internal/change", "internal/cmdline", "internal/journal", "internal/nextboot", "internal/rootfs", "internal/sysctld"},
 	"internal/change/connections": {"keepalive", "calc", "sockets", "internal/answer", "internal/change", "internal/cmdline", "internal/connection", "internal/journal", "internal/netns", "internal/target"},
-	"internal/change/sshfiles":    {"calc", "internal/account", "internal/answer", "internal/basis", "internal/change", "internal/cmdline", "internal/diff", "internal/journal", "internal/sshclients", "internal/sshconf", "internal/sshedit", "internal/sshend", "internal/sshproc", "internal/suggest"},
-	"internal/diff":               {},
+	"internal/change/sshfiles":    {"calc", "internal/account", "internal/answer", "internal/basis", "internal/change", "internal/cmdline", "internal/journal", "internal/sshclients", "internal/sshconf", "internal/sshedit", "internal/sshend", "internal/sshproc", "internal/suggest"},
 
 	// The commands.
 	"internal/command/show":         {"keepalive", "calc", "internal/answer", "internal/cmdline", "internal/netns", "internal/nextboot", "internal/rootfs", "internal/sysctld", "internal/target"},
@@ -121,6 +120,7 @@ var guests = map[string][]string{
 	"github.com/urfave/cli/v2":           {"cmd/tcpka", "internal/cmdline", "internal/basis", "internal/goal", "internal/target", "internal/change", "internal/command/..."},
 	"github.com/olekukonko/tablewriter":  {"internal/answer", "internal/answertest"},
 	"github.com/google/renameio/v2":      {"internal/rootfs"},
+	"github.com/rogpeppe/go-internal":    {"internal/change/sshfiles"},
 	"github.com/google/go-cmp":           {"internal/answertest"},
 	"github.com/cilium/ebpf":             {"internal/launch/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/answer", "internal/cmdline"},

@@ -8,7 +8,6 @@ import (
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/change"
-	"github.com/tcpka/tcpka/internal/diff"
 	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/sshclients"
 	"github.com/tcpka/tcpka/internal/sshedit"
@@ -55,7 +54,7 @@ func (p *OtherPlan) Document() change.Set {
 	d := change.Set{
 		Schema: "tcpka/set/v1", Changed: v.Changed(), Changes: []change.Change{}, Warnings: []calc.Warning{},
 		Unaffected: []string{"sessions that are there already, and a " + calc.SSHProgram(p.after.Program).String() + " that has read the file: it writes it anew when its settings are saved"},
-		SSH:        &change.SSHChange{Diff: diff.Unified(v.Path, v.Path, v.Old, v.New), Kept: []string{}},
+		SSH:        &change.SSHChange{Diff: unified(v.Path, v.Path, v.Old, v.New), Kept: []string{}},
 	}
 	for _, key := range p.after.keys {
 		c := change.Change{Target: change.TargetSSH, Path: &v.Path, Key: key}

@@ -19,7 +19,6 @@ import (
 	"github.com/tcpka/tcpka/internal/basis"
 	"github.com/tcpka/tcpka/internal/change"
 	"github.com/tcpka/tcpka/internal/cmdline"
-	"github.com/tcpka/tcpka/internal/diff"
 	"github.com/tcpka/tcpka/internal/journal"
 	"github.com/tcpka/tcpka/internal/sshconf"
 	"github.com/tcpka/tcpka/internal/sshedit"
@@ -195,7 +194,7 @@ func (p *Plan) diff() string {
 	if v.Old == nil {
 		old = os.DevNull
 	}
-	return diff.Unified(old, v.Path, v.Old, v.New)
+	return unified(old, v.Path, v.Old, v.New)
 }
 
 // timeouts are what ends a session all the same.
