@@ -226,7 +226,7 @@ func flagNames(flags []cli.Flag) []string {
 func (s *Invocation) onlyOwn(cmd *cli.Command) cli.BeforeFunc {
 	return func(c *cli.Context) error {
 		if first := c.Args().First(); cmd.ArgsUsage == "" && c.Args().Present() && cmd.Command(first) == nil {
-			return Misuse("%s takes no argument: %q", cmd.Name, first).WithHint("%s", s.argumentHint(c.Command, first))
+			return Misuse("%s takes no argument: %q", cmd.Name, first).WithHint("%s", s.argumentHint(c.App, c.Command, first))
 		}
 		for _, outer := range c.Lineage()[1:] {
 			for _, name := range outer.LocalFlagNames() {

@@ -50,10 +50,11 @@ var otherCommands = map[string]string{
 
 // refusals are flags that a command does not have for a reason.
 var refusals = map[string]string{
-	"undo all":   "undo takes back one command at a time, the newest first; again goes further back",
-	"undo force": "what someone else has changed since is left as it is: tcpka set or an editor changes it, and --forget ID lets it be",
-	"undo yes":   "undo does not ask",
-	"undo y":     "undo does not ask",
+	"set keepalive": "no sysctl switches keepalive on: sudo tcpka set sockets --all --on does it for the connections that are open, sudo tcpka run for those of a new program",
+	"undo all":      "undo takes back one command at a time, the newest first; again goes further back",
+	"undo force":    "what someone else has changed since is left as it is: tcpka set or an editor changes it, and --forget ID lets it be",
+	"undo yes":      "undo does not ask",
+	"undo y":        "undo does not ask",
 }
 
 // plain is a word without what is spelt in many ways.
@@ -99,7 +100,7 @@ func flagHint(c *cli.Context, name string) string {
 		return ""
 	}
 	if flag := flagMeant(cmd.Flags, name); flag != "" {
-		return "did you mean --" + flag + "?"
+		return didYouMean(c, name, flag)
 	}
 	if hint := flagBelow(cmd, func(flags []cli.Flag) string {
 		if hasFlag(flags, name) {
@@ -110,7 +111,7 @@ func flagHint(c *cli.Context, name string) string {
 		return hint
 	}
 	if near := nearest.Names(name, flagNames(cmd.Flags)); len(near) > 0 {
-		return "did you mean --" + near[0] + "?"
+		return didYouMean(c, name, near[0])
 	}
 	if hint := flagBelow(cmd, func(flags []cli.Flag) string { return flagMeant(flags, name) }); hint != "" {
 		return hint
@@ -125,6 +126,80 @@ func flagHint(c *cli.Context, name string) string {
 		return "--" + name + " is for " + strings.Join(have, ", ")
 	}
 	return ""
+}
+
+// didYouMean proposes a flag in the place of one that there is not: as the whole line,
+// where that makes sense.
+func didYouMean(c *cli.Context, name, flag string) string {
+	line := []string{"tcpka"}
+	for _, w := range InvocationOf(c).Args {
+		word, value, pair := strings.Cut(strings.TrimLeft(w, "-"), "=")
+		meant := ""
+		if isFlag(w) && !hasFlag(c.Command.Flags, word) && !hasFlag(c.App.Flags, word) {
+			if meant = flagMeant(c.Command.Flags, word); word == name {
+				meant = flag
+			}
+		}
+		if meant == "" {
+			line = append(line, w)
+			continue
+		}
+		line = append(line, strings.Fields("--"+meant)...)
+		if pair {
+			line = append(line, value)
+		}
+	}
+	if !Parses(c.App, line[1:]) {
+		return "did you mean --" + flag + "?"
+	}
+	return "did you mean: " + suggest.AsTyped(line)
+}
+
+// Parses reports whether the words are a command with flags that it has, each with its
+// value, and arguments where it takes some.
+func Parses(app *cli.App, words []string) bool {
+	flags, commands := app.Flags, app.Commands
+	var command *cli.Command
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		switch k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(w) }); {
+		case w == "--" || verbatim(command) && !isFlag(w):
+			return command != nil
+		case k >= 0:
+			command = commands[k]
+			flags, commands = slices.Concat(app.Flags, command.Flags), command.Subcommands
+		case isFlag(w):
+			name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
+			if !hasFlag(flags, name) {
+				return false
+			}
+			if takesValue(flags, w) {
+				if i++; i == len(words) {
+					return false
+				}
+			}
+		case command == nil || command.ArgsUsage == "":
+			return false
+		}
+	}
+	return command != nil
+}
+
+// joined are words in which "KEY = VALUE", as others write it, is one.
+func joined(words []string) []string {
+	var out []string
+	for _, w := range words {
+		n := len(out) - 1
+		switch {
+		case n < 0 || isFlag(out[n]):
+			out = append(out, w)
+		case w == "=" || strings.HasPrefix(w, "=") || strings.HasSuffix(out[n], "="):
+			out[n] += w
+		default:
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // flagBelow looks for a flag in the commands below one.
@@ -216,8 +291,8 @@ func isDuration(word string) bool {
 }
 
 // argumentHint is what to do about arguments of a command that takes none.
-func (s *Invocation) argumentHint(cmd *cli.Command, first string) string {
-	if line := meant(cmd, s.Args); line != nil {
+func (s *Invocation) argumentHint(app *cli.App, cmd *cli.Command, first string) string {
+	if line := meant(cmd, joined(s.Args)); line != nil && Parses(app, line[1:]) {
 		return "as flags: " + suggest.AsTyped(line)
 	}
 	if len(cmd.Subcommands) == 0 || isDuration(first) || strings.Contains(first, "=") {
