@@ -35,7 +35,7 @@ var modules = []string{
 // out compute for minutes, run a command again for each system call in it, or
 // count seconds from a login that takes seconds there.
 const (
-	packages = "./calc ./cmd/tcpka ./internal/nstest ./internal/room ./internal/rootfs ./internal/selftest ./internal/journal " +
+	packages = "./calc ./cmd/tcpka ./internal/change/... ./internal/command/... ./internal/connection ./internal/target ./internal/nstest ./internal/room ./internal/rootfs ./internal/selftest ./internal/journal " +
 		"./internal/launch/... ./internal/middlebox ./internal/netns ./procfs ./sockets/... ./sockopt ./internal/sysctld"
 	leftOut = "KilledAtEachStep|IsNotInterrupted|WhatCannotBeRestored|" +
 		"Overflows|PlanByItsInverse|PlanIsTheBestOfAll|DiesAgreesWithTheSettings|RealOpenSSH"
