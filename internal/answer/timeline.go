@@ -36,7 +36,7 @@ func NewTimeline(events []calc.Event, errno string) []TimelineEvent {
 	return timeline
 }
 
-// A legend says what the ends of a timeline mean.
+// A Legend says what the ends of a timeline mean.
 type Legend struct{ Start, Dead, Nothing string }
 
 // DrawTimeline draws the events to scale in the width of the terminal: a line

@@ -24,7 +24,7 @@ import (
 )
 
 // Plan is what a command is about to change: gathered and computed, nothing
-// written. Whatever the kind of change, all go the same way, see [session.change].
+// written. Whatever the kind of change, all go the same way, see [Make].
 type Plan interface {
 	// AnyChange reports whether there is anything to change.
 	AnyChange() bool

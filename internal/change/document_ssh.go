@@ -62,7 +62,7 @@ func (d SSHChange) table(w *bufio.Writer, s answer.Style, dryRun bool) {
 	}
 }
 
-// EscapeLines is [Escape] for each line: their ends, those of Windows too, and tabs
+// EscapeLines is [answer.Escape] for each line: their ends, those of Windows too, and tabs
 // stay, so that what was meant for a program can be given to it.
 func EscapeLines(text string) string {
 	var b strings.Builder

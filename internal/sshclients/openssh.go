@@ -9,7 +9,7 @@ import (
 )
 
 // parseSSH and parseSSHD read one file of OpenSSH, block by block: what each says by
-// itself. What is in force for a connection is for [FindClient] and [FindServer] to
+// itself. What is in force for a connection is for [sshconf.FindClient] and [sshconf.FindServer] to
 // say, and for the programs.
 func parseSSH(t text) ([]Session, error) { return parseBlocks(t, sshconf.SSH) }
 

@@ -1,5 +1,5 @@
-// Package sshconf reads and changes the keepalive settings of OpenSSH, of the client
-// and of the server.
+// Package sshconf reads the keepalive settings of OpenSSH, of the client and of the
+// server.
 //
 // What is in force is for the programs themselves to say: [Programs] runs ssh -G
 // and sshd -T, which know their defaults and what a distribution changed. Which
@@ -7,11 +7,8 @@
 // Include, Host and Match as the programs do, and say so where they cannot be
 // sure.
 //
-// [ReadFile] reads what other programs keep: PuTTY, KiTTY, WinSCP, Tera Term, SecureCRT,
-// Xshell, MobaXterm and Dropbear on OpenWrt. [Processes] finds the ssh and sshd that run.
-//
-// A [Request] changes a file of OpenSSH, line by line, has them check the new one, and
-// asks them after that. All else only reads, and no connection is made.
+// It only reads, and makes no connection. What changes the files is package sshedit, what
+// runs package sshproc, and what other programs keep package sshclients.
 package sshconf
 
 import (

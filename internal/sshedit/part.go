@@ -12,7 +12,7 @@ import (
 // errBelowMatch is what sshd refuses its files for. Source: servconf.c, SSHCFG_GLOBAL.
 var errBelowMatch = errors.New("not allowed below a Match, where " + sshconf.SshdConfig + " includes the file")
 
-// part is the name by which [SshdConfig] includes the file of the request; empty is that it
+// part is the name by which [sshconf.SshdConfig] includes the file of the request; empty is that it
 // does not. sshd is asked about that file alone then, and does not see what is around
 // it: lines that come first, and a Match below which not everything may stand.
 func (r Request) part() string {

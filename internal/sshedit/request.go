@@ -30,7 +30,7 @@ type Request struct {
 	System bool
 
 	// Owner is whose ~/.ssh/config is meant, from the password database. As is nil,
-	// or for root that acts for Owner the same: see [Caller].
+	// or for root that acts for Owner the same: see [sshconf.Caller].
 	Owner, As *user.User
 
 	Programs sshconf.Programs

@@ -218,7 +218,7 @@ func (p *Plan) harm() []calc.Warning {
 	return ws
 }
 
-// touches: they are other processes' sockets, whoever these are.
+// Touches: they are other processes' sockets, whoever these are.
 func (p *Plan) Touches() string {
 	n, timers, spaces := 0, 0, 0
 	programs := map[string]bool{}

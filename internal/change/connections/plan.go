@@ -347,7 +347,7 @@ func (p *Plan) AnyApplied() bool {
 	return yes
 }
 
-// restored: what could not be changed was put back by the one who tried.
+// Restored: what could not be changed was put back by the one who tried.
 func (p *Plan) Restored() bool {
 	yes := true
 	p.eachTuning(func(_ *Room, t *tuning) {

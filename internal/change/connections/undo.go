@@ -345,7 +345,7 @@ func (r *socketReversal) Apply() (done bool, err error) {
 // Changes are too many to have them all at once: see perSocket.
 func (r *socketReversal) Changes() []change.Change { return nil }
 
-// PerSocket is what report.Undo has in their place; nil is none.
+// PerSocket is what change.Undo has in their place; nil is none.
 func (r *socketReversal) PerSocket() iter.Seq[[]change.Change] {
 	if !slices.ContainsFunc(r.rooms, func(b *socketComeback) bool { return len(b.tunings) > 0 }) {
 		return nil

@@ -39,7 +39,7 @@ func (b *comeback) do(f func() error) error {
 
 func Undo(u *change.Undoing) change.Reversal { return &sysctlReversal{Undoing: u} }
 
-// survives: what stands for a sysctl in an image is a file.
+// Survives: what stands for a sysctl in an image is a file.
 func (r *sysctlReversal) Survives(c journal.Change) bool { return c.Netns != nil && c.Netns.Inode == 0 }
 
 func (r *sysctlReversal) List(c journal.Change) []change.Change {
