@@ -31,9 +31,20 @@ type Live struct {
 	// Unanswered is idiag_retrans: keepalive or window probes without an answer,
 	// or retransmissions.
 	Unanswered int
-	// Backoff is tcpi_backoff: how often the wait between window probes has
-	// doubled. Only [TimerProbe0] looks at it.
+	// Backoff is tcpi_backoff: how often the wait has doubled, less what was taken
+	// back. Fewer than Unanswered is an answer "unreachable" on the way, or a packet
+	// that this host itself has dropped.
 	Backoff int
+	// Window is whether the peer takes data.
+	Window Window
+	// Clock is the one by which the kernel gives up, and Spent how long it has run.
+	// Where it is unknown the times are wider, as far as they are not to be told by
+	// Unanswered and Backoff.
+	Clock Clock
+	Spent time.Duration
+	// RTOMax and SynRetries are the socket's own; 0 is the [Kernel]'s.
+	RTOMax     time.Duration
+	SynRetries int
 	// Idle is the time since the last segment from the peer: the smaller of
 	// tcpi_last_data_recv and tcpi_last_ack_recv.
 	Idle time.Duration
@@ -45,16 +56,49 @@ type Live struct {
 	Outlived Outlived
 }
 
+// Clock is whether the clock runs by which the kernel gives up: since the first
+// retransmission, the SYN, or the first window probe.
+type Clock uint8
+
+const (
+	ClockUnknown Clock = iota
+	ClockStopped       // it begins when the timer goes off
+	ClockRunning
+)
+
+// Window is the peer's receive window.
+type Window uint8
+
+const (
+	WindowUnknown Window = iota
+	WindowClosed
+	WindowOpen
+)
+
+// of is the kernel with what a socket has of its own.
+func (k Kernel) of(l Live) Kernel {
+	if l.RTOMax > 0 {
+		k.RTOMax = l.RTOMax
+	}
+	if l.SynRetries > 0 {
+		k.SynRetries = l.SynRetries
+	}
+	return k
+}
+
 // Dies predicts when a live socket ends if from now on nothing comes back from
 // the peer, counted from now. It never does where no timer that could end it is
-// running.
+// running. A router on the way, or this host, may answer "unreachable" for the peer
+// at any time, or for none of it: Earliest and Latest hold for both, and Exact is for
+// what was seen so far to go on.
 func (k Kernel) Dies(l Live) Prediction {
+	k = k.of(l)
 	switch l.Timer {
 	case TimerKeepalive:
 		return k.diesOfProbes(l)
 	case TimerRetransmit:
 		if l.Connecting {
-			return k.connecting(l.UserTimeout, l.Unanswered, max(l.Expires, 0))
+			return k.diesConnecting(l)
 		}
 		return l.toldTo(k.diesRetransmitting(l))
 	case TimerProbe0:
@@ -119,41 +163,169 @@ func (k Kernel) diesOfProbes(l Live) Prediction {
 	return p
 }
 
+// diesConnecting is [Kernel.Connecting] some way on.
+func (k Kernel) diesConnecting(l Live) Prediction {
+	left := max(l.Expires, 0)
+	p := k.connecting(l.UserTimeout, l.Unanswered, left)
+	if l.Clock != ClockRunning {
+		return p
+	}
+	var waits time.Duration // of a SYN that is always sent
+	for n := range l.Unanswered {
+		waits = add(waits, k.synWait(n))
+	}
+	if add(l.Spent, congested/2) >= waits {
+		return p
+	}
+	// This host drops it, and tries again soon: each try counts.
+	more := int64(max(k.SynRetries+k.SynLinearTimeouts-l.Unanswered, 0))
+	p.Earliest = min(p.Earliest, add(left, times(more, congested)))
+	if l.UserTimeout > 0 {
+		p.Earliest = min(p.Earliest, sub(l.UserTimeout, l.Spent))
+		p.Latest = max(p.Latest, add(sub(l.UserTimeout, l.Spent), k.synWait(l.Unanswered+1)))
+	} else {
+		p.Latest = max(p.Latest, add(sub(k.modelTimeout(k.SynRetries, initialRTO), l.Spent), k.synWait(l.Unanswered+1)))
+	}
+	p.Exact = p.Earliest
+	return p
+}
+
+// congested is how long the kernel waits after it could not send for want of room in
+// its own queue. Source: include/net/tcp.h, TCP_RESOURCE_PROBE_INTERVAL.
+const congested = 500 * time.Millisecond
+
 // diesRetransmitting is a socket with data in flight: [Kernel.DataInFlight], or
 // [Kernel.ClosedWithDataUnsent], some way on.
+//
+// The kernel counts time, and its waits are no measure of that: a host or network that
+// is unreachable takes a doubling back, and may have it sent again at once; what this
+// host drops is sent again in half a second; a thin stream may not double at all.
+// Source: net/ipv4/tcp_ipv4.c, tcp_ld_RTO_revert; net/ipv4/tcp_timer.c,
+// tcp_retransmit_timer.
 func (k Kernel) diesRetransmitting(l Live) Prediction {
 	running := l.RTO
 	if running == 0 {
 		running = min(k.lanRTO()<<min(l.Unanswered, 16), k.rtoMax())
 	}
 	left := max(l.Expires, 0)
-	early, late := k.retransmittedFor(running, l.Unanswered)
-	var p Prediction
-	// Before the first retransmission the next expiry may be a tail loss probe's,
-	// and the timeout starts again after it.
-	var again time.Duration
-	if l.Unanswered == 0 {
-		again = add(running, k.Slack(running))
-	}
-	if l.UserTimeout > 0 {
-		p.DecidedBy = ByUserTimeout
-		p.Exact = add(left, sub(l.UserTimeout, early))
-		p.Earliest = add(left, sub(l.UserTimeout, late))
-		p.Latest = add(p.Exact, add(again, add(k.Slack(running), k.cutSlack(l.UserTimeout))))
-		return p
-	}
+	least, most := k.spent(l, running)
 	budget := k.RetransmitBudget(k.Retries2)
-	patience := patience{budget, budget}
-	p.DecidedBy = "tcp_retries2"
-	if l.Closed {
-		patience = k.orphanPatience()
-		p.DecidedBy = "tcp_orphan_retries"
+	limits := patience{budget, budget}
+	p := Prediction{DecidedBy: "tcp_retries2"}
+	switch {
+	case l.UserTimeout > 0:
+		p.DecidedBy, budget = ByUserTimeout, l.UserTimeout
+		limits = patience{budget, budget}
+	case l.Closed:
+		p.DecidedBy, limits = "tcp_orphan_retries", k.orphanPatience()
+		budget = limits.budget
+	case l.Window == WindowClosed:
+		p.DecidedBy = "tcp_rto_max_ms"
 	}
-	exact, soonest, latest := k.overrun(running, early, late, patience)
-	p.Exact = add(left, exact)
-	p.Earliest = add(left, soonest)
-	p.Latest = add(left, add(k.Slack(running), add(latest, again)))
+	if l.Window == WindowClosed && !l.Closed {
+		// What is sent into a closed window counts from the last answer, too. Source:
+		// net/ipv4/tcp_timer.c, tcp_rtx_probe0_timed_out.
+		budget = times(2, k.rtoMax())
+		if l.UserTimeout > 0 {
+			budget = min(budget, l.UserTimeout)
+		}
+		limits = patience{budget, budget}
+		least = min(least, l.Idle)
+	}
+
+	// Without ICMP the timer that runs is the next.
+	next := add(left, k.Slack(running))
+	surely := add(least, sub(left, k.tick())) // spent by then
+	over := surely >= budget || l.Closed && l.UserTimeout == 0 && running >= k.rtoMax() && surely >= limits.atMax
+	switch begun := l.Unanswered > 0 || l.Window == WindowClosed && !l.Closed; {
+	case !begun:
+		// The next expiry begins the clock, or one after it, where a tail loss probe
+		// comes first. What waits in this host's own queue counts from when it was
+		// put there. Source: net/ipv4/tcp_output.c, tcp_retransmit_skb.
+		over = false
+		p.Exact = add(left, k.afterwards(l, running, 0, limits))
+		p.Earliest = add(left, sub(budget, 2*running))
+		if l.Clock == ClockRunning { // by a retransmission that no timer asked for
+			p.Earliest = min(p.Earliest, max(left, sub(budget, l.Spent)))
+		}
+		p.Latest = add(next, add(running, k.Slack(running)))
+		least = 0
+	case over:
+		p.Exact, p.Latest = left, next
+	default:
+		p.Exact = add(left, k.afterwards(l, running, add(least, left), limits))
+	}
+	if l.Unanswered > 0 || over || l.Window == WindowClosed {
+		p.Earliest = sub(budget, add(most, k.tick()))
+	}
+	if l.Closed && l.UserTimeout == 0 {
+		p.Earliest = min(p.Earliest, k.untilLongest(running, left))
+	}
+	if !over {
+		wait := k.longestWait(l, running, left, sub(budget, least))
+		p.Latest = max(next, add(p.Latest, add(sub(budget, least), add(wait, k.Slack(wait)))))
+	}
+	p.Exact = min(max(p.Exact, p.Earliest), p.Latest)
 	return p
+}
+
+// afterwards is how long after the expiry of the timer that runs a socket ends, if the
+// waits go on as they have: they double, or where doublings were taken back they stay.
+func (k Kernel) afterwards(l Live, running, spent time.Duration, limits patience) time.Duration {
+	switch left := sub(limits.budget, spent); {
+	case l.UserTimeout > 0: // the last wait is cut
+		return left
+	case l.Backoff < l.Unanswered:
+		return times(ceilDiv(left, running), running)
+	}
+	exact, _, _ := k.overrun(running, spent, spent, limits)
+	return exact
+}
+
+// longestWait is the longest wait that can run when what is left of the time is
+// spent: longer than all before it together by what runs now. A user timeout cuts it,
+// but an ICMP that comes meanwhile sets the timer anew, for half of it, and uncut.
+func (k Kernel) longestWait(l Live, running, left, rest time.Duration) time.Duration {
+	wait := min(k.rtoMax(), add(sub(rest, left), times(2, running)))
+	if l.UserTimeout == 0 {
+		return wait
+	}
+	uncut := running / 2
+	for at, w := left, running; at < rest; at = add(at, w) {
+		uncut, w = w, min(2*w, k.rtoMax())
+	}
+	return uncut
+}
+
+// untilLongest is when the timeout has grown to its maximum. Source:
+// net/ipv4/tcp_timer.c, tcp_orphan_retries: from then on an ICMP ends an orphan.
+func (k Kernel) untilLongest(running, left time.Duration) time.Duration {
+	if running >= k.rtoMax() {
+		return 0
+	}
+	at := left
+	for running < k.rtoMax() {
+		running = min(2*running, k.rtoMax())
+		at = add(at, running)
+	}
+	return at
+}
+
+// spent is how long the clock of a retransmitting socket has run, at least and at most.
+func (k Kernel) spent(l Live, running time.Duration) (least, most time.Duration) {
+	left := max(l.Expires, 0)
+	switch {
+	case l.Clock == ClockRunning:
+		return l.Spent, l.Spent
+	case l.Clock == ClockStopped || l.Unanswered == 0:
+		return 0, 0
+	case l.Backoff >= l.Unanswered && l.Window != WindowClosed:
+		early, late := k.retransmittedFor(running, l.Unanswered)
+		// What waited in this host's own queue was sent up to two timeouts earlier.
+		return sub(early, left), add(sub(late, left), 2*(running>>min(l.Backoff, 16)))
+	}
+	first := min(running>>min(l.Backoff, 16), congested)
+	return sub(times(int64(l.Unanswered-1), first), k.tick()), forever
 }
 
 // retransmittedFor is how long after the first retransmission the timeout that
@@ -193,24 +365,42 @@ func (k Kernel) diesProbingWindow(l Live) Prediction {
 	}
 	left := max(l.Expires, 0)
 	p := Prediction{Exact: left, Latest: add(left, k.Slack(wait(l.Backoff)))}
-	if l.UserTimeout > 0 {
-		// When the first window probe went out is not to be seen, if it did.
-		p.DecidedBy = ByUserTimeout
-		p.Earliest = left
-		p.Exact = add(left, l.UserTimeout)
-		p.Latest = add(p.Latest, add(l.UserTimeout, k.cutSlack(l.UserTimeout)))
-		return p
-	}
 	p.DecidedBy = "tcp_retries2"
 	if l.Closed {
 		p.DecidedBy = "tcp_orphan_retries"
 	}
+	// Where this host has no room for what it sends, it waits less, and does not double.
+	dropped := l.Unanswered == 0 && l.Window == WindowOpen || l.Backoff < min(l.Unanswered, k.Retries2)
+	p.Earliest = p.Exact
 	for n, backoff := l.Unanswered, l.Backoff; n < k.windowProbes(l.Closed, wait(backoff), backoff); n++ {
 		backoff++
 		w := wait(backoff)
 		p.Exact, p.Latest = add(p.Exact, w), add(p.Latest, add(w, k.Slack(w)))
+		if dropped {
+			w = min(w, congested)
+		}
+		p.Earliest = add(p.Earliest, w)
 	}
-	p.Earliest = p.Exact
+	if l.UserTimeout > 0 { // whichever is first
+		// The clock may have begun before, with the first window probe, or not.
+		exact, earliest := add(left, l.UserTimeout), left
+		latest := add(add(left, k.Slack(wait(l.Backoff))), add(l.UserTimeout, k.cutSlack(l.UserTimeout)))
+		switch l.Clock {
+		case ClockStopped:
+			earliest = exact
+		case ClockRunning:
+			rest := sub(l.UserTimeout, l.Spent)
+			exact, earliest = max(left, rest), max(left, sub(rest, k.tick()))
+			latest = max(add(left, k.Slack(wait(l.Backoff))), add(rest, k.cutSlack(l.UserTimeout)))
+		}
+		if exact <= p.Exact {
+			p.DecidedBy = ByUserTimeout
+		}
+		p.Exact, p.Earliest, p.Latest = min(p.Exact, exact), min(p.Earliest, earliest), min(p.Latest, latest)
+	}
+	if l.Window == WindowOpen { // this host did not let it out; once it does, it is in flight
+		p.Latest = add(p.Latest, k.DataInFlight(l.UserTimeout, rto).Latest)
+	}
 	return p
 }
 

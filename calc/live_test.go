@@ -113,9 +113,16 @@ func TestDiesAgreesWithTheSettings(t *testing.T) {
 
 func TestDiesRetransmitting(t *testing.T) {
 	sent := func(userTimeout, expires, rto time.Duration, retransmits int) calc.Live {
-		return calc.Live{Settings: uto(10, 2, 3, userTimeout), Enabled: true, Timer: calc.TimerRetransmit, Expires: expires, RTO: rto, Unanswered: retransmits, Idle: 500 * ms}
+		return calc.Live{Settings: uto(10, 2, 3, userTimeout), Enabled: true, Timer: calc.TimerRetransmit, Expires: expires, RTO: rto, Unanswered: retransmits, Backoff: retransmits, Idle: 500 * ms}
 	}
 	closed := func(l calc.Live) calc.Live { l.Closed = true; return l }
+	backedOff := func(l calc.Live, doublings int) calc.Live { l.Backoff = doublings; return l }
+	running := func(l calc.Live, spent time.Duration) calc.Live {
+		l.Clock, l.Spent = calc.ClockRunning, spent
+		return l
+	}
+	shut := func(l calc.Live) calc.Live { l.Window, l.Idle = calc.WindowClosed, l.Spent; return l }
+	ownRTOMax := func(l calc.Live, max time.Duration) calc.Live { l.RTOMax = max; return l }
 	ends := func(by string, exact, earliest, latest time.Duration) calc.Prediction {
 		p := calc.Prediction{Exact: exact, Earliest: earliest, Latest: latest, DecidedBy: by, Errno: "ETIMEDOUT"}
 		if by == "tcp_orphan_retries" {
@@ -131,26 +138,46 @@ func TestDiesRetransmitting(t *testing.T) {
 		live          calc.Live
 		want          calc.Prediction
 	}{
+		// Without the clock. Earliest is the budget, less what may be spent: an ICMP can
+		// bring the next expiry at any time.
 		{"not yet retransmitted: the timer, or the loss probe and the timer", 3, 0, 0, sent(0, lan, lan, 0),
-			ends("tcp_retries2", lan+6120*ms, lan+6120*ms, (204+4+6120+3*32+256+204+4)*ms)},
+			ends("tcp_retries2", lan+6120*ms, lan+(3000-2*204)*ms, 2*(204+4)*ms+(3000+3204+256)*ms)},
 		{"retransmitted twice", 3, 0, 0, sent(0, 500*ms, 816*ms, 2),
-			ends("tcp_retries2", 500*ms+4896*ms, 500*ms+4896*ms, (500+32+4896+32+256)*ms)},
+			ends("tcp_retries2", 500*ms+4896*ms, 1800*ms, 5940*ms)},
 		{"the timeout not known: that of a path of negligible delay", 3, 0, 0, sent(0, 500*ms, 0, 2),
-			ends("tcp_retries2", 500*ms+4896*ms, 500*ms+4896*ms, (500+32+4896+32+256)*ms)},
+			ends("tcp_retries2", 500*ms+4896*ms, 1800*ms, 5940*ms)},
 		{"the budget is spent with the timer that runs", 3, 0, 0, sent(0, 500*ms, 3264*ms, 4),
-			ends("tcp_retries2", 500*ms, 500*ms, (500+256)*ms)},
+			ends("tcp_retries2", 500*ms, 0, (500+256)*ms)},
 		{"the timeout is at its maximum: how long it has been is not to be seen", 8, 0, s, sent(0, 300*ms, s, 5),
-			ends("tcp_retries2", 4300*ms, 3300*ms, (300+32+4*1032)*ms)},
+			ends("tcp_retries2", 4300*ms, 2473500*time.Microsecond, 4508*ms)},
 		{"a user timeout, not yet retransmitted", 3, 0, 0, sent(2*s, lan, lan, 0),
-			ends("user_timeout", 2204*ms, 2204*ms, (2204+204+4+4+4+32)*ms)},
+			ends("user_timeout", 2204*ms, (2204-2*204)*ms, 3264*ms)},
 		{"a user timeout, retransmitted twice", 3, 0, 0, sent(2*s, 500*ms, 816*ms, 2),
-			ends("user_timeout", 1276*ms, 1212*ms, (1276+32+4+32)*ms)},
+			ends("user_timeout", 1276*ms, 800*ms, 2124*ms)},
 		{"a user timeout that passes with the timer that runs", 3, 0, 0, sent(s, 100*ms, 816*ms, 2),
-			ends("user_timeout", 100*ms, 100*ms, (100+32+4+32)*ms)},
+			ends("user_timeout", 100*ms, 0, (100+32)*ms)},
 		{"closed", 3, 1, 0, closed(sent(0, 500*ms, 408*ms, 1)),
-			ends("tcp_orphan_retries", 500*ms+816*ms, 500*ms+816*ms, (500+32+816+32)*ms)},
+			ends("tcp_orphan_retries", 500*ms+816*ms, 188*ms, 1548*ms)},
 		{"closed, orphan_retries 0, the timeout at its maximum", 3, 0, s, closed(sent(0, 500*ms, s, 3)),
-			ends("tcp_orphan_retries", 500*ms, 500*ms, (500+32)*ms)},
+			ends("tcp_orphan_retries", 500*ms, 0, (500+32)*ms)},
+		{"doublings were taken back: it may have spent all, or no more than so many of the shortest waits", 3, 0, 0, backedOff(sent(0, 100*ms, 204*ms, 6), 0),
+			ends("tcp_retries2", 100*ms+10*204*ms, 0, (3000-5*204+4)*ms+(3000-5*204+4-100+408+256)*ms)},
+
+		// By the clock.
+		{"half of it is spent", 3, 0, 0, running(sent(0, 500*ms, 816*ms, 2), 1500*ms),
+			ends("tcp_retries2", 500*ms+1632*ms, 1496*ms, (1500+1000+1632+256)*ms)},
+		{"half of it, and doublings were taken back", 3, 0, 0, running(backedOff(sent(0, 100*ms, 204*ms, 6), 0), 1500*ms),
+			ends("tcp_retries2", 100*ms+7*204*ms, 1496*ms, (1500+1400+408+32)*ms)},
+		{"all of it is spent: the next expiry, or an ICMP before it", 3, 0, 0, running(sent(0, 500*ms, 816*ms, 2), 3*s),
+			ends("tcp_retries2", 500*ms, 0, (500+32)*ms)},
+		{"a user timeout, and doublings were taken back", 3, 0, 0, running(backedOff(sent(15*s, 100*ms, 204*ms, 40), 0), 10*s),
+			ends("user_timeout", 5*s, 5*s-4*ms, 5*s+(1632+32)*ms)},
+		{"the window was closed with data in flight: twice the longest wait", 3, 0, 10 * s, shut(running(sent(0, 500*ms, 816*ms, 0), 15*s)),
+			ends("tcp_rto_max_ms", 5396*ms, 4996*ms, 5*s+(6132+256)*ms)},
+
+		// What the socket has of its own.
+		{"TCP_RTO_MAX_MS", 8, 0, 0, ownRTOMax(running(sent(0, 300*ms, s, 5), 3*s), s),
+			ends("tcp_retries2", 5300*ms, 4396*ms, 5432*ms)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := kernel(250)
@@ -164,6 +191,7 @@ func TestDiesConnecting(t *testing.T) {
 	syn := func(userTimeout, expires time.Duration, repeated int) calc.Live {
 		return calc.Live{Settings: uto(10, 2, 3, userTimeout), Connecting: true, Timer: calc.TimerRetransmit, Expires: expires, RTO: s, Unanswered: repeated}
 	}
+	own := func(l calc.Live, retries int) calc.Live { l.SynRetries = retries; return l }
 	ends := func(by string, exact, earliest, latest time.Duration) calc.Prediction {
 		p := calc.Prediction{Exact: exact, Earliest: earliest, Latest: latest, DecidedBy: by, Errno: "ETIMEDOUT"}
 		if by == "tcp_orphan_retries" {
@@ -180,6 +208,7 @@ func TestDiesConnecting(t *testing.T) {
 		{"the first SYN just sent", 1, syn(0, s, 0), ends("tcp_syn_retries", 3*s, 3*s, 3*s+3*32*ms)},
 		{"repeated twice", 1, syn(0, 400*ms, 2), ends("tcp_syn_retries", 400*ms, 400*ms, 432*ms)},
 		{"repeated twice, with more allowed", 2, syn(0, 400*ms, 2), ends("tcp_syn_retries", 4400*ms, 4400*ms, 4400*ms+4*32*ms)},
+		{"TCP_SYNCNT", 6, own(syn(0, 400*ms, 2), 1), ends("tcp_syn_retries", 400*ms, 400*ms, 432*ms)},
 		{"a user timeout", 6, syn(2500*ms, 400*ms, 1), ends("user_timeout", 900*ms, 868*ms, 432*ms+(500+4+32)*ms)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,6 +224,10 @@ func TestDiesProbingWindow(t *testing.T) {
 		return calc.Live{Settings: uto(10, 2, 3, userTimeout), Timer: calc.TimerProbe0, Expires: expires, RTO: 208 * ms, Unanswered: unanswered, Backoff: backoff}
 	}
 	closed := func(l calc.Live) calc.Live { l.Closed = true; return l }
+	clock := func(l calc.Live, c calc.Clock, spent time.Duration) calc.Live {
+		l.Clock, l.Spent = c, spent
+		return l
+	}
 	ends := func(by string, exact, earliest, latest time.Duration) calc.Prediction {
 		p := calc.Prediction{Exact: exact, Earliest: earliest, Latest: latest, DecidedBy: by, Errno: "ETIMEDOUT"}
 		if by == "tcp_orphan_retries" {
@@ -221,7 +254,15 @@ func TestDiesProbingWindow(t *testing.T) {
 			ends("tcp_retries2", (100+3*1664)*ms, (100+3*1664)*ms, (100+3*1664+4*32)*ms), nil},
 		{"all unanswered", 3, 0, 0, waiting(0, 100*ms, 3, 3),
 			ends("tcp_retries2", 100*ms, 100*ms, 132*ms), nil},
-		{"a user timeout: when it began is not to be seen", 3, 0, 0, waiting(3*s, 208*ms, 0, 0),
+		{"a user timeout that outlasts the probes", 3, 0, 0, waiting(10*s, 208*ms, 0, 0),
+			ends("tcp_retries2", 3120*ms, 208*ms, (3120+4+3*32)*ms), nil},
+		{"a user timeout whose clock has run for 2 s", 9, 0, 0, clock(waiting(3*s, 208*ms, 0, 0), calc.ClockRunning, 2*s),
+			ends("user_timeout", s, 996*ms, (1000+4+256)*ms), nil},
+		{"one whose clock begins with the next probe", 9, 0, 0, clock(waiting(3*s, 208*ms, 0, 0), calc.ClockStopped, 0),
+			ends("user_timeout", 3208*ms, 3208*ms, (208+4+3000+4+256)*ms), nil},
+		{"this host drops the probes: they follow each other sooner", 4, 0, 0, waiting(0, 208*ms, 2, 0),
+			ends("tcp_retries2", (208+416+832)*ms, (208+416+500)*ms, (208+416+832+4+2*32)*ms), nil},
+		{"a user timeout: when it began is not to be seen", 4, 0, 0, waiting(3*s, 208*ms, 0, 0),
 			ends("user_timeout", 3208*ms, 208*ms, (208+4+3000+4+256)*ms), nil},
 		{"closed: orphan_retries", 15, 2, 0, closed(waiting(0, 208*ms, 0, 0)),
 			ends("tcp_orphan_retries", 1456*ms, 1456*ms, (1456+4+2*32)*ms), nil},

@@ -61,6 +61,9 @@ func (b *borrower) read(s *Socket, o Owner) error {
 	}
 	// From here to the close the owner's close would not end the connection.
 	v, err := readOptions(fd, s.Inode)
+	if err == nil {
+		s.readLimits(fd)
+	}
 	unix.Close(fd)
 	if err != nil {
 		return err
@@ -102,6 +105,22 @@ func (b *borrower) process(pid int) (int, error) {
 	}
 	b.processes[pid] = fd
 	return fd, err
+}
+
+// readLimits reads what decides the end of s as it is now. An MPTCP socket has not
+// got the options, nor have older kernels.
+func (s *Socket) readLimits(fd int) {
+	const rtoMaxMs = 44 // TCP_RTO_MAX_MS of include/uapi/linux/tcp.h, since Linux 6.15
+	if s.State == SynSent {
+		if n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT); err == nil {
+			s.SynRetries = n
+		}
+	}
+	if s.Timer == TimerRetransmit || s.Timer == TimerProbe0 {
+		if ms, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, rtoMaxMs); err == nil {
+			s.RTOMax = time.Duration(ms) * time.Millisecond
+		}
+	}
 }
 
 type options struct {

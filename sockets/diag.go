@@ -220,6 +220,10 @@ func (s *Socket) setInfo(b []byte) {
 	s.Backoff = int(info.Backoff)
 	s.Idle = time.Duration(min(info.Last_data_recv, info.Last_ack_recv)) * time.Millisecond
 	s.IdleKnown = true
+	s.LastData = time.Duration(info.Last_data_recv) * time.Millisecond
+	if len(b) >= int(unsafe.Offsetof(info.Snd_wnd)+unsafe.Sizeof(info.Snd_wnd)) {
+		s.Window = onOff(info.Snd_wnd > 0)
+	}
 }
 
 // keepaliveByTimer tells SO_KEEPALIVE by the timer, where it does tell: while the

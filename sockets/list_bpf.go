@@ -14,7 +14,7 @@ import (
 	"github.com/tcpka/tcpka/sockets/bpf"
 )
 
-// buffers is how many buffers of rows are read ahead, 32 KiB and 341 sockets
+// buffers is how many buffers of rows are read ahead, 32 KiB and 292 sockets
 // each, while the owners are read.
 const buffers = 48
 
@@ -290,6 +290,17 @@ func (d *decoder) row(s *Socket, r *bpf.Row) {
 		s.Idle, s.IdleKnown = d.duration(int64(r.Idle)), true
 		s.RTO = d.duration(int64(r.RTO))
 		s.Backoff = int(r.Backoff)
+		s.LastData = d.duration(int64(r.Data))
+		s.Window = onOff(r.Flags&bpf.WindowClosed == 0)
+	}
+	s.RTOMax, s.SynRetries = d.duration(int64(r.RTOMax)), int(r.SynRetries)
+	switch {
+	case r.Flags&bpf.Stopped != 0:
+		s.Clock = ClockStopped
+	case r.Flags&bpf.Running != 0 && s.Timer == TimerProbe0:
+		s.Clock, s.Spent = ClockRunning, d.duration(int64(r.Spent))
+	case r.Flags&bpf.Running != 0:
+		s.Clock, s.Spent = ClockRunning, time.Duration(r.Spent)*time.Millisecond
 	}
 }
 

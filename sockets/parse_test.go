@@ -58,7 +58,7 @@ func TestDiagParse(t *testing.T) {
 		State: Established, Local: netip.MustParseAddrPort("[fe80::1]:5432"), Remote: netip.MustParseAddrPort("[fe80::2]:50000"),
 		UID: 1000, Inode: 1234, Cookie: 0x1_0000_001f, CgroupID: 77,
 		Keepalive: On, Timer: TimerKeepalive, Left: 5321400 * time.Millisecond, Unanswered: 3,
-		Idle: 1878600 * time.Millisecond, IdleKnown: true, RTO: 204 * time.Millisecond,
+		Idle: 1878600 * time.Millisecond, IdleKnown: true, LastData: 1878600 * time.Millisecond, RTO: 204 * time.Millisecond, Window: Off,
 	}
 	var got []Socket
 	d := diagDump{sequence: 7, visit: func(s *Socket) error { got = append(got, *s); return nil }}
@@ -70,7 +70,7 @@ func TestDiagParse(t *testing.T) {
 		t.Fatalf("%v, done %v, interrupted %v", err, d.done, d.interrupted)
 	}
 	bare := want
-	bare.CgroupID, bare.Idle, bare.IdleKnown, bare.RTO = 0, 0, false, 0
+	bare.CgroupID, bare.Idle, bare.IdleKnown, bare.LastData, bare.RTO, bare.Window = 0, 0, false, 0, 0, Unknown
 	if !reflect.DeepEqual(got, []Socket{want, bare}) {
 		t.Errorf("got %+v\nwant %+v", got, []Socket{want, bare})
 	}
@@ -168,8 +168,9 @@ func TestRow(t *testing.T) {
 	r := bpf.Row{
 		Cookie: 0x1f, Cgroup: 77, Inode: 1234, UID: 1000,
 		Local: local, Remote: remote, LocalPort: 22, RemotePort: 51514,
-		Family: unix.AF_INET, State: uint8(CloseWait), Timer: 2, Flags: bpf.Full | bpf.Keepalive,
+		Family: unix.AF_INET, State: uint8(CloseWait), Timer: 2, Flags: bpf.Full | bpf.Keepalive | bpf.WindowClosed,
 		Time: 150_000, Probes: 9, UserTimeout: 1500, Expires: -25, Idle: 250, RTO: 50, Unanswered: 2,
+		Data: 500, RTOMax: 2500, SynRetries: 4,
 	}
 	want := Socket{
 		State: CloseWait, Local: netip.MustParseAddrPort("10.0.0.5:22"), Remote: netip.MustParseAddrPort("10.0.0.9:51514"),
@@ -178,13 +179,32 @@ func TestRow(t *testing.T) {
 		ValuesKnown: true, UserTimeoutKnown: true,
 		TimeFrom: FromSocket, IntvlFrom: FromSysctl, ProbesFrom: FromSocket, // 9 as the sysctl, and its own
 		Timer: TimerKeepalive, Left: -100 * time.Millisecond, Unanswered: 2,
-		Idle: time.Second, IdleKnown: true, RTO: 200 * time.Millisecond,
+		Idle: time.Second, IdleKnown: true, LastData: 2 * time.Second, RTO: 200 * time.Millisecond,
+		Window: Off, RTOMax: 10 * time.Second, SynRetries: 4,
 	}
 	d := decoder{hz: 250, sysctl: keepalive.Defaults()}
 	var got Socket
 	d.row(&got, &r)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+
+	// The kernel keeps the two clocks in units of their own.
+	for _, clock := range []struct {
+		timer Timer
+		flags bpf.Flags
+		clock Clock
+		spent time.Duration
+	}{
+		{TimerRetransmit, bpf.Running, ClockRunning, 750 * time.Millisecond},
+		{TimerProbe0, bpf.Running, ClockRunning, 3 * time.Second},
+		{TimerProbe0, bpf.Stopped, ClockStopped, 0},
+		{TimerProbe0, 0, ClockUnknown, 0},
+	} {
+		r.Timer, r.Flags, r.Spent = uint8(clock.timer), bpf.Full|clock.flags, 750
+		if d.row(&got, &r); got.Clock != clock.clock || got.Spent != clock.spent {
+			t.Errorf("%+v: clock %v, spent %v", clock, got.Clock, got.Spent)
+		}
 	}
 
 	r.Flags, r.State, r.Timer = 0, uint8(TimeWait), uint8(TimerTimeWait)

@@ -60,12 +60,41 @@ type Socket struct {
 	// which there is a connection.
 	Idle      time.Duration
 	IdleKnown bool
+	// LastData is the time since the last data from the peer, or since there is a
+	// connection: its program said something then, where Idle counts what its
+	// kernel answers, too. Known with Idle.
+	LastData time.Duration
 
 	RTO time.Duration // the retransmission timeout, backoff included; 0 is not known
 	// Backoff is tcpi_backoff: how often a timeout, or the wait between window
 	// probes, has doubled. Known with RTO.
 	Backoff int
+	// Window is whether the peer takes data. Known with RTO, by Diag since Linux 5.4.
+	Window OnOff
+
+	// Clock is the one by which the kernel gives up what TimerRetransmit and
+	// TimerProbe0 wait for, and Spent how long it has run. Only BPF knows.
+	Clock Clock
+	Spent time.Duration
+
+	// RTOMax is the longest retransmission timeout, TCP_RTO_MAX_MS, or what the sysctl
+	// was when the socket was made; 0 is not known, or a kernel before 6.15. SynRetries
+	// is TCP_SYNCNT; 0 is the sysctl, or not known. Diag knows them of sockets whose
+	// end they decide now.
+	RTOMax     time.Duration
+	SynRetries int
 }
+
+// Clock is whether a clock runs: since the first retransmission, the SYN or the first
+// window probe. Source: retrans_stamp of struct tcp_sock, include/linux/tcp.h;
+// icsk_probes_tstamp, include/net/inet_connection_sock.h.
+type Clock uint8
+
+const (
+	ClockUnknown Clock = iota
+	ClockStopped       // it begins when the timer goes off
+	ClockRunning
+)
 
 // Owner is a descriptor of a process.
 type Owner struct {

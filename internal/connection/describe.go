@@ -105,6 +105,11 @@ func LiveOf(s *sockets.Socket) calc.Live {
 		Backoff:    s.Backoff,
 		Idle:       s.Idle,
 		RTO:        s.RTO,
+		Window:     calc.Window(s.Window),
+		Clock:      calc.Clock(s.Clock),
+		Spent:      s.Spent,
+		RTOMax:     s.RTOMax,
+		SynRetries: s.SynRetries,
 	}
 }
 

@@ -156,6 +156,37 @@ func (r *Router) Block() {
 	}`)
 }
 
+// PowerOff has the router answer nothing more, not even ARP: the client's own host
+// finds its address unreachable.
+func (r *Router) PowerOff() {
+	r.t.Helper()
+	r.inRouter(Program(r.t, "ip"), fmt.Sprintf("addr del %s/24 dev in", r.inside))
+	r.Here("neigh flush to " + r.inside.String())
+}
+
+// Refuse has the router answer each packet with "host unreachable" from now on.
+func (r *Router) Refuse() {
+	r.t.Helper()
+	r.inRouter(r.nft, `table ip refuse {
+		chain forward { type filter hook forward priority -10
+			iifname in reject with icmp host-unreachable
+		}
+	}`)
+	err := within(r.router, func() error { // the kernel has a limit of one a second
+		Sysctl(r.t, "net.ipv4.icmp_ratelimit", "0")
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// Congest has the client's own queue to the router drop all that it should send.
+func (r *Router) Congest() {
+	r.t.Helper()
+	do(r.t, nil, Program(r.t, "tc"), fmt.Sprintf("qdisc add dev c%d root tbf rate 8bit burst 10 limit 1", r.inside.As4()[1]))
+}
+
 // namespace makes a network namespace that is gone when the test is over and its
 // last socket closed.
 func namespace(t testing.TB) *os.File {

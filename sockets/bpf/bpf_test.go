@@ -185,7 +185,7 @@ func TestQueryCompiles(t *testing.T) {
 // A buffer that the kernel could fill to the last byte would make it run the
 // program twice for one socket.
 func TestBufferHoldsWholeRecords(t *testing.T) {
-	if n := len(Buffer[Row]()) * 96; n >= 32<<10 || n < 32<<10-96 {
+	if n := len(Buffer[Row]()) * 112; n >= 32<<10 || n < 32<<10-112 {
 		t.Errorf("%d bytes of rows", n)
 	}
 	if n := len(Buffer[Owner]()) * 32; n >= 32<<10 || n < 32<<10-32 {
@@ -201,7 +201,7 @@ func TestRecordsAreThoseOfTheObject(t *testing.T) {
 		unsafe.Sizeof(r), unsafe.Offsetof(r.Local), unsafe.Offsetof(r.LocalPort), unsafe.Offsetof(r.Time), unsafe.Offsetof(r.Expires),
 		unsafe.Sizeof(o), unsafe.Offsetof(o.FD), unsafe.Offsetof(o.Comm),
 	}
-	if want := []uintptr{96, 24, 56, 64, 88, 32, 8, 16}; !slices.Equal(got, want) {
+	if want := []uintptr{112, 24, 56, 64, 88, 32, 8, 16}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -141,6 +141,9 @@ struct inet_connection_sock {
 	__u8 icsk_pending;
 	__u8 icsk_probes_out;
 	__u8 icsk_backoff;
+	__u8 icsk_syn_retries;                     /* 0: the sysctl */
+	__u32 icsk_rto_max;                        /* jiffies; since 6.15 */
+	__u32 icsk_probes_tstamp;                  /* jiffies; 0: no window probe yet; since 5.11 */
 	struct {
 		__u32 lrcvtime;                    /* jiffies */
 	} icsk_ack;
@@ -149,6 +152,9 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_tstamp;                          /* jiffies */
+	__u32 snd_wnd;                             /* 0: the peer takes no more */
+	__u32 retrans_stamp;                       /* ms, or us; 0: nothing is retransmitted */
+	__u8 tcp_usec_ts : 1;                      /* us; since 6.7 */
 	unsigned int keepalive_time;               /* jiffies; 0: the sysctl */
 	unsigned int keepalive_intvl;              /* jiffies; 0: the sysctl */
 	__u8 keepalive_probes;                     /* 0: the sysctl */

@@ -21,8 +21,16 @@ type Row struct {
 	Probes      uint8  // 0: the sysctl's
 	Unanswered  uint8  // idiag_retrans
 	Backoff     uint8  // tcpi_backoff
-	_           byte
-	Expires     int64 // jiffies until Timer; past ones are negative
+	SynRetries  uint8  // TCP_SYNCNT; 0: the sysctl's
+	Expires     int64  // jiffies until Timer; past ones are negative
+
+	// Spent is how long the clock has run by which the kernel gives up, if Running
+	// is set: since the first retransmission or the SYN in milliseconds, and since
+	// the first window probe in jiffies.
+	Spent  uint32
+	Data   uint32 // jiffies since the last data from the peer
+	RTOMax uint32 // jiffies; 0: the kernel keeps none for a socket
+	_      uint32
 }
 
 // Flags are the yes or no of a [Row].
@@ -36,6 +44,12 @@ const (
 	// MPTCP is a subflow of an MPTCP connection, or what listens for them. A
 	// connection that asked for MPTCP and got TCP is neither.
 	MPTCP
+	// Running is a clock that has begun, see Spent; Stopped one that has not.
+	// Without both the kernel does not say, or no such timer runs.
+	Running
+	Stopped
+	// WindowClosed: the peer takes no more data.
+	WindowClosed
 )
 
 // Owner is a descriptor that is a stream socket of IPv4 or IPv6: struct owner in

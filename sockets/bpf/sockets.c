@@ -28,7 +28,7 @@ struct {
 	__u16 ports[3][8]; /* at either end, local, remote; 0 ends a list, an empty one is any */
 } const volatile query nodebug;
 
-/* Go: Row. 96 bytes. */
+/* Go: Row. 112 bytes. */
 struct row {
 	__u64 cookie;
 	__u64 cgroup;
@@ -44,14 +44,21 @@ struct row {
 	__u8 probes; /* 0: the sysctl */
 	__u8 unanswered; /* probes, or retransmissions */
 	__u8 backoff; /* how often the wait between window probes has doubled */
-	__u8 pad;
+	__u8 syn_retries; /* 0: the sysctl */
 	__s64 expires; /* jiffies until the timer: a keepalive timer may run for nearly 2^32 */
+	__u32 spent; /* since the clock began: of TIMER_PROBE0 in jiffies, of the others in ms */
+	__u32 data; /* jiffies since the last data from the peer */
+	__u32 rto_max; /* jiffies; 0: this kernel has none of its own for a socket */
+	__u32 pad;
 };
 
 /* row.flags */
 #define KEEPALIVE 1 /* SO_KEEPALIVE */
 #define FULL 2      /* not a minisock: it has all the fields */
 #define MPTCP 4     /* a subflow of an MPTCP connection, or the listener for some */
+#define RUNNING 8   /* the clock by which the kernel gives up has begun: see spent */
+#define STOPPED 16  /* it has not; neither: the kernel does not say */
+#define CLOSED 32   /* the peer's window is closed */
 
 /* row.timer: idiag_timer. Source: net/ipv4/inet_diag.c, inet_sk_diag_fill */
 #define TIMER_RETRANSMIT 1
@@ -69,7 +76,7 @@ struct owner {
 };
 
 #define at(type, member) __builtin_offsetof(struct type, member)
-_Static_assert(sizeof(struct row) == 96 && at(row, local) == 24 && at(row, local_port) == 56 &&
+_Static_assert(sizeof(struct row) == 112 && at(row, local) == 24 && at(row, local_port) == 56 &&
 	at(row, time) == 64 && at(row, expires) == 88, "bpf_test.go has other numbers");
 _Static_assert(sizeof(struct owner) == 32 && at(owner, fd) == 8 && at(owner, comm) == 16,
 	"bpf_test.go has other numbers");
@@ -152,8 +159,39 @@ static __always_inline void timers(struct row *r, struct tcp_sock *tp, __u64 now
 	}
 }
 
-#define flag(word, field) \
-	((__u64)(word) << __CORE_RELO((struct mptcp_subflow_context *)0, field, LSHIFT_U64) >> 63)
+#define flag(type, word, field) \
+	((__u64)(word) << __CORE_RELO((struct type *)0, field, LSHIFT_U64) >> 63)
+
+/* When the clock began by which the kernel gives up. That is no sum of waits: it
+ * takes doublings back when something answers "unreachable", and does not double
+ * where this host itself drops what it sends. Source: net/ipv4/tcp_timer.c,
+ * retransmits_timed_out, tcp_probe_timer. */
+static __always_inline void clock(struct row *r, struct tcp_sock *tp, __u64 now)
+{
+	struct inet_connection_sock *icsk = &tp->inet_conn;
+	__u32 began, word = 0;
+	__u64 ns;
+
+	if (r->timer == TIMER_PROBE0) {
+		if (!bpf_core_field_exists(icsk->icsk_probes_tstamp))
+			return;
+		began = icsk->icsk_probes_tstamp;
+		r->spent = (__u32)now - began;
+	} else if (r->timer == TIMER_RETRANSMIT) {
+		began = tp->retrans_stamp;
+		ns = bpf_ktime_get_ns();
+		r->spent = (__u32)(ns / 1000000) - began;
+		if (bpf_core_field_exists(tp->tcp_usec_ts)) {
+			bpf_probe_read_kernel(&word, sizeof(word), (void *)tp +
+				bpf_core_field_offset(struct tcp_sock, tcp_usec_ts));
+			if (flag(tcp_sock, word, tcp_usec_ts))
+				r->spent = ((__u32)(ns / 1000) - began) / 1000;
+		}
+	} else {
+		return;
+	}
+	r->flags |= began ? RUNNING : STOPPED;
+}
 
 /* Whether a socket is a subflow to its program. is_mptcp alone does not tell: a
  * client keeps it when the server does not speak MPTCP, and is TCP all the same.
@@ -171,8 +209,8 @@ static __always_inline int is_subflow(struct tcp_sock *tp, __u8 state)
 	bpf_probe_read_kernel(&word, sizeof(word), tp->inet_conn.icsk_ulp_data +
 		bpf_core_field_offset(struct mptcp_subflow_context, mp_capable));
 	if (state == TCP_SYN_SENT || state == TCP_LISTEN)
-		return flag(word, request_mptcp) || flag(word, request_join);
-	return flag(word, mp_capable) || flag(word, mp_join);
+		return flag(mptcp_subflow_context, word, request_mptcp) || flag(mptcp_subflow_context, word, request_join);
+	return flag(mptcp_subflow_context, word, mp_capable) || flag(mptcp_subflow_context, word, mp_join);
 }
 
 static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u64 now)
@@ -199,6 +237,13 @@ static __always_inline void full_socket(struct row *r, struct tcp_sock *tp, __u6
 	data = (__u32)now - icsk->icsk_ack.lrcvtime;
 	ack = (__u32)now - tp->rcv_tstamp;
 	r->idle = data < ack ? data : ack;
+	r->data = data;
+	r->syn_retries = icsk->icsk_syn_retries;
+	if (bpf_core_field_exists(icsk->icsk_rto_max))
+		r->rto_max = icsk->icsk_rto_max;
+	if (!tp->snd_wnd)
+		r->flags |= CLOSED;
+	clock(r, tp, now);
 	if (bpf_core_field_exists(inet->sk.sk_cgrp_data.cgroup)) {
 		struct cgroup *cgroup = inet->sk.sk_cgrp_data.cgroup;
 
