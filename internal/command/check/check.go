@@ -239,9 +239,17 @@ func (ck *checker) elsewhere() {
 				"it is in another network namespace: its connections have the values of that, and none of them is here",
 				"sudo tcpka "+suggest.ShellJoin(append(slices.Clone(ck.Args), "--netns", strconv.Itoa(pid))))
 		}
-		if err == nil {
-			h.Close()
+		if err != nil {
+			continue
 		}
+		if at := ""; h.Inode == ck.Namespaces[0].Inode {
+			if at = target.Stray(pid, ck.Where); at != "" {
+				ck.find(FindOtherNamespace, SeverityUnknown, fmt.Sprintf("process %d", pid),
+					"it holds sockets of another network namespace than it is in: its connections have the values of that, and none of them is here",
+					"sudo tcpka "+suggest.ShellJoin(append(slices.Clone(ck.Args), "--netns", at)))
+			}
+		}
+		h.Close()
 	}
 }
 
