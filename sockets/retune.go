@@ -186,9 +186,10 @@ type RetuneReport struct {
 // A target out of range, named twice or without a cookie is an error before
 // anything is changed. For the range that is a [*keepalive.RangeError].
 //
-// Only connections in ESTAB and CLOSE-WAIT are changed, and listeners where the
-// query says so. Never one that its program has closed: there the kernel uses
-// the keepalive timer for the end of FIN-WAIT-2, and to stop that would leave the
+// Only connections in ESTAB, FIN-WAIT-2 and CLOSE-WAIT are changed, and listeners where
+// the query says so. In FIN-WAIT-2 with a descriptor open nothing but keepalive ends a
+// connection whose peer is gone. Never one that its program has closed: there the kernel
+// uses the keepalive timer for the end of FIN-WAIT-2, and to stop that would leave the
 // socket behind for ever. Source: net/ipv4/tcp.c, __tcp_close.
 //
 // The options are set in an order that lets no probe go out under a mixture of
@@ -407,7 +408,7 @@ func (r *retuner) outcome(o *Outcome) error {
 
 // eligible is the set of states in which a socket is changed.
 func (q *RetuneQuery) eligible() States {
-	s := StatesOf(Established, CloseWait)
+	s := StatesOf(Established, FinWait2, CloseWait)
 	if q.Listen {
 		s |= StatesOf(Listen)
 	}

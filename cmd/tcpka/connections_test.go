@@ -110,6 +110,7 @@ func connectionMain() {
 	listening := flag.Bool("listen", false, "")
 	comm := flag.String("comm", "holder", "")
 	n := flag.Int("n", 1, "")
+	newNet := flag.Bool("newnet", false, "")
 	flag.Parse()
 	if unquoted, err := strconv.Unquote(*comm); err == nil {
 		*comm = unquoted
@@ -124,6 +125,10 @@ func connectionMain() {
 	must(os.WriteFile("/proc/self/comm", []byte(*comm), 0))
 	if *six {
 		w.family = unix.AF_INET6
+	}
+	if *newNet {
+		must(unix.Unshare(unix.CLONE_NEWNET)) // this thread, which is the first
+		must(nstest.Up("lo"))
 	}
 	port := 0
 	for range *n {

@@ -33,7 +33,8 @@ func (e *NotFoundError) Unwrap() error { return os.ErrNotExist }
 //
 //   - Digits are a PID: the namespace that the process is in now. The handle
 //     stays there if the process moves or ends.
-//   - What has a slash is a path. Anything but a network namespace there is
+//   - What has a slash is a path. Of a socket, /proc/PID/fd/N, it is the namespace that
+//     the socket was made in. Anything but that and a network namespace is
 //     [ErrNotNetwork], and is not opened.
 //   - Anything else is a name: one that [List] gives, "current", the base name of
 //     any mount of a network namespace, or the container of the first process in

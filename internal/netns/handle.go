@@ -56,10 +56,16 @@ func open(path string) (*os.File, id, error) {
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return fail(err)
 	}
-	if fs.Type != unix.NSFS_MAGIC {
-		return fail(ErrNotNetwork)
+	switch {
+	case fs.Type == unix.NSFS_MAGIC:
+		fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	case st.Mode&unix.S_IFMT == unix.S_IFSOCK:
+		if fd, err = openSocket(path, st.Ino); err == nil {
+			err = unix.Fstat(fd, &st)
+		}
+	default:
+		err = ErrNotNetwork
 	}
-	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fail(err)
 	}

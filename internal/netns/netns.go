@@ -1,9 +1,9 @@
 // Package netns finds, names and enters network namespaces.
 //
-// It sees a namespace that a process is in, as far as the caller may look at the
-// process, or that is mounted somewhere, as by ip-netns(8) and the container
-// runtimes. One that is held only by an open descriptor or by a thread other
-// than its process's first is not found by looking.
+// It sees a namespace that a process or a thread is in, or that a descriptor of one
+// keeps, as far as the caller may look at the process; and one that is mounted
+// somewhere, as by ip-netns(8) and the container runtimes. One in which only sockets
+// were left is found by the path of such a socket, /proc/PID/fd/N.
 //
 // See network_namespaces(7), setns(2), and for the files proc_pid_ns(5).
 package netns
@@ -39,7 +39,7 @@ type Namespace struct {
 	Current bool
 
 	// PID is a process in it: this one if Current, otherwise the lowest that was
-	// found. 0 is none.
+	// found, or a thread where no process is. 0 is none.
 	PID int
 
 	// Container is the full ID or the name of the container PID runs in, "" for

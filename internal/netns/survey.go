@@ -21,7 +21,7 @@ type survey struct {
 // entry is what is known about one namespace.
 type entry struct {
 	id
-	asked     string   // the path that the caller gave for it
+	asked     string   // the path that the caller gave for it, or the descriptor that keeps it
 	pid       int      // see Namespace.PID
 	mounts    []string // mount points, the better names first
 	container string   // of pid
@@ -59,7 +59,11 @@ func gather() (*survey, error) {
 	if err := s.addMounts(); err != nil {
 		return nil, err
 	}
-	return s, s.addProcesses()
+	if err := s.addProcesses(); err != nil {
+		return nil, err
+	}
+	s.addHidden()
+	return s, nil
 }
 
 // addMounts adds the namespaces in the mount table of this process.

@@ -15,9 +15,9 @@ func FindAgain(n journal.Netns) (*netns.Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	candidates := []netns.Namespace{current}
+	candidates := []Namespace{{Namespace: current}}
 	if current.Inode != n.Inode {
-		if candidates, err = netns.List(); err != nil {
+		if candidates, err = everyNamespace(); err != nil {
 			return nil, err
 		}
 	}

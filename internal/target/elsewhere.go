@@ -52,13 +52,26 @@ func elsewhere(f sockets.Filter, w Where) string {
 	}
 	switch {
 	case len(pids) == 0:
-		return ""
+		return strayed(f, w)
 	case len(spaces) > 1:
 		return fmt.Sprintf("%s are in other network namespaces: --netns all looks there", processes(pids))
 	case len(pids) == 1:
 		return fmt.Sprintf("%s is in another network namespace: --netns %d looks there", processes(pids), pids[0])
 	}
 	return fmt.Sprintf("%s are in another network namespace: --netns %d looks there", processes(pids), pids[0])
+}
+
+// strayed says of the first of the processes that a filter names that has its sockets in
+// another namespace than it is in, where they are.
+func strayed(f sockets.Filter, w Where) string {
+	const most = 64
+	pids := named(f, "/proc")
+	for _, pid := range pids[:min(len(pids), most)] {
+		if at := Stray(pid, w); at != "" {
+			return fmt.Sprintf("process %d is in this network namespace, and holds TCP sockets of another: --netns %s looks there", pid, at)
+		}
+	}
+	return ""
 }
 
 // Uncalled says that no process has one of the names, and which ones that are like them

@@ -102,9 +102,15 @@ func addPID(f *sockets.Filter, v string) error {
 // include/linux/sched.h, TASK_COMM_LEN.
 const maxComm = 15
 
+// IsComm reports whether --comm takes a name: what begins like a path is one. A slash
+// within is a thread's that was named so, such as rt/worker.
+func IsComm(v string) bool {
+	return v != "" && !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "./") && !strings.HasPrefix(v, "../")
+}
+
 // addComm takes a longer name for what the kernel keeps of it.
 func addComm(f *sockets.Filter, v string) error {
-	if strings.Contains(v, "/") {
+	if !IsComm(v) {
 		return errors.New("the name of a program, not its path")
 	}
 	f.Comms = append(f.Comms, v[:min(len(v), maxComm)])

@@ -51,6 +51,7 @@ func TestFilterFlags(t *testing.T) {
 		{"states as ss reads them", []string{"--state", "established", "--state", "listening"}, sockets.Filter{States: sockets.StatesOf(sockets.Established, sockets.Listen)}},
 		{"all states", []string{"--state", "all"}, sockets.Filter{States: sockets.AllStates}},
 		{"all but listeners", []string{"--state", "connected"}, sockets.Filter{States: sockets.AllStates &^ sockets.StatesOf(sockets.Listen)}},
+		{"a name with a slash", []string{"--comm", "rt/worker"}, sockets.Filter{Comms: []string{"rt/worker"}}},
 		{"a cgroup", []string{"--cgroup", "system.slice/ssh.service/"}, sockets.Filter{Cgroups: []string{"/system.slice/ssh.service"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

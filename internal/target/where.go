@@ -75,12 +75,9 @@ func WhereOf(c *cli.Context) (Where, error) {
 		w.Namespaces = []Namespace{{Namespace: ns, Here: true}}
 	case spec == "all":
 		w.All = true
-		all, err := netns.List()
-		if err != nil {
+		var err error
+		if w.Namespaces, err = everyNamespace(); err != nil {
 			return w, err
-		}
-		for _, ns := range all {
-			w.Namespaces = append(w.Namespaces, Namespace{Namespace: ns})
 		}
 	case spec == "":
 		return w, cmdline.Misuse("--netns needs a name, a PID, a path or all")

@@ -324,9 +324,9 @@ func lookAgain(shared *sockets.Shared, sysctl keepalive.Settings, listen bool, l
 	return err
 }
 
-// Tunable are the states in which a socket is changed.
+// Tunable are the states in which a socket is changed, while a program holds it.
 func Tunable(listen bool) sockets.States {
-	states := sockets.StatesOf(sockets.Established, sockets.CloseWait)
+	states := sockets.StatesOf(sockets.Established, sockets.FinWait2, sockets.CloseWait)
 	if listen {
 		states |= sockets.StatesOf(sockets.Listen)
 	}

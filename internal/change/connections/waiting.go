@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"github.com/tcpka/tcpka/internal/connection"
 	"github.com/tcpka/tcpka/sockets"
 )
 
@@ -8,7 +9,7 @@ import (
 // it, so that nobody can change it. It took its values from the listener when it was
 // made. Source: net/core/sock.c, sk_clone_lock.
 func isWaiting(s *sockets.Socket) bool {
-	return s.Inode == 0 && Tunable(false).Has(s.State)
+	return s.Inode == 0 && !connection.Closed(s) && Tunable(false).Has(s.State)
 }
 
 // queued adds those in the queues of the listeners that change to the ones that are

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
+	"github.com/tcpka/tcpka/internal/change/connections"
 	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/goal"
 	"github.com/tcpka/tcpka/internal/netns"
@@ -38,8 +39,8 @@ last subflow ended. It says why something fails, and the command that mends it.
 Nothing is changed. What it cannot promise is a death noticed while data is in
 flight: see tcpka plan.
 
-It looks at connections in ESTAB and CLOSE-WAIT (with --state at others, and at
-listening sockets), except those of this host to itself. With the filters of show
+It looks at connections in ESTAB, FIN-WAIT-2 and CLOSE-WAIT that their programs have
+not closed (with --state at listening sockets, too), except those of this host to itself. With the filters of show
 sockets it looks at what they select, whatever that is; the settings of the
 namespace then count only where a selected connection follows them, or where none
 is selected, which is unknown at best. Where no process has the name that --comm
@@ -148,12 +149,12 @@ func checkerOf(s *cmdline.Invocation, c *cli.Context) (*checker, error) {
 	if ck.filter, ck.filtered, err = target.FilterOf(c); err != nil {
 		return nil, err
 	}
-	judged := sockets.StatesOf(sockets.Established, sockets.CloseWait, sockets.FinWait2, sockets.Listen)
+	judged := connections.Tunable(true) // a fix is for no others
 	switch states := ck.filter.States; {
 	case states == 0:
-		ck.filter.States = sockets.StatesOf(sockets.Established, sockets.CloseWait)
+		ck.filter.States = connections.Tunable(false)
 	case states&judged == 0:
-		return nil, cmdline.Misuse("--state: no connection in these states has keepalive").WithHint("check looks at estab, close-wait, fin-wait-2 and listen")
+		return nil, cmdline.Misuse("--state: no connection in these states has keepalive").WithHint("check looks at estab, fin-wait-2, close-wait and listen")
 	default:
 		ck.filter.States &= judged
 	}
@@ -244,9 +245,17 @@ func (ck *checker) elsewhere() {
 				"it is in another network namespace: its connections have the values of that, and none of them is here",
 				"sudo tcpka "+suggest.ShellJoin(append(slices.Clone(ck.Args), "--netns", strconv.Itoa(pid))))
 		}
-		if err == nil {
-			h.Close()
+		if err != nil {
+			continue
 		}
+		if at := ""; h.Inode == ck.Namespaces[0].Inode {
+			if at = target.Stray(pid, ck.Where); at != "" {
+				ck.find(FindOtherNamespace, SeverityUnknown, fmt.Sprintf("process %d", pid),
+					"it holds sockets of another network namespace than it is in: its connections have the values of that, and none of them is here",
+					"sudo tcpka "+suggest.ShellJoin(append(slices.Clone(ck.Args), "--netns", at)))
+			}
+		}
+		h.Close()
 	}
 }
 

@@ -82,6 +82,7 @@ func (ck *checker) connections(v *view) error {
 	q := sockets.Query{Shared: &ck.judged, Sysctl: v.settings, Filter: wide}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
+		case connection.Closed(s): // the kernel ends it alone
 		case !ck.filtered && local(s):
 			ck.doc.Checked.Local++
 		case ck.filter.Match(s):

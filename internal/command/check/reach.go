@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
@@ -73,14 +74,14 @@ func (ck *checker) waysTo(g *group) []way {
 	if g.id == calc.FlawOff {
 		f.Keepalive = sockets.Off
 	}
-	rest := append(without(ck.selected, "--comm", "--keepalive"), "--keepalive", f.Keepalive.String())
+	rest := append(ck.selection(g.listen), "--keepalive", f.Keepalive.String())
 	if g.id == FindPinned || g.id == calc.FlawOneProbe { // not what follows the sysctls, which it would no longer do
 		f.Origin = sockets.FromSocket
 		rest = append(without(rest, "--origin"), "--origin", "socket")
 	}
 	switch {
 	case g.comm == otherPrograms || g.comm == noProgram:
-	case g.comm != "" && PluginText(g.comm) == g.comm:
+	case target.IsComm(g.comm) && PluginText(g.comm) == g.comm:
 		f.Comms = []string{g.comm}
 		ways = append(ways, way{flags: append([]string{"--comm", g.comm}, rest...), filter: f})
 	case len(g.pids) <= maxPIDs:
@@ -95,6 +96,20 @@ func (ck *checker) waysTo(g *group) []way {
 		ways = append(ways, w)
 	}
 	return ways
+}
+
+// selection is the filter as it was given, but for the program, and in the states in
+// which set sockets changes something: a word like connected has others, too.
+func (ck *checker) selection(listen bool) []string {
+	flags := without(ck.selected, "--comm", "--keepalive", "--state")
+	states := ck.filter.States & connections.Tunable(listen)
+	if states == connections.Tunable(listen) {
+		return flags // which it does by itself
+	}
+	for _, s := range states.All() {
+		flags = append(flags, "--state", strings.ToLower(s.String()))
+	}
+	return flags
 }
 
 // byEnds is the way by both ends of each connection.

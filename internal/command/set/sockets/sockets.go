@@ -25,8 +25,8 @@ the filter. It shows what changes and asks; then it changes the sockets that it
 showed and no other, and looks whether they have the values. All subflows of an
 MPTCP connection change together: where the filter wants one, it shows them all.
 
-Connections in ESTAB and CLOSE-WAIT are changed, and with --listen also what
-listens: what connects to it from then on has the values. A connection that waits
+Connections in ESTAB, FIN-WAIT-2 and CLOSE-WAIT are changed that a process holds, and
+with --listen also what listens: what connects to it from then on has the values. A connection that waits
 to be accepted cannot be changed, and keeps its own; those are counted. Values do
 not switch keepalive on, --on does.
 
@@ -131,7 +131,7 @@ func socketsMeant(c *cli.Context, listen bool) (sockets.Filter, error) {
 	case beyond == sockets.StatesOf(sockets.Listen):
 		return f, cmdline.Misuse("--state: listening sockets are changed only with --listen").WithHint("what connects to a listener from then on has the values")
 	case beyond != 0:
-		return f, cmdline.Misuse("--state: only sockets in the states estab and close-wait are changed, and with --listen those that listen")
+		return f, cmdline.Misuse("--state: only sockets in the states estab, fin-wait-2 and close-wait are changed, and with --listen those that listen").WithHint("without --state it is all of these")
 	}
 	if f.States == 0 {
 		f.States = connections.Tunable(listen)

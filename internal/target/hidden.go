@@ -1,0 +1,93 @@
+package target
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tcpka/tcpka/internal/netns"
+	"github.com/tcpka/tcpka/sockets"
+)
+
+// maxBorrowed bounds how many sockets are asked for their namespace.
+const maxBorrowed = 1024
+
+// everyNamespace is [netns.List], and the namespaces in which only sockets were left, held
+// open. To find those, the sockets of all others are listed, and what a process holds
+// beside them is asked.
+func everyNamespace() ([]Namespace, error) {
+	list, err := netns.List()
+	if err != nil {
+		return nil, err
+	}
+	var all []Namespace
+	known, seen := map[uint64]bool{}, map[uint32]bool{}
+	for _, ns := range list {
+		all = append(all, Namespace{Namespace: ns})
+		known[ns.Inode] = true
+		ns.Do(func() error { return sockets.Inodes(seen) }) // what cannot be entered is asked
+	}
+	asked := 0
+	sockets.TCPDescriptors(nil, seen, func(d sockets.Descriptor) bool {
+		asked++
+		h, err := netns.Find(pathOf(d))
+		switch {
+		case err != nil:
+		case known[h.Inode]:
+			h.Close()
+		default:
+			known[h.Inode] = true
+			all = append(all, Namespace{Namespace: h.Namespace, held: h})
+			h.Do(func() error { return sockets.Inodes(seen) })
+		}
+		return asked < maxBorrowed
+	})
+	return all, nil
+}
+
+// Stray says of a process whose sockets are in another network namespace than it is, as
+// those of a thread can be, what to give to --netns. It is "" where there are none.
+func Stray(pid int, w Where) string {
+	here := map[uint64]bool{}
+	for _, ns := range w.Namespaces {
+		ns.Do(func() error {
+			if cookie, ok := netns.Cookie(); ok {
+				here[cookie] = true
+			}
+			return nil
+		})
+	}
+	if len(here) == 0 { // before Linux 5.14
+		return ""
+	}
+	path, asked := "", 0
+	sockets.TCPDescriptors([]int{pid}, nil, func(d sockets.Descriptor) bool {
+		asked++
+		if cookie, err := netns.SocketCookie(d.PID, d.FD, d.Inode); err == nil && !here[cookie] {
+			path = pathOf(d)
+		}
+		return path == "" && asked < maxBorrowed
+	})
+	if path == "" {
+		return ""
+	}
+	h, err := netns.Find(path)
+	if err != nil {
+		return path
+	}
+	defer h.Close()
+	list, _ := netns.List()
+	for _, ns := range list {
+		if ns.Inode == h.Inode && plain(ns.Name) {
+			return ns.Name
+		}
+	}
+	return path
+}
+
+// plain reports whether a name needs no quotes in a shell.
+func plain(name string) bool {
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == ""
+}
+
+// pathOf is what opens the namespace of a socket.
+func pathOf(d sockets.Descriptor) string { return fmt.Sprintf("/proc/%d/fd/%d", d.PID, d.FD) }
