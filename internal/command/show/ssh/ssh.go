@@ -13,8 +13,10 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/account"
+	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/basis"
 	"github.com/tcpka/tcpka/internal/cmdline"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/sshconf"
 	"github.com/tcpka/tcpka/internal/sshend"
 	"github.com/tcpka/tcpka/internal/sshproc"
@@ -88,10 +90,10 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if own {
 		as = nil
 	}
-	client := sshClient(c.Context, programs, who, as, dest, v)
+	client := sshClient(c.Context, programs, who, as, dest, boxes, v)
 	d.Client = &client
 	if d.Destination == nil {
-		server := sshServer(c.Context, programs, v)
+		server := sshServer(c.Context, programs, boxes, v)
 		d.Server = &server
 	}
 	for _, one := range []struct {
@@ -101,7 +103,6 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 		if one.side == nil {
 			continue
 		}
-		judgePaths(one.side, boxes, v)
 		if one.side.Error != nil && os.Geteuid() != 0 {
 			s.Notice("%s is not known; %s", one.name, s.Sudo())
 		}
@@ -183,26 +184,28 @@ func addRunning(d *Document, v basis.Values, about func(host string) bool) error
 
 // sshClient is what ssh does for a destination where who runs it. Under sudo as is the
 // same, and nil else.
-func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, v basis.Values) Side {
+func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, boxes []middlebox.Box, v basis.Values) Side {
 	connection := sshconf.NewClient(dest, who.Username, who.HomeDir)
 	connection.As = as
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindClient(connection)
 	facts.said, facts.err = p.Client(ctx, as, dest)
 	facts.version, _ = p.ClientVersion(ctx)
-	side := facts.side(calc.SSHClient, v)
+	side, end := facts.side(calc.SSHClient, v)
 	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
+	judgePaths(&side, end, boxes, v)
 	return side
 }
 
-func sshServer(ctx context.Context, p sshconf.Programs, v basis.Values) Side {
+func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v basis.Values) Side {
 	connection, _ := sshend.ThisConnection()
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindServer(sshconf.Server{File: sshend.SshdConfig, Connection: connection})
 	facts.said, facts.err = p.Server(ctx, sshend.SshdConfig, connection)
 	facts.version, _ = p.ServerVersion(ctx)
-	side := facts.side(calc.SSHServer, v)
+	side, end := facts.side(calc.SSHServer, v)
 	warnServer(&side, facts.said)
+	judgePaths(&side, end, boxes, v)
 	return side
 }
 
@@ -216,27 +219,28 @@ type sshFacts struct {
 }
 
 // side puts the facts together. A program that is not installed leaves the files.
-func (f sshFacts) side(which calc.SSHSide, v basis.Values) Side {
+func (f sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SSH) {
 	approximate := errors.Is(f.err, sshconf.ErrNotInstalled) && f.scanErr == nil
 	if approximate {
 		f.said, f.err = sshconf.OptionsOf(f.found.Settings), nil
 	}
-	if f.err != nil {
-		d := UnknownSide(f.err.Error())
-		d.Version = f.release()
-		return d
+	end = calc.SSH{Side: which, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	if f.err == nil {
+		f.err = sshend.ReadEnd(&end, f.said)
 	}
-	end := calc.SSH{Side: which, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	if err := sshend.ReadEnd(&end, f.said); err != nil {
-		d := UnknownSide(err.Error())
+	if f.err != nil {
+		d = UnknownSide(f.err.Error())
 		d.Version = f.release()
-		return d
+		return d, end
 	}
 	if parsed, err := calc.ParseSSHVersion(f.version); err == nil {
 		end.Version = parsed
 	}
-	d := NewSide(end, "")
+	d = NewSide(end, "")
 	d.Version = f.release()
+	if gone := end.PeerGone(v.Kernel, v.Settings); !gone.Never {
+		d.PeerGone, d.PeerGoneBy = new(answer.Seconds(gone.Exact)), &gone.DecidedBy
+	}
 	d.Approximate = approximate
 	d.Warnings = append(d.Warnings, end.Warnings(v.Kernel, v.Settings)...)
 	for _, set := range f.found.Settings {
@@ -258,7 +262,7 @@ func (f sshFacts) side(which calc.SSHSide, v basis.Values) Side {
 		}
 	}
 	warnShadowed(&d, f.found.Shadowed)
-	return d
+	return d, end
 }
 
 // release is what a program says of itself, without its libraries; nil is not known.
