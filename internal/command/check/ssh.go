@@ -42,7 +42,11 @@ func (ck *checker) ssh(ctx context.Context) error {
 		switch {
 		case errors.Is(one.err, sshconf.ErrNotInstalled):
 		case one.err != nil:
-			ck.find(FindNotSeen, SeverityUnknown, subject, one.err.Error(), ck.asRoot())
+			text, fix := one.err.Error(), ck.asRoot()
+			if refused, ok := errors.AsType[*sshconf.Refusal](one.err); ok && refused.Hint() != "" { // for root, too
+				text, fix = text+"; "+refused.Hint(), ""
+			}
+			ck.find(FindNotSeen, SeverityUnknown, subject, text, fix)
 		default:
 			if v, err := calc.ParseSSHVersion(one.version); err == nil {
 				end.Version = v

@@ -90,21 +90,16 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if own {
 		as = nil
 	}
-	client := sshClient(c.Context, programs, who, as, dest, boxes, v)
+	client, failed := sshClient(c.Context, programs, who, as, dest, boxes, v)
 	d.Client = &client
 	if d.Destination == nil {
-		server := sshServer(c.Context, programs, boxes, v)
+		server, err := sshServer(c.Context, programs, boxes, v)
 		d.Server = &server
-	}
-	for _, one := range []struct {
-		name string
-		side *Side
-	}{{"ssh", d.Client}, {"sshd", d.Server}} {
-		if one.side == nil {
-			continue
-		}
-		if one.side.Error != nil && os.Geteuid() != 0 {
-			s.Notice("%s is not known; %s", one.name, s.Sudo())
+		switch {
+		case err != nil && os.Geteuid() != 0: // whose keys, and maybe whose files, are root's
+			s.Notice("sshd is not known; %s", s.Sudo())
+		case failed == nil && !strings.HasSuffix(refusalOf(err).Reason, ": No such file or directory"): // an sshd without files is none
+			failed = err
 		}
 	}
 	d.Files, d.Unread = puttySessions(who, own, v)
@@ -115,7 +110,21 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if err := addRunning(&d, v, about); err != nil {
 		s.Notice("not all that runs is known: %v", err)
 	}
-	return s.Render(c, d)
+	if err := s.Render(c, d); err != nil {
+		return err
+	}
+	if failed == nil {
+		return nil
+	}
+	return cmdline.Failed(failed).WithHint("%s", refusalOf(failed).Hint())
+}
+
+// refusalOf is the refusal that an error is, or an empty one.
+func refusalOf(err error) *sshconf.Refusal {
+	if refused, ok := errors.AsType[*sshconf.Refusal](err); ok {
+		return refused
+	}
+	return new(sshconf.Refusal)
 }
 
 func newSSHDocument() Document {
@@ -184,7 +193,7 @@ func addRunning(d *Document, v basis.Values, about func(host string) bool) error
 
 // sshClient is what ssh does for a destination where who runs it. Under sudo as is the
 // same, and nil else.
-func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, boxes []middlebox.Box, v basis.Values) Side {
+func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, boxes []middlebox.Box, v basis.Values) (Side, error) {
 	connection := sshconf.NewClient(dest, who.Username, who.HomeDir)
 	connection.As = as
 	var facts sshFacts
@@ -194,10 +203,10 @@ func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest
 	side, end := facts.side(calc.SSHClient, v)
 	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
 	judgePaths(&side, end, boxes, v)
-	return side
+	return side, facts.err
 }
 
-func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v basis.Values) Side {
+func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v basis.Values) (Side, error) {
 	connection, _ := sshend.ThisConnection()
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindServer(sshconf.Server{File: sshend.SshdConfig, Connection: connection})
@@ -206,7 +215,7 @@ func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v
 	side, end := facts.side(calc.SSHServer, v)
 	warnServer(&side, facts.said)
 	judgePaths(&side, end, boxes, v)
-	return side
+	return side, facts.err
 }
 
 // sshFacts are what is known of one side.
@@ -218,8 +227,9 @@ type sshFacts struct {
 	version string // empty is not known
 }
 
-// side puts the facts together. A program that is not installed leaves the files.
-func (f sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SSH) {
+// side puts the facts together. A program that is not installed leaves the files, and is
+// no error.
+func (f *sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SSH) {
 	approximate := errors.Is(f.err, sshconf.ErrNotInstalled) && f.scanErr == nil
 	if approximate {
 		f.said, f.err = sshconf.OptionsOf(f.found.Settings), nil
