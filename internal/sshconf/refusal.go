@@ -95,6 +95,10 @@ func (r *Refusal) Hint() string {
 	return fmt.Sprintf("a release, or a system, that does not know it can be told to pass over it, by a line at the top of %s: IgnoreUnknown %s", first, strings.Join(unknown, ","))
 }
 
+// OfFiles reports whether it is a line of the files that is refused, and not that a key,
+// a directory or a user is missing.
+func (r *Refusal) OfFiles() bool { return faulty().MatchString(r.Reason) }
+
 // lacks is the variable without which the files are refused, or empty.
 func (r *Refusal) lacks() string {
 	if m := valuable().FindStringSubmatch(r.Reason); m != nil {

@@ -98,7 +98,7 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 		switch {
 		case err != nil && os.Geteuid() != 0: // whose keys, and maybe whose files, are root's
 			s.Notice("sshd is not known; %s", s.Sudo())
-		case failed == nil && !strings.HasSuffix(refusalOf(err).Reason, ": No such file or directory"): // an sshd without files is none
+		case failed == nil && refusalOf(err).OfFiles():
 			failed = err
 		}
 	}
