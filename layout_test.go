@@ -39,7 +39,7 @@ var plan = map[string][]string{
 	"internal/launch/bpf": {},
 	"internal/launch":     {"keepalive", "internal/launch/bpf"},
 	"internal/snippet":    {"keepalive", "calc", "internal/nearest"},
-	"internal/sshconf":    {"internal/account"},
+	"internal/sshconf":    {"internal/account", "internal/nearest"},
 	"internal/sshclients": {"internal/sshconf"},
 	"internal/sshedit":    {"internal/account", "internal/sshconf"},
 	"internal/sshproc":    {"internal/sshconf", "internal/sshedit"},

@@ -236,7 +236,7 @@ func MissesSSH(g Goal, s SSH) string {
 	}
 	period, ok := s.Refresh()
 	switch {
-	case s.idleKill():
+	case s.EndsIdle():
 		return fmt.Sprintf("a healthy session is dropped after %s of silence", inSeconds(s.Interval))
 	case !ok:
 		return "it sends no probes"

@@ -30,6 +30,11 @@ type SSH struct {
 	// OpenSSH sets nothing else on it, so the sysctls decide the rest.
 	TCPKeepAlive bool
 
+	// Proxied is ssh behind ProxyCommand or ProxyJump. It has a pipe there, or a socket
+	// that the command has made, and sets nothing on either: TCPKeepAlive counts as off,
+	// and retransmission is the command's. Source: sshconnect.c, ssh_connect.
+	Proxied bool
+
 	// Version is the release this end runs. The zero value stands for a current
 	// one.
 	Version SSHVersion
@@ -115,11 +120,11 @@ func (s SSH) everySecond() bool {
 	return s.Side == SSHClient && !s.Version.before(9, 2)
 }
 
-// idleKill reports whether a living peer that has nothing to say is dropped. With
+// EndsIdle reports whether a living peer that has nothing to say is dropped. With
 // CountMax 0 the first expiry is one too many, so no probe is ever sent. sshd 8.2
 // and later take the 0 as "any number". Source: clientloop.c, server_alive_check;
 // serverloop.c, client_alive_check, since commit 69334996a.
-func (s SSH) idleKill() bool {
+func (s SSH) EndsIdle() bool {
 	return s.Interval > 0 && s.CountMax == 0 && (s.Side == SSHClient || s.Version.before(8, 2))
 }
 
@@ -166,7 +171,7 @@ func (s SSH) decidedBy() string {
 // see [SSH.Lateness].
 func (s SSH) Detection() Prediction {
 	switch {
-	case s.Interval <= 0, s.CountMax == 0 && !s.idleKill():
+	case s.Interval <= 0, s.CountMax == 0 && !s.EndsIdle():
 		return never()
 	}
 	exact := times(int64(s.CountMax)+1, s.wait())
@@ -226,7 +231,7 @@ func (s SSH) BeforeAuthentication() Prediction {
 // long a middlebox on the path has to remember it. Both are data to TCP, so a
 // proxy that only counts data sees them too. ok is false where no probe goes out.
 func (s SSH) Refresh() (period time.Duration, ok bool) {
-	if s.Interval <= 0 || s.idleKill() {
+	if s.Interval <= 0 || s.EndsIdle() {
 		return 0, false
 	}
 	return s.wait(), true
@@ -274,18 +279,18 @@ const (
 func (s SSH) Situations(k Kernel, set keepalive.Settings) []Situation {
 	drop := s.healthyDrop(k, set)
 	alive := drop
-	if s.idleKill() {
+	if s.EndsIdle() {
 		alive = first(s.Detection(), drop)
 	}
 	sendingStopped := s.Detection()
 	if s.starves() {
 		sendingStopped = never()
 	}
-	retransmitting := k.DataInFlight(set.UserTimeout, 0)
+	retransmitting := s.retransmission(k, set)
 	return []Situation{
 		{SSHPeerAlive, alive},
 		{SSHPeerStopped, first(s.Detection(), drop)},
-		{SSHPeerGone, first(s.Detection(), s.kernelDetection(k, set))},
+		{SSHPeerGone, s.PeerGone(k, set)},
 		{SSHSendingStopped, sendingStopped},
 		{SSHSendingGone, first(sendingStopped, retransmitting)},
 		{SSHAuthentication, s.BeforeAuthentication()},
@@ -304,11 +309,35 @@ func (s SSH) starves() bool {
 	return !s.Version.before(9, 2)
 }
 
+// ProbesTCP reports whether this end has its socket probe.
+func (s SSH) ProbesTCP() bool { return s.TCPKeepAlive && !s.Proxied }
+
 func (s SSH) tcpKeepalive(k Kernel, set keepalive.Settings) Prediction {
-	if !s.TCPKeepAlive {
+	if !s.ProbesTCP() {
 		return never()
 	}
 	return k.IdlePeerGone(set)
+}
+
+func (s SSH) retransmission(k Kernel, set keepalive.Settings) Prediction {
+	if s.Proxied {
+		return never()
+	}
+	return k.DataInFlight(set.UserTimeout, 0)
+}
+
+// RefreshTCP is how often keepalive of the socket breaks the silence of an idle session:
+// see [Kernel.Refresh]. ok is false where no such probe goes out, as where the session
+// is over before the first.
+func (s SSH) RefreshTCP(k Kernel, set keepalive.Settings) (period time.Duration, ok bool) {
+	period, _, ok = k.Refresh(set)
+	return period, ok && s.ProbesTCP() && !(s.EndsIdle() && s.Interval <= period)
+}
+
+// PeerGone is when an idle session ends of whose peer nothing comes any more, by OpenSSH
+// or by TCP.
+func (s SSH) PeerGone(k Kernel, set keepalive.Settings) Prediction {
+	return first(s.Detection(), s.kernelDetection(k, set))
 }
 
 // healthyDrop is when keepalive ends an idle session though the peer's kernel
@@ -316,7 +345,7 @@ func (s SSH) tcpKeepalive(k Kernel, set keepalive.Settings) Prediction {
 // silence before.
 func (s SSH) healthyDrop(k Kernel, set keepalive.Settings) Prediction {
 	drop := k.IdlePeerAlive(set)
-	if wait, probes := s.Refresh(); !s.TCPKeepAlive || probes && !drop.Never && drop.Exact >= wait {
+	if wait, probes := s.Refresh(); !s.ProbesTCP() || probes && !drop.Never && drop.Exact >= wait {
 		return never()
 	}
 	return drop
@@ -327,11 +356,14 @@ func (s SSH) healthyDrop(k Kernel, set keepalive.Settings) Prediction {
 // it is retransmission, and keepalive plays no part.
 func (s SSH) kernelDetection(k Kernel, set keepalive.Settings) Prediction {
 	idle := s.tcpKeepalive(k, set)
-	if s.Interval <= 0 || s.idleKill() {
+	if s.Interval <= 0 || s.EndsIdle() {
 		return idle
 	}
 	probe, sooner := s.wait(), sub(s.wait(), s.early())
-	flight := k.DataInFlight(set.UserTimeout, 0)
+	flight := s.retransmission(k, set)
+	if flight.Never {
+		return idle
+	}
 	flight.Exact, flight.Earliest, flight.Latest = add(probe, flight.Exact), add(sooner, flight.Earliest), add(probe, flight.Latest)
 	switch {
 	case idle.Never, idle.Earliest > probe:
@@ -377,7 +409,7 @@ func (s SSH) Warnings(k Kernel, set keepalive.Settings) []Warning {
 	if s.Side == SSHServer {
 		program, peer, option = "sshd", "client", "ClientAlive"
 	}
-	if drop := s.healthyDrop(k, set); !drop.Never && !(s.idleKill() && s.Interval <= drop.Exact) {
+	if drop := s.healthyDrop(k, set); !drop.Never && !(s.EndsIdle() && s.Interval <= drop.Exact) {
 		warn("tcp_drops_healthy", "TCPKeepAlive is on, and the sysctls (time %s, intvl %s, probes %d) drop a healthy session after %s of silence",
 			text(set.Time), text(set.Intvl), set.Probes, inSeconds(drop.Exact))
 	}
@@ -385,7 +417,10 @@ func (s SSH) Warnings(k Kernel, set keepalive.Settings) []Warning {
 		if s.CountMax != DefaultSSHCountMax {
 			warn("count_without_interval", "%sInterval is 0: %sCountMax (%d) is not looked at, no probe is ever sent", option, option, s.CountMax)
 		}
-		if !s.TCPKeepAlive {
+		switch {
+		case s.Proxied:
+			warn("nothing_detects", "ServerAliveInterval is 0, and behind a proxy ssh has no socket to probe: a server that vanishes from an idle session is noticed by the proxy alone, if at all")
+		case !s.TCPKeepAlive:
 			warn("nothing_detects", "neither %sInterval nor TCPKeepAlive is on: a %s that vanishes from an idle session is never noticed", option, peer)
 		}
 		return ws
@@ -393,7 +428,7 @@ func (s SSH) Warnings(k Kernel, set keepalive.Settings) []Warning {
 	s.warnCountZero(warn)
 	s.warnVersion(warn)
 	end := s.Detection()
-	if !end.Never && !s.idleKill() {
+	if !end.Never && !s.EndsIdle() {
 		if end.Exact < 15*time.Second {
 			warn("impatient", "a pause of %s on the path, as when a network changes, drops the session", text(end.Exact))
 		}
@@ -415,7 +450,7 @@ func (s SSH) warnCountZero(warn func(id, format string, args ...any)) {
 	case s.CountMax > 0:
 	case s.Side == SSHClient:
 		warn("count_zero_drops_idle", "ServerAliveCountMax is 0: ssh drops a healthy session after %s of silence, without a single probe", text(s.Interval))
-	case s.idleKill():
+	case s.EndsIdle():
 		warn("count_zero_drops_idle", "ClientAliveCountMax is 0: before OpenSSH 8.2 sshd drops a healthy session after %s of silence, without a single probe; from 8.2 on it would never drop one", text(s.Interval))
 	default:
 		warn("count_zero_never_drops", "ClientAliveCountMax is 0: from OpenSSH 8.2 on probes are sent and a dead client is never dropped; it no longer logs out idle users, as it did before 8.2")

@@ -14,7 +14,7 @@ func sshClients() []Target {
 }
 
 func sshClient(t *text, v Values) {
-	t.note("~/.ssh/config, at its end: the first value that is found for a host counts.\nFor once: ssh -o ServerAliveInterval=%d -o ServerAliveCountMax=%d HOST; the same -o for\nscp, sftp, GIT_SSH_COMMAND, rsync -e and Ansible's ssh_args.",
+	t.note("~/.ssh/config, at its end: the first value that is found for a host counts.\nFor once: ssh -o ServerAliveInterval=%d -o ServerAliveCountMax=%d HOST; the same -o for\nscp, sftp, GIT_SSH_COMMAND, rsync -e and Ansible's ssh_args.\nBehind ProxyJump or ProxyCommand it is all there is: ssh has no TCP of its own there,\nand -o does not reach the jump host.",
 		seconds(v.SSH.Interval), v.SSH.CountMax)
 	t.line("Host *\n    ServerAliveInterval %d\n    ServerAliveCountMax %d", seconds(v.SSH.Interval), v.SSH.CountMax)
 }

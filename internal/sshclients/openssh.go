@@ -1,6 +1,7 @@
 package sshclients
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,12 +20,17 @@ func parseBlocks(t text, p sshconf.Program) ([]Session, error) {
 	b := blocks{program: p, settled: map[sshconf.Keyword]int{}}
 	b.begin("", p == sshconf.SSH)
 	names := sshconf.NamesOf(p == sshconf.SSHD)
+	ignored := "" // what IgnoreUnknown has named
 	for l := range t.lines() {
 		keyword, args, err := sshconf.SplitLine(l.text)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", l.number, err)
 		}
 		switch k := names[keyword]; {
+		case keyword == "ignoreunknown" && p == sshconf.SSH:
+			ignored = cmp.Or(ignored, strings.Join(args, ",")) // the first counts
+		case keyword != "" && !sshconf.KnownKeyword(p == sshconf.SSHD, keyword) && !sshconf.Ignores(ignored, keyword):
+			b.note("line %d: no OpenSSH up to 10.2 knows %s, and what does not know it refuses the file", l.number, keyword)
 		case keyword == "match", keyword == "host" && p == sshconf.SSH:
 			if b.end(); len(b.sessions) > maxSessions {
 				return nil, errSessions

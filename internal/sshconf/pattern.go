@@ -79,3 +79,6 @@ func matchAddress(s, list string) truth {
 	}
 	return found
 }
+
+// Ignores reports whether an IgnoreUnknown has ssh pass over a keyword.
+func Ignores(list, keyword string) bool { return matchHostname(keyword, list) }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,8 @@ type Programs struct {
 	SSH, SSHD string        // absolute paths; empty is not installed
 	Timeout   time.Duration // of one call; zero is 10 s
 
-	power []uintptr // capabilities that another user than root keeps
+	power     []uintptr // capabilities that another user than root keeps
+	variables []string  // of the environment, "NAME=VALUE", that root hands on
 }
 
 // FindPrograms looks for ssh and sshd.
@@ -98,11 +100,53 @@ func (p Programs) client(ctx context.Context, who *user.User, args ...string) (O
 	if err := CheckDestination(args[len(args)-1]); err != nil {
 		return nil, err
 	}
-	out, err := p.Run(ctx, who, p.SSH, append([]string{"-G"}, args...)...)
-	if err != nil {
-		return nil, err
+	for {
+		out, err := p.Run(ctx, who, p.SSH, append([]string{"-G"}, args...)...)
+		if err == nil {
+			return parseOptions(out.Stdout), nil
+		}
+		refused, ok := errors.AsType[*Refusal](err)
+		if !ok {
+			return nil, err
+		}
+		// Files may have ${SSH_AUTH_SOCK} and the like, and ssh names what it lacks.
+		variable, ok := handedOn(who, refused.lacks())
+		if !ok || len(p.variables) == maxVariables || slices.Contains(p.variables, variable) {
+			return nil, err
+		}
+		p.variables = append(slices.Clone(p.variables), variable)
 	}
-	return parseOptions(out.Stdout), nil
+}
+
+// maxVariables is how many ${...} of the files root hands on.
+const maxVariables = 8
+
+// handedOn is a variable of the environment that the files of ssh expand, "NAME=VALUE". ssh
+// expands them in paths alone, none of which ssh -G opens.
+//
+// Root's own ssh gets root's value, but for what decides on how programs run. Another user
+// gets nothing of root's: sudo took away what he had, without which ssh would not go on, and
+// a path that does not exist stands for it.
+func handedOn(who *user.User, name string) (variable string, ok bool) {
+	switch {
+	case os.Geteuid() != 0 || name == "":
+		return "", false
+	case who != nil:
+		return name + "=/nonexistent", !steers(name)
+	}
+	value, set := os.LookupEnv(name)
+	return name + "=" + value, set && !steers(name)
+}
+
+// steers reports whether a variable decides on how a program or a shell runs, and so is
+// nothing that a file of ssh may ask for. See ld.so(8), bash(1) and ssh(1), ENVIRONMENT.
+func steers(name string) bool {
+	for _, prefix := range []string{"LD_", "GLIBC_", "MALLOC_", "BASH", "SSH_ASKPASS", "OPENSSL_", "LC_", "LANG"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "SHELLOPTS", "ENV", "IFS", "CDPATH", "PS4", "DISPLAY"}, name)
 }
 
 // Server asks sshd what it would do for a connection. Fields of c that are not

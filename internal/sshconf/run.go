@@ -1,7 +1,6 @@
 package sshconf
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,7 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,8 +22,8 @@ const maxOutput = 1 << 20
 
 type output struct{ Stdout, stderr string }
 
-// Run runs a program, as another user if who is not nil. An error has the first
-// line the program wrote to stderr.
+// Run runs a program, as another user if who is not nil. Where it ends with an error that
+// is a [*Refusal].
 func (p Programs) Run(ctx context.Context, who *user.User, path string, args ...string) (output, error) {
 	if path == "" {
 		return output{}, ErrNotInstalled
@@ -40,7 +39,7 @@ func (p Programs) Run(ctx context.Context, who *user.User, path string, args ...
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, AmbientCaps: p.power}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	if err := dress(cmd, who); err != nil {
+	if err := dress(cmd, who, p.variables); err != nil {
 		return output{}, err
 	}
 	stdout, stderr := limited{cancel: cancel}, limited{cancel: cancel}
@@ -61,18 +60,14 @@ func (p Programs) Run(ctx context.Context, who *user.User, path string, args ...
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		// Its status is nobody else's: packages for command lines take any error
 		// with an ExitCode for the program's own.
-		err = errors.New(exit.Error())
-	}
-	said := bufio.NewScanner(strings.NewReader(out.stderr))
-	if said.Scan() {
-		return out, fmt.Errorf("%s: %w: %s", name, err, said.Text())
+		return out, refusal(name, exit.Error(), out.stderr)
 	}
 	return out, fmt.Errorf("%s: %w", name, err)
 }
 
 // dress gives a program the identity and the environment to run with. Root hands
-// on nothing of its own environment.
-func dress(cmd *exec.Cmd, who *user.User) error {
+// on nothing of its own environment, but the variables given.
+func dress(cmd *exec.Cmd, who *user.User, variables []string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -83,10 +78,10 @@ func dress(cmd *exec.Cmd, who *user.User) error {
 			return err
 		}
 	}
-	cmd.Env = []string{
+	cmd.Env = append(slices.Clone(variables),
 		"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C",
-		"HOME=" + as.HomeDir, "USER=" + as.Username, "LOGNAME=" + as.Username,
-	}
+		"HOME="+as.HomeDir, "USER="+as.Username, "LOGNAME="+as.Username,
+	)
 	if who == nil {
 		return nil
 	}

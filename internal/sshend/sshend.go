@@ -46,5 +46,11 @@ func ReadEnd(end *calc.SSH, said sshconf.Options) error {
 	if text, ok := said["tcpkeepalive"]; ok {
 		end.TCPKeepAlive = text == "yes" || text == "true"
 	}
+	end.Proxied = end.Side == calc.SSHClient && (IsSet(said["proxyjump"]) || IsSet(said["proxycommand"]))
 	return nil
+}
+
+// IsSet reports whether ssh -G or sshd -T says that an option is in use.
+func IsSet(value string) bool {
+	return value != "" && value != "none" && value != "no" && value != "0" && value != "false"
 }

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -119,30 +118,13 @@ func NotRead(p sshproc.Process, v sshconf.Server) string {
 // end is the side with the options of one moment.
 func (p *Plan) end(said sshconf.Options) calc.SSH {
 	end := calc.SSH{Side: p.Side, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true, Version: p.version}
-	prefix := "serveralive"
-	if p.Request.Server {
-		prefix = "clientalive"
-	}
-	if d, err := sshconf.ParseTime(said[prefix+"interval"]); err == nil {
-		end.Interval = d
-	}
-	if n, err := strconv.Atoi(said[prefix+"countmax"]); err == nil {
-		end.CountMax = n
-	}
-	if text := said["tcpkeepalive"]; text != "" {
-		end.TCPKeepAlive = text == "yes" || text == "true"
-	}
+	_ = sshend.ReadEnd(&end, said) // a value that it cannot read stays the default
 	return end
 }
 
 // gone is when a peer that vanished is noticed, by SSH or by TCP.
 func (p *Plan) gone(end calc.SSH) *answer.Seconds {
-	for _, s := range end.Situations(p.Values.Kernel, p.Values.Settings) {
-		if s.ID == calc.SSHPeerGone {
-			return answer.NewPrediction(s.Prediction).Seconds
-		}
-	}
-	return nil
+	return answer.NewPrediction(end.PeerGone(p.Values.Kernel, p.Values.Settings)).Seconds
 }
 
 func (p *Plan) Document() change.Set {

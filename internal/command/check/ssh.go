@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tcpka/tcpka/calc"
+	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/sshconf"
 	"github.com/tcpka/tcpka/internal/sshend"
 	"github.com/tcpka/tcpka/internal/suggest"
@@ -41,7 +42,11 @@ func (ck *checker) ssh(ctx context.Context) error {
 		switch {
 		case errors.Is(one.err, sshconf.ErrNotInstalled):
 		case one.err != nil:
-			ck.find(FindNotSeen, SeverityUnknown, subject, one.err.Error(), ck.asRoot())
+			text, fix := one.err.Error(), ck.asRoot()
+			if refused, ok := errors.AsType[*sshconf.Refusal](one.err); ok && refused.Hint() != "" { // for root, too
+				text, fix = text+"; "+refused.Hint(), ""
+			}
+			ck.find(FindNotSeen, SeverityUnknown, subject, text, fix)
 		default:
 			if v, err := calc.ParseSSHVersion(one.version); err == nil {
 				end.Version = v
@@ -73,13 +78,23 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 		return
 	}
 	byTCP := ck.kernel.Misses(ck.goal, ck.here)
+	noticed, by, given := end.GivenUp(ck.kernel, ck.here)
 	switch {
-	case len(ck.Terminating()) > 0: // TCP keepalive gets as far as that
+	case end.EndsIdle(), len(ck.Terminating()) > 0: // TCP cannot help, or gets as far as that
+	case end.Proxied:
+		text += "; it goes through a proxy, where ssh has no socket for TCPKeepAlive"
+	case given && goal.DetectWithin != 0:
+		rest := goal
+		if rest.DetectWithin = 0; noticed <= goal.DetectWithin && calc.MissesSSH(rest, end) == "" {
+			return
+		}
+		text += "; where nothing comes back, TCP gives up on a probe of SSH after up to " + answer.Seconds(noticed).Brief().Both() + ", by " + by
 	case !end.TCPKeepAlive:
 		text += "; TCPKeepAlive is off"
-	case byTCP == "" && (end.Interval == 0 || end.Interval >= ck.kernel.IdleAfterAnsweredProbe(ck.here).Latest):
-		return // TCP is first
-	case byTCP != "":
+	case end.ProbesFirst(ck.kernel, ck.here): // TCP never probes
+	case byTCP == "":
+		return
+	default:
 		text += "; TCPKeepAlive follows the sysctls, by which " + byTCP
 	}
 	fix := ""
@@ -88,6 +103,7 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 		version = end.Version
 	}
 	if s, err := ck.plannedSSHFor(version); err == nil {
+		s = calc.KeepSSH(goal, end, s)
 		fix = suggest.SSHFix(end.Side, s)
 	} else {
 		text += "; " + err.Error()

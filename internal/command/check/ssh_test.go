@@ -36,3 +36,45 @@ func TestCheckFixesSSHDByItsRelease(t *testing.T) {
 		}
 	}
 }
+
+// An end is judged by what really ends its sessions: by SSH, by the socket that it has,
+// or has not, and by TCP, which gives up on what SSH sends.
+func TestCheckJudgesAnEndByWhatEndsIt(t *testing.T) {
+	client, server := calc.SSHClient, calc.SSHServer
+	for _, c := range []struct {
+		what    string
+		aim     goal.Aim
+		end     calc.SSH
+		sysctls keepalive.Settings
+		text    string // empty: nothing is found
+		fix     string
+	}{
+		{"probes that are never enough for sshd, and TCP is in time", goal.Aim{Detect: 40 * time.Minute},
+			calc.SSH{Side: server, Interval: 5 * time.Minute, TCPKeepAlive: true}, keepalive.Defaults(), "", ""},
+		{"without SO_KEEPALIVE, too", goal.Aim{Detect: 40 * time.Minute}, calc.SSH{Side: server, Interval: 5 * time.Minute}, keepalive.Defaults(), "", ""},
+		{"TCP is not in time", goal.Aim{Detect: 20 * time.Minute}, calc.SSH{Side: server, Interval: 5 * time.Minute, TCPKeepAlive: true}, keepalive.Defaults(),
+			"it never drops a dead peer, wanted is within 1200 s; where nothing comes back, TCP gives up on a probe of SSH after up to 1349.2 s (22m29s), by tcp_retries2",
+			"sudo tcpka set ssh --side server --interval 299 --count 3 --reload"},
+		{"a proxy: the sysctls would do", goal.Aim{Detect: 10 * time.Minute}, calc.SSH{Side: client, CountMax: 3, TCPKeepAlive: true, Proxied: true},
+			keepalive.Settings{Time: time.Minute, Intvl: 10 * time.Second, Probes: 3}, "it sends no probes; it goes through a proxy, where ssh has no socket for TCPKeepAlive",
+			"tcpka set ssh --side client --interval 149 --count 3"},
+		{"the same without one", goal.Aim{Detect: 10 * time.Minute}, calc.SSH{Side: client, CountMax: 3, TCPKeepAlive: true},
+			keepalive.Settings{Time: time.Minute, Intvl: 10 * time.Second, Probes: 3}, "", ""},
+		{"no goal, and the probes go on", goal.Aim{}, calc.SSH{Side: client, Interval: time.Minute, TCPKeepAlive: true}, keepalive.Defaults(),
+			"ServerAliveCountMax is 0: ssh drops a healthy session after 60 s of silence, without a single probe", "tcpka set ssh --side client --interval 60 --count 3"},
+		{"a session that ends is no goal met, however good the sysctls", goal.Aim{Detect: 10 * time.Minute}, calc.SSH{Side: client, Interval: 5 * time.Minute, TCPKeepAlive: true},
+			keepalive.Settings{Time: time.Minute, Intvl: 10 * time.Second, Probes: 3}, "a healthy session is dropped after 300 s of silence",
+			"tcpka set ssh --side client --interval 149 --count 3"},
+	} {
+		g, _ := c.aim.TCP()
+		ck := &checker{kernel: calc.DefaultKernel(), here: c.sysctls, Aim: c.aim, goal: g}
+		ck.sshEnd("id", "it", c.end)
+		text, fix := "", ""
+		for _, f := range ck.doc.Findings {
+			text, fix = f.Text, *f.Fix
+		}
+		if text != c.text || fix != c.fix {
+			t.Errorf("%s:\n%q, %q, want\n%q, %q", c.what, text, fix, c.text, c.fix)
+		}
+	}
+}

@@ -12,7 +12,7 @@ func NewDocument(end calc.SSH, set keepalive.Settings, k calc.Kernel, assumed []
 	d := Document{
 		Schema: "tcpka/explain-ssh/v1",
 		Settings: Settings{
-			Side: end.Side, Interval: answer.Seconds(end.Interval), CountMax: end.CountMax, TCPKeepAlive: end.TCPKeepAlive,
+			Side: end.Side, Interval: answer.Seconds(end.Interval), CountMax: end.CountMax, TCPKeepAlive: end.TCPKeepAlive, Proxied: end.Proxied,
 		},
 		Detection: answer.NewPrediction(end.Detection()),
 		Lateness:  answer.Seconds(end.Lateness()),

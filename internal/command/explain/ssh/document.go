@@ -40,6 +40,7 @@ type Settings struct {
 	Interval     answer.Seconds `json:"interval_seconds"`
 	CountMax     int            `json:"count_max"`
 	TCPKeepAlive bool           `json:"tcp_keepalive"`
+	Proxied      bool           `json:"proxied"`         // no socket, so nothing of TCP counts
 	Version      *string        `json:"openssh_version"` // null: any current one
 	// Installed: Version is that of the program installed here, and was not given.
 	Installed bool `json:"openssh_installed"`
@@ -56,8 +57,12 @@ func (d Document) Table(w *bufio.Writer, s answer.Style) {
 	if v.Installed {
 		program += " (installed here)"
 	}
+	tcp := onOff[v.TCPKeepAlive]
+	if v.Proxied {
+		tcp += ", without a socket of its own"
+	}
 	answer.Wrap(w, s, "", fmt.Sprintf("%s: %sInterval %s, %sCountMax %d, TCPKeepAlive %s",
-		program, n.option, v.Interval.Both(), n.option, v.CountMax, onOff[v.TCPKeepAlive]))
+		program, n.option, v.Interval.Both(), n.option, v.CountMax, tcp))
 	fmt.Fprintln(w)
 
 	fmt.Fprintln(w, s.Paint(answer.Bold, "An idle session whose "+n.peer+" no longer answers"))
@@ -79,8 +84,11 @@ func (d Document) Table(w *bufio.Writer, s answer.Style) {
 	}
 
 	k := d.Keepalive
-	below := fmt.Sprintf(", on top of TCP with time %s, intvl %s, probes %d, tcp_retries2 %d", k.Time, k.Intvl, k.Probes, d.Kernel.Retries2)
-	answer.Wrap(w, s, "", s.Paint(answer.Bold, "Every situation")+below+answer.Origin(d.Source, d.Given))
+	below := fmt.Sprintf(", on top of TCP with time %s, intvl %s, probes %d, tcp_retries2 %d", k.Time, k.Intvl, k.Probes, d.Kernel.Retries2) + answer.Origin(d.Source, d.Given)
+	if v.Proxied {
+		below = ", on top of a proxy, whose TCP is its own"
+	}
+	answer.Wrap(w, s, "", s.Paint(answer.Bold, "Every situation")+below)
 	fmt.Fprintln(w)
 	var rows [][]string
 	for _, sit := range d.Situations {
@@ -117,6 +125,8 @@ func (d Document) formula(s answer.Style) string {
 	}
 	v, p, option := d.Settings, d.Detection, d.names().option
 	switch {
+	case v.Interval == 0 && v.Proxied:
+		return "never: " + option + "Interval is 0"
 	case v.Interval == 0:
 		return "never: " + option + "Interval is 0; what TCP notices is below"
 	case p.Never:

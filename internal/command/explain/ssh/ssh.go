@@ -35,6 +35,7 @@ image, a current one.`,
 			&cli.StringFlag{Name: "count", Usage: "ServerAliveCountMax or ClientAliveCountMax: a `NUMBER`", DefaultText: "3"},
 			&cli.StringFlag{Name: "openssh-version", Usage: "`RELEASE` of that side, such as 9.2p1, or \"current\": the rule differs", DefaultText: "the one installed here"},
 			&cli.StringFlag{Name: "tcp-keepalive", Usage: "TCPKeepAlive, `yes` or no", DefaultText: "yes"},
+			&cli.BoolFlag{Name: "proxied", Usage: "ssh goes through ProxyCommand or ProxyJump, and has no socket of its own"},
 		}, cmdline.ValueFlags(), basis.Flags(), cmdline.OutputFlags(), cmdline.WhereFlags()),
 		Action: func(c *cli.Context) error { return run(s, c) },
 	}
@@ -58,6 +59,10 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	proxied := c.Bool("proxied")
+	if proxied && !slices.Contains(sides, calc.SSHClient) {
+		return cmdline.Misuse("--proxied is the client's: sshd has a socket, to wherever the proxy is")
+	}
 	v, err := basis.Present(s, c)
 	if err != nil {
 		return err
@@ -74,6 +79,7 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	var both Sides
 	for _, end.Side = range sides {
 		installed := false
+		end.Proxied = proxied && end.Side == calc.SSHClient
 		if !versionGiven && !rooted {
 			end.Version = installedSSH(c.Context, end.Side)
 			installed = end.Version.Known()

@@ -238,7 +238,10 @@ func adviseSSH(s *cmdline.Invocation, err error) error {
 		return f
 	}
 	shadowed, ok := errors.AsType[*sshedit.ShadowedError](err)
+	refused, isRefused := errors.AsType[*sshconf.Refusal](err)
 	switch {
+	case isRefused && refused.Hint() != "":
+		return cmdline.Failed(err).WithHint("%s", refused.Hint())
 	case ok && shadowed.Source != "":
 		return cmdline.Failed(fmt.Errorf("nothing was changed: %w", err)).WithHint("change that line, or name its file with --file %s", suggest.ShellJoin([]string{sourceFile(shadowed.Source)}))
 	case ok:

@@ -37,12 +37,19 @@ type Side struct {
 	Version      *string         `json:"version"`
 	Interval     *answer.Seconds `json:"interval_seconds"`
 	CountMax     *int            `json:"count_max"`
-	TCPKeepAlive *bool           `json:"tcp_keepalive"`
+	TCPKeepAlive *bool           `json:"tcp_keepalive"` // as it is set
+	// Proxied: ssh goes through ProxyCommand or ProxyJump. It has no socket of its own, so
+	// TCPKeepAlive does nothing.
+	Proxied bool `json:"proxied"`
 
 	Detection         *answer.Seconds `json:"detection_seconds"` // null: never, or not known
 	DetectionEarliest *answer.Seconds `json:"detection_earliest_seconds"`
 	DetectionLatest   *answer.Seconds `json:"detection_latest_seconds"`
 	Refresh           *answer.Seconds `json:"refresh_seconds"` // null: no SSH probes go out
+	// PeerGone is when an idle session ends of whose peer nothing comes any more, by SSH or
+	// by TCP as it is here; null: never, or not known.
+	PeerGone   *answer.Seconds `json:"peer_gone_seconds"`
+	PeerGoneBy *string         `json:"peer_gone_by"`
 
 	// Sources are the lines that decide, by keyword: "/etc/ssh/sshd_config:12". A
 	// keyword that no file sets is not there, nor one whose line is not known.
@@ -153,22 +160,31 @@ func (d Side) page(w *bufio.Writer, s answer.Style, program, option, peer string
 		answer.Wrap(w, s, "not known: ", answer.Escape(*d.Error))
 		return
 	}
+	tcp := yesNo(*d.TCPKeepAlive)
+	if d.Proxied && *d.TCPKeepAlive {
+		tcp += ", without effect"
+	}
 	rows := [][]string{
 		{option + "Interval", d.Interval.Both(), d.source(option + "Interval")},
 		{option + "CountMax", strconv.Itoa(*d.CountMax), d.source(option + "CountMax")},
-		{"TCPKeepAlive", yesNo(*d.TCPKeepAlive), d.source("TCPKeepAlive")},
+		{"TCPKeepAlive", tcp, d.source("TCPKeepAlive")},
 	}
 	answer.WriteTable(w, s, []string{"SETTING", "IN FORCE", "DECIDED BY"}, rows)
 	fmt.Fprintln(w)
 	say := func(format string, args ...any) { answer.Wrap(w, s, "", fmt.Sprintf(format, args...)) }
+	probesTCP := *d.TCPKeepAlive && !d.Proxied
 	switch {
+	case d.endsIdle():
+		say("An idle session ends after %s, whether the %s is alive or dead.", d.Detection.Both(), peer)
 	case d.Detection != nil:
 		if *d.DetectionEarliest == *d.DetectionLatest {
 			say("A dead %s is noticed %s after it was last heard.", peer, d.Detection.Both())
 		} else {
 			say("A dead %s is noticed after %s, %s after it was last heard.", peer, d.Detection.Both(), answer.Between(*d.DetectionEarliest, *d.DetectionLatest))
 		}
-	case *d.TCPKeepAlive:
+	case d.Refresh != nil && d.PeerGone != nil && *d.PeerGoneBy != calc.ByProbes:
+		say("A dead %s is never dropped by %s. TCP ends the session %s after it was last heard, when a probe is not acknowledged (%s).", peer, program, d.PeerGone.Brief().Both(), *d.PeerGoneBy)
+	case probesTCP:
 		say("A dead %s is left to TCP keepalive: tcpka show.", peer)
 	default:
 		say("A dead %s is never noticed while the session is idle.", peer)
@@ -176,7 +192,7 @@ func (d Side) page(w *bufio.Writer, s answer.Style, program, option, peer string
 	switch {
 	case d.Refresh != nil:
 		say("An idle path is refreshed every %s.", d.Refresh.Both())
-	case !*d.TCPKeepAlive:
+	case !probesTCP:
 		say("An idle path is not refreshed.")
 	}
 	for _, p := range d.Paths {
@@ -192,6 +208,10 @@ func (d Side) page(w *bufio.Writer, s answer.Style, program, option, peer string
 	}
 	answer.WriteWarnings(w, s, d.Warnings)
 }
+
+// endsIdle reports whether a living peer that has nothing to say is dropped: the end is
+// decided, and no probe goes out.
+func (d Side) endsIdle() bool { return d.Detection != nil && d.Refresh == nil }
 
 // source is where a keyword is set.
 func (d Side) source(keyword string) string {

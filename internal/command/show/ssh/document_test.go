@@ -24,6 +24,10 @@ func TestSSH(t *testing.T) {
 	stale := NewSide(calc.SSH{Side: calc.SSHServer, CountMax: 3}, "")
 	stale.Warnings = []calc.Warning{{ID: NotReloaded, Text: "the sshd that listens has not read them"}}
 	left := NewSide(calc.SSH{Side: calc.SSHClient, CountMax: 3, TCPKeepAlive: true}, "")
+	proxied := NewSide(calc.SSH{Side: calc.SSHClient, CountMax: 3, TCPKeepAlive: true, Proxied: true}, "")
+	endless := NewSide(calc.SSH{Side: calc.SSHServer, Interval: answertest.S(300), TCPKeepAlive: true}, "")
+	endless.PeerGone, endless.PeerGoneBy = new(answer.Seconds(answertest.S(1224)+600*1e6)), new("tcp_retries2")
+	brief := NewSide(calc.SSH{Side: calc.SSHClient, Interval: answertest.S(60), TCPKeepAlive: true}, "")
 	var none []File
 	file := func(kind, format, path, session string) File {
 		return File{Kind: kind, Format: format, Path: answer.Foreign(path), Session: new(answer.Foreign(session)), Sources: map[string]answer.Foreign{}, Warnings: []calc.Warning{}}
@@ -80,6 +84,8 @@ func TestSSH(t *testing.T) {
 		"doubtful": {Schema: "tcpka/ssh/v1", Session: &Session{Client: "a", Server: "b", Survives: new(answer.Seconds(answertest.S(60))), SurvivesBy: new("ssh"), Warnings: []calc.Warning{{ID: "session_values_not_sure", Text: "it has changed"}}}},
 
 		"stale":   {Schema: "tcpka/ssh/v1", Client: &client, Server: &stale},
+		"proxied": {Schema: "tcpka/ssh/v1", Client: &proxied, Server: &endless},
+		"brief":   {Schema: "tcpka/ssh/v1", Client: &brief},
 		"both":    {Schema: "tcpka/ssh/v1", Destination: new("web1\x1b"), Client: &client, Server: &off},
 		"unknown": {Schema: "tcpka/ssh/v1", Client: &left, Server: new(UnknownSide("sshd: /etc/ssh/sshd_config: permission denied"))},
 	} {

@@ -17,7 +17,6 @@ import (
 	"github.com/tcpka/tcpka/internal/sshconf"
 	"github.com/tcpka/tcpka/internal/sshend"
 	"github.com/tcpka/tcpka/internal/sshproc"
-	"github.com/tcpka/tcpka/keepalive"
 	"github.com/tcpka/tcpka/sockets"
 )
 
@@ -172,14 +171,4 @@ func (scene *sshScene) user(uid uint32) *user.User {
 // ownProcess reports whether the sockets of a process can be seen where it has some.
 func ownProcess(p sshproc.Process) bool {
 	return p.Network == sshproc.Same && (os.Geteuid() == 0 || int(p.UID) == os.Geteuid())
-}
-
-// peerGone is when the end of a peer is noticed of which nothing comes any more.
-func peerGone(end calc.SSH, k calc.Kernel, set keepalive.Settings) calc.Prediction {
-	for _, s := range end.Situations(k, set) {
-		if s.ID == calc.SSHPeerGone {
-			return s.Prediction
-		}
-	}
-	return calc.Prediction{Never: true}
 }

@@ -108,14 +108,11 @@ func (scene *sshScene) detection(d *Process, p sshproc.Process, end calc.SSH) {
 		bySocket(&end, &settings, d.Socket)
 	case p.Role == sshproc.RoleListener: // those that it lets in will have one
 	case p.Program == sshconf.SSH && ownProcess(p):
-		if gone := end.Detection(); !gone.Never {
-			d.Detection, d.DetectionBy = new(answer.Seconds(gone.Exact)), new(gone.DecidedBy)
-		}
-		return
+		end.Proxied = true
 	default:
 		d.Unsure[string(sshconf.TCPKeepAlive)] = cmp.Or(d.Unsure[string(sshconf.TCPKeepAlive)], "its socket may not be seen")
 	}
-	if gone := peerGone(end, scene.v.Kernel, settings); !gone.Never {
+	if gone := end.PeerGone(scene.v.Kernel, settings); !gone.Never {
 		d.Detection, d.DetectionBy = new(answer.Seconds(gone.Exact)), new(gone.DecidedBy)
 	}
 }

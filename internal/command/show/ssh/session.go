@@ -101,13 +101,11 @@ func (scene *sshScene) judge(d *Session, end calc.SSH, settings keepalive.Settin
 	if period, ok := end.Refresh(); ok {
 		d.Survives, d.SurvivesBy = new(answer.Seconds(period)), new("ssh")
 	}
-	if end.TCPKeepAlive {
-		// A TCP probe comes only after that much silence, SSH's own probes included.
-		if period, _, ok := scene.v.Kernel.Refresh(settings); ok && (d.Survives == nil || period < time.Duration(*d.Survives)) {
-			d.Survives, d.SurvivesBy = new(answer.Seconds(period)), new("tcp")
-		}
+	// A TCP probe comes only after that much silence, SSH's own probes included.
+	if period, ok := end.RefreshTCP(scene.v.Kernel, settings); ok && (d.Survives == nil || period < time.Duration(*d.Survives)) {
+		d.Survives, d.SurvivesBy = new(answer.Seconds(period)), new("tcp")
 	}
-	if gone := peerGone(end, scene.v.Kernel, settings); !gone.Never {
+	if gone := end.PeerGone(scene.v.Kernel, settings); !gone.Never {
 		d.Detection, d.DetectionBy = new(answer.Seconds(gone.Exact)), new(gone.DecidedBy)
 	}
 }

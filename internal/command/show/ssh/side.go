@@ -14,6 +14,7 @@ func NewSide(end calc.SSH, version string) Side {
 		d.Version = &version
 	}
 	d.Interval, d.CountMax, d.TCPKeepAlive = new(answer.Seconds(end.Interval)), &end.CountMax, &end.TCPKeepAlive
+	d.Proxied = end.Proxied
 	if p := answer.NewPrediction(end.Detection()); !p.Never {
 		d.Detection, d.DetectionEarliest, d.DetectionLatest = p.Seconds, p.Earliest, p.Latest
 	}

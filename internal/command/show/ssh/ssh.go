@@ -13,8 +13,10 @@ import (
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/account"
+	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/basis"
 	"github.com/tcpka/tcpka/internal/cmdline"
+	"github.com/tcpka/tcpka/internal/middlebox"
 	"github.com/tcpka/tcpka/internal/sshconf"
 	"github.com/tcpka/tcpka/internal/sshend"
 	"github.com/tcpka/tcpka/internal/sshproc"
@@ -88,22 +90,16 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if own {
 		as = nil
 	}
-	client := sshClient(c.Context, programs, who, as, dest, v)
+	client, failed := sshClient(c.Context, programs, who, as, dest, boxes, v)
 	d.Client = &client
 	if d.Destination == nil {
-		server := sshServer(c.Context, programs, v)
+		server, err := sshServer(c.Context, programs, boxes, v)
 		d.Server = &server
-	}
-	for _, one := range []struct {
-		name string
-		side *Side
-	}{{"ssh", d.Client}, {"sshd", d.Server}} {
-		if one.side == nil {
-			continue
-		}
-		judgePaths(one.side, boxes, v)
-		if one.side.Error != nil && os.Geteuid() != 0 {
-			s.Notice("%s is not known; %s", one.name, s.Sudo())
+		switch {
+		case err != nil && os.Geteuid() != 0: // whose keys, and maybe whose files, are root's
+			s.Notice("sshd is not known; %s", s.Sudo())
+		case failed == nil && refusalOf(err).OfFiles():
+			failed = err
 		}
 	}
 	d.Files, d.Unread = puttySessions(who, own, v)
@@ -114,7 +110,21 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if err := addRunning(&d, v, about); err != nil {
 		s.Notice("not all that runs is known: %v", err)
 	}
-	return s.Render(c, d)
+	if err := s.Render(c, d); err != nil {
+		return err
+	}
+	if failed == nil {
+		return nil
+	}
+	return cmdline.Failed(failed).WithHint("%s", refusalOf(failed).Hint())
+}
+
+// refusalOf is the refusal that an error is, or an empty one.
+func refusalOf(err error) *sshconf.Refusal {
+	if refused, ok := errors.AsType[*sshconf.Refusal](err); ok {
+		return refused
+	}
+	return new(sshconf.Refusal)
 }
 
 func newSSHDocument() Document {
@@ -183,27 +193,29 @@ func addRunning(d *Document, v basis.Values, about func(host string) bool) error
 
 // sshClient is what ssh does for a destination where who runs it. Under sudo as is the
 // same, and nil else.
-func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, v basis.Values) Side {
+func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest string, boxes []middlebox.Box, v basis.Values) (Side, error) {
 	connection := sshconf.NewClient(dest, who.Username, who.HomeDir)
 	connection.As = as
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindClient(connection)
 	facts.said, facts.err = p.Client(ctx, as, dest)
 	facts.version, _ = p.ClientVersion(ctx)
-	side := facts.side(calc.SSHClient, v)
+	side, end := facts.side(calc.SSHClient, v)
 	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
-	return side
+	judgePaths(&side, end, boxes, v)
+	return side, facts.err
 }
 
-func sshServer(ctx context.Context, p sshconf.Programs, v basis.Values) Side {
+func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v basis.Values) (Side, error) {
 	connection, _ := sshend.ThisConnection()
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindServer(sshconf.Server{File: sshend.SshdConfig, Connection: connection})
 	facts.said, facts.err = p.Server(ctx, sshend.SshdConfig, connection)
 	facts.version, _ = p.ServerVersion(ctx)
-	side := facts.side(calc.SSHServer, v)
+	side, end := facts.side(calc.SSHServer, v)
 	warnServer(&side, facts.said)
-	return side
+	judgePaths(&side, end, boxes, v)
+	return side, facts.err
 }
 
 // sshFacts are what is known of one side.
@@ -215,28 +227,30 @@ type sshFacts struct {
 	version string // empty is not known
 }
 
-// side puts the facts together. A program that is not installed leaves the files.
-func (f sshFacts) side(which calc.SSHSide, v basis.Values) Side {
+// side puts the facts together. A program that is not installed leaves the files, and is
+// no error.
+func (f *sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SSH) {
 	approximate := errors.Is(f.err, sshconf.ErrNotInstalled) && f.scanErr == nil
 	if approximate {
 		f.said, f.err = sshconf.OptionsOf(f.found.Settings), nil
 	}
-	if f.err != nil {
-		d := UnknownSide(f.err.Error())
-		d.Version = f.release()
-		return d
+	end = calc.SSH{Side: which, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
+	if f.err == nil {
+		f.err = sshend.ReadEnd(&end, f.said)
 	}
-	end := calc.SSH{Side: which, CountMax: calc.DefaultSSHCountMax, TCPKeepAlive: true}
-	if err := sshend.ReadEnd(&end, f.said); err != nil {
-		d := UnknownSide(err.Error())
+	if f.err != nil {
+		d = UnknownSide(f.err.Error())
 		d.Version = f.release()
-		return d
+		return d, end
 	}
 	if parsed, err := calc.ParseSSHVersion(f.version); err == nil {
 		end.Version = parsed
 	}
-	d := NewSide(end, "")
+	d = NewSide(end, "")
 	d.Version = f.release()
+	if gone := end.PeerGone(v.Kernel, v.Settings); !gone.Never {
+		d.PeerGone, d.PeerGoneBy = new(answer.Seconds(gone.Exact)), &gone.DecidedBy
+	}
 	d.Approximate = approximate
 	d.Warnings = append(d.Warnings, end.Warnings(v.Kernel, v.Settings)...)
 	for _, set := range f.found.Settings {
@@ -258,7 +272,7 @@ func (f sshFacts) side(which calc.SSHSide, v basis.Values) Side {
 		}
 	}
 	warnShadowed(&d, f.found.Shadowed)
-	return d
+	return d, end
 }
 
 // release is what a program says of itself, without its libraries; nil is not known.

@@ -26,23 +26,18 @@ func warnSSH(side *Side, id, format string, args ...any) {
 	side.Warnings = append(side.Warnings, calc.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
 }
 
-// isSet reports whether ssh -G or sshd -T says that an option is in use.
-func isSet(value string) bool {
-	return value != "" && value != "none" && value != "no" && value != "0" && value != "false"
-}
-
 // warnClient adds what the options of ssh do to its keepalives. Ask says what ssh
 // would use for another host.
 func warnClient(side *Side, said sshconf.Options, ask func(host string) (sshconf.Options, error)) {
 	warnTimeouts(side, said)
-	if value := said["controlmaster"]; isSet(value) {
+	if value := said["controlmaster"]; sshend.IsSet(value) {
 		warnSSH(side, "control_master", "ControlMaster is %s: sessions that go through a master already there have the values it began with", value)
 	}
-	jump, command := said["proxyjump"], said["proxycommand"]
-	if isSet(jump) || isSet(command) {
-		warnSSH(side, "proxy", "the connection goes through a proxy: TCPKeepAlive does nothing for it, and options given with -o do not reach a jump host")
+	jump := said["proxyjump"]
+	if side.Proxied {
+		warnSSH(side, "proxy", "the connection goes through a proxy: ssh has no socket of its own, so TCPKeepAlive does nothing for it, and options given with -o do not reach a jump host")
 	}
-	if !isSet(jump) {
+	if !sshend.IsSet(jump) {
 		return
 	}
 	for i, host := range strings.Split(jump, ",") {
@@ -57,7 +52,7 @@ func warnClient(side *Side, said sshconf.Options, ask func(host string) (sshconf
 		switch {
 		case err != nil:
 			warnSSH(side, "jump_host", "what the jump host %s gets is not known: %v", host, err)
-		case !isSet(its["serveraliveinterval"]):
+		case !sshend.IsSet(its["serveraliveinterval"]):
 			warnSSH(side, "jump_host", "the jump host %s gets no ServerAliveInterval: options given with -o, and those of the destination, do not reach it", host)
 		}
 	}
@@ -66,7 +61,7 @@ func warnClient(side *Side, said sshconf.Options, ask func(host string) (sshconf
 // warnServer adds what the options of sshd do to its keepalives.
 func warnServer(side *Side, said sshconf.Options) {
 	warnTimeouts(side, said)
-	if value := said["unusedconnectiontimeout"]; isSet(value) {
+	if value := said["unusedconnectiontimeout"]; sshend.IsSet(value) {
 		warnSSH(side, "unused_connection_timeout", "UnusedConnectionTimeout is %s: a connection without a session ends after that, probes or not", value)
 	}
 }
@@ -74,7 +69,7 @@ func warnServer(side *Side, said sshconf.Options) {
 // warnTimeouts tells of ChannelTimeout, which probes do not hold off.
 func warnTimeouts(side *Side, said sshconf.Options) {
 	value := said["channeltimeout"]
-	if !isSet(value) {
+	if !sshend.IsSet(value) {
 		return
 	}
 	early := ""
@@ -136,18 +131,13 @@ func behind(c *cli.Context) (boxes []middlebox.Box, err error) {
 }
 
 // judgePaths says of each middlebox whether an idle session survives it; where none is
-// named, how many of those that are known would drop one.
-func judgePaths(side *Side, boxes []middlebox.Box, v basis.Values) {
+// named, how many of those that are known would drop one. One that ends by itself before
+// most would forget it is not judged: there is a warning of that.
+func judgePaths(side *Side, end calc.SSH, boxes []middlebox.Box, v basis.Values) {
 	if side.Error != nil {
 		return
 	}
-	ssh := side.Refresh
-	var tcp *answer.Seconds
-	if *side.TCPKeepAlive {
-		if period, _, ok := v.Kernel.Refresh(v.Settings); ok {
-			tcp = new(answer.Seconds(period))
-		}
-	}
+	ssh, tcp := refreshes(end.Refresh()), refreshes(end.RefreshTCP(v.Kernel, v.Settings))
 	side.Paths = []Path{}
 	for _, b := range boxes {
 		p := Path{Name: b.Name, Idle: answer.Seconds(b.Idle), Refresh: refreshOf(b, ssh, tcp)}
@@ -164,7 +154,7 @@ func judgePaths(side *Side, boxes []middlebox.Box, v basis.Values) {
 			warnSSH(side, "path_not_held", "%s forgets after %s, and nothing is sent that would keep it from that: an idle session is lost", b.Name, p.Idle.Both())
 		}
 	}
-	if len(boxes) == 0 {
+	if len(boxes) == 0 && !side.endsIdle() {
 		warnAnyPath(side, ssh, tcp)
 	}
 	for _, l := range middlebox.Local(rootfs.FS{}) {
