@@ -33,7 +33,7 @@ var plan = map[string][]string{
 	"sockets/bpf":         {},
 	"sockets":             {"keepalive", "sockets/bpf"},
 	"internal/netns":      {},
-	"internal/sysctld":    {"internal/rootfs"},
+	"internal/sysctld":    {"internal/rootfs", "internal/nearest"},
 	"internal/journal":    {"internal/rootfs"},
 	"internal/middlebox":  {"internal/rootfs", "internal/nearest"},
 	"internal/launch/bpf": {},

@@ -57,6 +57,9 @@ func distance(typed, name string) (score int, ok bool) {
 	return 0, false
 }
 
+// Slips counts what makes one of the other, as [Names] does.
+func Slips(typed, name string) int { return edits(fold(typed), fold(name)) }
+
 // edits counts the characters to insert, delete, replace or swap with their
 // neighbour to make b of a.
 func edits(a, b string) int {

@@ -29,6 +29,8 @@ const mainFile = "/etc/sysctl.conf"
 type Files struct {
 	dropIns []file // one for each name, in the order of the names
 	main    file
+	unread  []unread
+	writers writers
 
 	told [2]told // by reader, once it was asked for
 }
@@ -55,21 +57,30 @@ func Load(root rootfs.FS) (*Files, error) {
 		}
 		return file{path.Base(name), name, text}
 	}
-	seen := make(map[string]bool)
+	seen := make(map[string]file)
 	for _, dir := range directories {
 		entries, err := root.ReadDir(dir)
 		if err != nil && !leadsNowhere(err) {
 			errs = append(errs, err)
 		}
 		for _, e := range entries {
-			if name := e.Name(); strings.HasSuffix(name, ".conf") && !seen[name] {
-				seen[name] = true
-				f.dropIns = append(f.dropIns, load(dir+"/"+name, e.Type()))
+			name := e.Name()
+			if first, hidden := seen[name]; hidden {
+				f.hidden(root, dir+"/"+name, first)
+			} else if strings.HasSuffix(name, ".conf") {
+				seen[name] = load(dir+"/"+name, e.Type())
+				f.dropIns = append(f.dropIns, seen[name])
+			} else {
+				f.misplaced(root, dir, e)
 			}
 		}
 	}
 	slices.SortFunc(f.dropIns, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	f.main = load(mainFile, fs.ModeSymlink)
+	f.elsewhere(root)
+	var err error
+	f.writers, err = loadWriters(root)
+	errs = append(errs, err)
 	return &f, errors.Join(errs...)
 }
 
@@ -115,7 +126,7 @@ func leadsNowhere(err error) bool {
 func (f *Files) WithDropIn(content []byte) *Files {
 	name := path.Base(DropIn)
 	others := slices.DeleteFunc(slices.Clone(f.dropIns), func(f file) bool { return f.name == name })
-	g := &Files{dropIns: append(others, file{name, DropIn, string(content)}), main: f.main}
+	g := &Files{dropIns: append(others, file{name, DropIn, string(content)}), main: f.main, unread: f.unread, writers: f.writers}
 	slices.SortFunc(g.dropIns, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	return g
 }

@@ -12,20 +12,23 @@ import "strings"
 // plain name. Newer versions let an exclusion be a pattern; 4.0.2 does not.
 func (f *Files) procps() []setting {
 	var list []setting
-	read := func(file file) {
-		line := 0
-		for text := range strings.Lines(file.text) {
-			line++
-			if s, ok := parseProcps(text); ok {
-				s.path, s.line = file.path, line
-				list = append(list, s)
-			}
+	for _, file := range f.dropIns {
+		list = append(list, file.procps()...)
+	}
+	return append(list, f.main.procps()...)
+}
+
+// procps returns the settings in one file, as "sysctl -p" reads it, too.
+func (f file) procps() []setting {
+	var list []setting
+	line := 0
+	for text := range strings.Lines(f.text) {
+		line++
+		if s, ok := parseProcps(text); ok {
+			s.path, s.line = f.path, line
+			list = append(list, s)
 		}
 	}
-	for _, file := range f.dropIns {
-		read(file)
-	}
-	read(f.main)
 	return list
 }
 

@@ -8,13 +8,16 @@
 // procps reads it last; and their grammars differ in the corners. Both are
 // followed here into the corners, as systemd 252 and procps 4.0.2 have them.
 //
-// Only files are read. Not resolved is what else may set a sysctl at boot: the
-// kernel command line (sysctl.KEY=VALUE, set before any file), the systemd
-// credential sysctl.extra (read after all files), copies of these files in an
-// initramfs, and services such as tuned that write later.
+// What else sets a sysctl at boot is read, too, where that is plain: the kernel command
+// line before the readers; tuned, ufw and the scripts in well-known places after them. Not
+// resolved are the systemd credential sysctl.extra, the copies of these files in an
+// initramfs, and what a program does inside.
 package sysctld
 
-import "sync"
+import (
+	"fmt"
+	"sync"
+)
 
 // A Reader is a program that reads sysctl.d and writes what it finds to
 // /proc/sys.
@@ -45,32 +48,48 @@ type Assignment struct {
 
 	Path string // as seen inside the root: "/etc/sysctl.d/99-tcpka.conf"
 	Line int    // counted from 1, by line feeds, as an editor does
+
+	By string // who writes it, if it is not the reader: "tuned"
+}
+
+// Source is where it comes from: "/etc/tuned/mine/tuned.conf:4 (tuned)".
+func (a Assignment) Source() string {
+	if a.By == "" {
+		return fmt.Sprintf("%s:%d", a.Path, a.Line)
+	}
+	return fmt.Sprintf("%s:%d (%s)", a.Path, a.Line, a.By)
 }
 
 // IsSet reports whether a file sets the key at all. Where none does, Value,
 // Path and Line are empty.
 func (a Assignment) IsSet() bool { return a.Path != "" }
 
-// Resolve returns what r writes last to each of the keys, in their order.
+// Resolve returns what is written last to each of the keys, in their order, where r is
+// the reader.
 // Whether the kernel accepts it is another matter: see [Files.Writes].
 func (f *Files) Resolve(r Reader, keys ...string) []Assignment {
-	told := f.tell(r)
 	last := make([]Assignment, len(keys))
 	for i, key := range keys {
 		last[i] = Assignment{Reader: r, Key: key}
-		if all := told.writes(r, key); len(all) > 0 {
+		if all := f.Writes(r, key); len(all) > 0 {
 			last[i] = all[len(all)-1]
 		}
 	}
 	return last
 }
 
-// Writes returns everything r writes to key, in order. The last that the kernel
-// accepts stays in force: a value it refuses leaves the one before. With
-// [Systemd] there is more than one only where no line names the key and several
+// Writes returns everything that is written to key, in order, where r is the reader. The
+// last that the kernel accepts stays in force: a value it refuses leaves the one before.
+// [Systemd] itself writes more than once only where no line names the key and several
 // patterns match it.
 func (f *Files) Writes(r Reader, key string) []Assignment {
-	return f.tell(r).writes(r, key)
+	before, after := f.Beside(key)
+	all := append(before, f.tell(r).writes(r, key)...)
+	for _, a := range after {
+		a.Reader = r
+		all = append(all, a)
+	}
+	return all
 }
 
 // Exclusion returns the last line that says of a key, by its name, that r does
@@ -120,6 +139,7 @@ type setting struct {
 	exclude bool // "-key" without a value: no pattern sets this key
 	path    string
 	line    int
+	by      string // a program other than the reader
 }
 
 // writes picks those settings that end in a write to key. A pattern gives
@@ -136,7 +156,7 @@ func (t *told) writes(r Reader, key string) []Assignment {
 		if !ok || isPattern(s.key) && t.named[path] {
 			continue
 		}
-		found = append(found, Assignment{Reader: r, Key: key, Value: s.value, Path: s.path, Line: s.line})
+		found = append(found, Assignment{Reader: r, Key: key, Value: s.value, Path: s.path, Line: s.line, By: s.by})
 	}
 	return found
 }

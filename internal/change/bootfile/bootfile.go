@@ -86,7 +86,8 @@ func Unchanged(root rootfs.FS, hz int, ch keepalive.Change) string {
 			if !ok {
 				continue
 			}
-			line := fmt.Sprintf("%s:%d has %s = %s", root.Path(a.Path), a.Line, v.Key, a.Value)
+			a.Path = root.Path(a.Path)
+			line := fmt.Sprintf("%s has %s = %s", a.Source(), v.Key, a.Value)
 			if by[line] == nil {
 				order = append(order, line)
 			}
@@ -170,11 +171,13 @@ func (b *Change) culprits() ([]string, error) {
 // culprit is the line that keeps ours from being in force for a key.
 func (b *Change) culprit(files *sysctld.Files, reader sysctld.Reader, key string, deciding map[string]sysctld.Assignment) string {
 	if a, ok := deciding[key]; ok {
-		return fmt.Sprintf("%s:%d sets %s = %s after it", b.root.Path(a.Path), a.Line, key, a.Value)
+		a.Path = b.root.Path(a.Path)
+		return fmt.Sprintf("%s sets %s = %s after it", a.Source(), key, a.Value)
 	}
 	if all := files.Writes(reader, key); len(all) > 0 {
 		a := all[len(all)-1]
-		return fmt.Sprintf("%s:%d sets %s = %s after it, which the kernel refuses", b.root.Path(a.Path), a.Line, key, a.Value)
+		a.Path = b.root.Path(a.Path)
+		return fmt.Sprintf("%s sets %s = %s after it, which the kernel refuses", a.Source(), key, a.Value)
 	}
 	a := files.Exclusion(reader, key)
 	return fmt.Sprintf("%s:%d takes %s out of what is set", b.root.Path(a.Path), a.Line, key)

@@ -319,9 +319,12 @@ func (ck *checker) bootLasts(v *view) {
 		}
 		text += fmt.Sprintf("%s is %d now", key, nextboot.Numbers(v.settings)[key])
 		if a, ok := deciding[key]; ok {
-			text += fmt.Sprintf(", and %s:%d sets %d", a.Path, a.Line, nextboot.Numbers(after)[key])
+			text += fmt.Sprintf(", and %s sets %d", a.Source(), nextboot.Numbers(after)[key])
 		} else {
 			text += fmt.Sprintf(", and no file sets it, so that the kernel's %d comes back", nextboot.Numbers(after)[key])
+		}
+		for _, stray := range files.Strays(key) {
+			text += fmt.Sprintf("; %s:%d is meant for it and sets nothing: %s", stray.Path, stray.Line, stray.Why)
 		}
 	}
 	fix := ""

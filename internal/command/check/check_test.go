@@ -47,6 +47,18 @@ func TestCheckBootDiffers(t *testing.T) {
 			"etc/sysctl.d/99-tcpka.conf": "net.ipv4.tcp_keepalive_time=60\nnet.ipv4.tcp_keepalive_intvl=10\nnet.ipv4.tcp_keepalive_probes=3\n",
 			"run/systemd/system/x":       "",
 		}, "", ""},
+		{"a key that does not exist", map[string]string{
+			"etc/sysctl.d/99-tcpka.conf": "net.ipv4.tcp_keepalive_timeout=60\nnet.ipv4.tcp_keepalive_intvl=10\nnet.ipv4.tcp_keepalive_probes=3\n",
+		}, "", "net.ipv4.tcp_keepalive_time is 60 now, and no file sets it, so that the kernel's 7200 comes back; " +
+			"/etc/sysctl.d/99-tcpka.conf:1 is meant for it and sets nothing: there is no such key" +
+			"|sudo tcpka set --time 60 --intvl 10 --probes 3 --persist"},
+		{"ufw, which sets it later", map[string]string{
+			"etc/sysctl.d/99-tcpka.conf": "net.ipv4.tcp_keepalive_time=60\nnet.ipv4.tcp_keepalive_intvl=10\nnet.ipv4.tcp_keepalive_probes=3\n",
+			"etc/ufw/ufw.conf":           "ENABLED=yes\n",
+			"etc/default/ufw":            "IPT_SYSCTL=/etc/ufw/sysctl.conf\n",
+			"etc/ufw/sysctl.conf":        "net/ipv4/tcp_keepalive_time=600\n",
+		}, "", "net.ipv4.tcp_keepalive_time is 60 now, and /etc/ufw/sysctl.conf:1 (ufw) sets 600" +
+			"|sudo tcpka set --time 60 --intvl 10 --probes 3 --persist"},
 		{"what runs does not meet the goal either", nil, "it is slow",
 			"net.ipv4.tcp_keepalive_time is 60 now|sudo tcpka set --time 86 --intvl 10 --probes 3 --persist"},
 	} {

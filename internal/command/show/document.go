@@ -50,21 +50,26 @@ type Counters struct {
 }
 
 // Boot is who sets a key when the machine starts, for one of the programs that
-// read sysctl.d. Value and Source are null where no file does, and the kernel's
-// default stays.
+// read sysctl.d. Value and Source are null where nothing does, and the kernel's
+// default stays. MatchesRunning is null where it is not known what runs.
 type Boot struct {
 	Key            string  `json:"key"`
 	Reader         string  `json:"reader"`
 	Value          *string `json:"value"`
 	Source         *string `json:"source"`
-	MatchesRunning bool    `json:"matches_running"`
+	Writer         *string `json:"writer"` // what sets it beside the reader, as tuned; null: the reader itself
+	MatchesRunning *bool   `json:"matches_running"`
 }
 
 func (b Boot) value() string {
 	if b.Value == nil {
 		return "kernel default"
 	}
-	return *b.Value + "  " + *b.Source
+	text := *b.Value + "  " + *b.Source
+	if b.Writer != nil {
+		text += "  by " + *b.Writer
+	}
+	return text
 }
 
 func (d Document) Table(w *bufio.Writer, s answer.Style) {
@@ -106,9 +111,9 @@ func (n Namespace) page(w *bufio.Writer, s answer.Style) {
 	fmt.Fprintf(w, "namespace %s\n\n", answer.Escape(n.Name))
 	var rows [][]string
 	for _, k := range []struct{ key, now, preset string }{
-		{"net.ipv4.tcp_keepalive_time", answer.WithHuman(*n.Time), "7200"},
-		{"net.ipv4.tcp_keepalive_intvl", answer.WithHuman(*n.Intvl), "75"},
-		{"net.ipv4.tcp_keepalive_probes", strconv.Itoa(*n.Probes), "9"},
+		{"net.ipv4.tcp_keepalive_time", orUnknown(n.Time, answer.WithHuman), "7200"},
+		{"net.ipv4.tcp_keepalive_intvl", orUnknown(n.Intvl, answer.WithHuman), "75"},
+		{"net.ipv4.tcp_keepalive_probes", orUnknown(n.Probes, strconv.Itoa), "9"},
 	} {
 		row := []string{k.key, k.now, k.preset}
 		for i, boot := range n.bootOf(k.key) {
@@ -127,6 +132,11 @@ func (n Namespace) page(w *bufio.Writer, s answer.Style) {
 	say := func(format string, args ...any) { answer.Wrap(w, s, "", fmt.Sprintf(format, args...)) }
 	if len(n.Boot) == 0 {
 		say("At boot: not shown, because boot files are for the host's namespace.")
+	}
+	if n.Error != nil {
+		say("What runs is not known: %s.", answer.Escape(*n.Error))
+		answer.WriteWarnings(w, s, n.Warnings)
+		return
 	}
 	fmt.Fprintln(w)
 	if n.Detection == nil {
@@ -156,7 +166,7 @@ func (n Namespace) bootOf(key string) []string {
 			continue
 		}
 		line := b.value()
-		if !b.MatchesRunning {
+		if b.MatchesRunning != nil && !*b.MatchesRunning {
 			line += "  (differs)"
 		}
 		lines, readers = append(lines, line), append(readers, b.Reader)
@@ -168,6 +178,13 @@ func (n Namespace) bootOf(key string) []string {
 		lines[i] = reader + ": " + lines[i]
 	}
 	return lines
+}
+
+func orUnknown[T any](v *T, format func(T) string) string {
+	if v == nil {
+		return "?"
+	}
+	return format(*v)
 }
 
 func count(n *uint64) string {

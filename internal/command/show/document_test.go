@@ -21,12 +21,12 @@ func show() Document {
 		Counters: Counters{ProbesSent: new(uint64(1)), AbortedOnTimeout: new(uint64(2))},
 		HZ:       new(250), Assumed: []string{}, Warnings: []calc.Warning{{ID: "x", Text: "mind \x1b[31mthis"}},
 		Boot: []Boot{
-			{Key: "net.ipv4.tcp_keepalive_time", Reader: "systemd-sysctl", Value: new("600"), Source: &boot},
-			{Key: "net.ipv4.tcp_keepalive_time", Reader: "procps", Value: new("300"), Source: new("/etc/sysctl.conf:1")},
-			{Key: "net.ipv4.tcp_keepalive_intvl", Reader: "systemd-sysctl", MatchesRunning: true},
-			{Key: "net.ipv4.tcp_keepalive_intvl", Reader: "procps", MatchesRunning: true},
-			{Key: "net.ipv4.tcp_keepalive_probes", Reader: "systemd-sysctl", Value: new("9"), Source: &boot, MatchesRunning: true},
-			{Key: "net.ipv4.tcp_keepalive_probes", Reader: "procps", Value: new("9"), Source: &boot, MatchesRunning: true},
+			{Key: "net.ipv4.tcp_keepalive_time", Reader: "systemd-sysctl", Value: new("600"), Source: &boot, MatchesRunning: new(false)},
+			{Key: "net.ipv4.tcp_keepalive_time", Reader: "procps", Value: new("300"), Source: new("/etc/sysctl.conf:1"), MatchesRunning: new(false)},
+			{Key: "net.ipv4.tcp_keepalive_intvl", Reader: "systemd-sysctl", MatchesRunning: new(true)},
+			{Key: "net.ipv4.tcp_keepalive_intvl", Reader: "procps", MatchesRunning: new(true)},
+			{Key: "net.ipv4.tcp_keepalive_probes", Reader: "systemd-sysctl", Value: new("9"), Source: &boot, MatchesRunning: new(true)},
+			{Key: "net.ipv4.tcp_keepalive_probes", Reader: "procps", Value: new("9"), Source: &boot, MatchesRunning: new(true)},
 		},
 	}
 	return Document{Schema: "tcpka/show/v1", Namespaces: []Namespace{n}}

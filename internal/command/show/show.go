@@ -2,7 +2,9 @@
 package show
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -51,16 +53,21 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 			snap, err = target.Look(w.Root)
 			return err
 		})
-		if err != nil && !w.All {
+		stopped := !w.Root.Live() && errors.Is(err, fs.ErrNotExist) // an image that nothing runs of
+		if err != nil && !w.All && !stopped {
 			return s.Permission(err)
 		}
-		n := describe(ns.Namespace, snap)
+		n, running := describe(ns.Namespace, snap), &snap.Settings
 		switch {
+		case stopped:
+			n, running = unknown(ns.Namespace, err), nil
+			snap.Kernel.HZ = target.HZ(w.Root)
 		case err != nil:
 			unreadable++
 			n = unknown(ns.Namespace, err)
-		case ns.Name == "host" || !w.Root.Live():
-			boot, warnings, err := bootOf(w.Root, snap.Settings, snap.Kernel.HZ)
+		}
+		if ns.Name == "host" && err == nil || !w.Root.Live() {
+			boot, warnings, err := bootOf(w.Root, running, snap.Kernel.HZ)
 			if err != nil {
 				s.Notice("not all boot settings are known: %v", err)
 			}
@@ -123,9 +130,9 @@ func identify(n *Namespace, ns netns.Namespace) {
 	}
 }
 
-// bootOf says who sets each key at boot, and whether that is what runs. The
-// error names what could not be read; the rest holds all the same.
-func bootOf(root rootfs.FS, running keepalive.Settings, hz int) ([]Boot, []calc.Warning, error) {
+// bootOf says who sets each key at boot, and whether that is what runs, if that is known.
+// The error names what could not be read; the rest holds all the same.
+func bootOf(root rootfs.FS, running *keepalive.Settings, hz int) ([]Boot, []calc.Warning, error) {
 	files, err := sysctld.Load(root)
 	boot := []Boot{}
 	var warnings []calc.Warning
@@ -136,18 +143,45 @@ func bootOf(root rootfs.FS, running keepalive.Settings, hz int) ([]Boot, []calc.
 			a, ok := deciding[key]
 			if ok {
 				b.Value, b.Source = new(a.Value), new(fmt.Sprintf("%s:%d", a.Path, a.Line))
+				if a.By != "" {
+					b.Writer = &a.By
+				}
 			}
-			b.MatchesRunning = nextboot.Numbers(settings)[key] == nextboot.Numbers(running)[key]
+			if running != nil {
+				b.MatchesRunning = new(nextboot.Numbers(settings)[key] == nextboot.Numbers(*running)[key])
+			}
 			boot = append(boot, b)
 			for _, w := range files.Writes(reader, key) {
 				if _, ok := nextboot.Takes(key, w.Value, hz); !ok {
 					warnings = append(warnings, calc.Warning{
 						ID:   "boot_value_refused",
-						Text: fmt.Sprintf("%s:%d sets %s = %s for %s, which the kernel refuses", w.Path, w.Line, key, w.Value, reader),
+						Text: fmt.Sprintf("%s sets %s = %s for %s, which the kernel refuses", w.Source(), key, w.Value, reader),
 					})
 				}
 			}
 		}
 	}
+	for _, key := range nextboot.Keys() {
+		before, after := files.Beside(key)
+		for _, w := range before {
+			warnings = append(warnings, besideFiles("%s sets %s = %s before the files of sysctl.d are read", w))
+		}
+		for _, w := range after {
+			if w.By != "" { // else it is a file that is read again
+				warnings = append(warnings, besideFiles("%s sets %s = %s after the files of sysctl.d are read", w))
+			}
+		}
+	}
+	for _, stray := range files.Strays(nextboot.Keys()...) {
+		text := fmt.Sprintf("%s:%d sets nothing, %.100q: %s", stray.Path, stray.Line, stray.Text, stray.Why)
+		if stray.Want != "" {
+			text += "; meant is: " + stray.Want
+		}
+		warnings = append(warnings, calc.Warning{ID: "boot_line_ignored", Text: text})
+	}
 	return boot, warnings, err
+}
+
+func besideFiles(format string, w sysctld.Assignment) calc.Warning {
+	return calc.Warning{ID: "boot_other_writer", Text: fmt.Sprintf(format, w.Source(), w.Key, w.Value)}
 }
