@@ -35,8 +35,17 @@ func At(path string) Dir { return Dir{path: path} }
 //
 // getenv is [os.Getenv]. Nothing is opened or made.
 func Locate(root rootfs.FS, getenv func(string) string) (Dir, error) {
-	if !root.Live() || os.Geteuid() == 0 && initialUserNamespace() {
+	if !root.Live() {
 		return Dir{root, SystemDir}, nil
+	}
+	if os.Geteuid() == 0 {
+		initial, err := initialUserNamespace()
+		if err != nil {
+			return Dir{}, fmt.Errorf("the place of the journal: %w", err)
+		}
+		if initial {
+			return Dir{root, SystemDir}, nil
+		}
 	}
 	if state := getenv("XDG_STATE_HOME"); path.IsAbs(state) {
 		return At(path.Join(state, "tcpka")), nil
@@ -49,9 +58,9 @@ func Locate(root rootfs.FS, getenv func(string) string) (Dir, error) {
 
 // initialUserNamespace reports whether this process sees every user ID as it
 // is. See user_namespaces(7).
-func initialUserNamespace() bool {
+func initialUserNamespace() (bool, error) {
 	b, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(b)), " ") == "0 0 4294967295"
+	return strings.Join(strings.Fields(string(b)), " ") == "0 0 4294967295", err
 }
 
 // String is the path on this machine, for messages.
