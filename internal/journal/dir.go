@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,7 +73,7 @@ func (d Dir) open() (*os.File, error) {
 	if errors.Is(err, unix.ENOTDIR) {
 		// It, or a directory above it.
 		if info, lerr := d.root.Lstat(d.path); lerr == nil {
-			return nil, &UntrustedError{d.String(), notA(fs.ModeDir, info.Mode().Type())}
+			return nil, &UntrustedError{Path: d.String(), Why: notA(fs.ModeDir, info.Mode().Type())}
 		}
 	}
 	if err != nil {
@@ -83,6 +84,57 @@ func (d Dir) open() (*os.File, error) {
 		return nil, err
 	}
 	return dir, nil
+}
+
+// Writable looks whether [Dir.Open] can work, and makes nothing, nor takes the lock. It has
+// the same errors, but for [ErrLocked].
+func (d Dir) Writable() error {
+	err := d.writable()
+	if err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	return nil
+}
+
+func (d Dir) writable() error {
+	dir, err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		above := path.Dir(d.path)
+		for above != "/" {
+			if _, err := d.root.Lstat(above); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			above = path.Dir(above)
+		}
+		dir, err = d.root.OpenFile(above, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		return mayWrite(dir, "")
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	file, err := openFile(dir, fileName, unix.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return mayWrite(dir, "")
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return mayWrite(dir, fileName)
+}
+
+// mayWrite asks the kernel whether a file in dir, or with "" dir itself, may be written.
+func mayWrite(dir *os.File, name string) error {
+	err := unix.Faccessat(int(dir.Fd()), cmp.Or(name, "."), unix.W_OK, unix.AT_EACCESS)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path.Join(dir.Name(), name), Err: err}
+	}
+	return nil
 }
 
 // create makes the directory, 0700, and those above it that are missing: 0755
