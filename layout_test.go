@@ -25,7 +25,8 @@ var plan = map[string][]string{
 
 	// The kernel's surfaces, and other programs' files: side by side, without knowing each
 	// other.
-	"internal/rootfs":     {},
+	"internal/leftover":   {},
+	"internal/rootfs":     {"internal/leftover"},
 	"internal/account":    {},
 	"internal/nearest":    {},
 	"procfs":              {"keepalive", "internal/rootfs"},
@@ -39,9 +40,9 @@ var plan = map[string][]string{
 	"internal/launch/bpf": {},
 	"internal/launch":     {"keepalive", "internal/launch/bpf"},
 	"internal/snippet":    {"keepalive", "calc", "internal/nearest"},
-	"internal/sshconf":    {"internal/account", "internal/nearest"},
+	"internal/sshconf":    {"internal/account", "internal/leftover", "internal/nearest"},
 	"internal/sshclients": {"internal/sshconf"},
-	"internal/sshedit":    {"internal/account", "internal/sshconf"},
+	"internal/sshedit":    {"internal/account", "internal/leftover", "internal/sshconf"},
 	"internal/sshproc":    {"internal/sshconf", "internal/sshedit"},
 	"internal/stall":      {},
 	"internal/room":       {},

@@ -64,13 +64,15 @@ func (fs FS) Put(values ...Value) error {
 		before = append(before, Value{v.Key, n})
 	}
 	for i, v := range values {
-		touched := i
 		err := fs.write(v)
 		if err == nil {
-			touched++
 			err = fs.readBack(v)
 		}
 		if err != nil {
+			touched := i
+			if now, err := fs.readInt(v.Key); err != nil || now != before[i].N {
+				touched++ // the write may have failed after it wrote
+			}
 			return errors.Join(fs.putError("set", v, err), fs.restore(before[:touched]))
 		}
 	}

@@ -251,7 +251,7 @@ func TestRootRunKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.cmd.Process.Wait()
-		connect("1 15") // the program goes on, without the force
+		connect("1 45") // the program goes on, and so does the force
 
 		status(t, 0, "true")
 		if got := cgroups(t, own); got != 1 {

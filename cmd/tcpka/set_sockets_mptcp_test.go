@@ -154,7 +154,7 @@ func TestSetSocketsShowsAllSubflows(t *testing.T) {
 		if a := decode(t, text); a.Changed || a.Sockets["found"] != 1 || warned(text) {
 			t.Errorf("again: %+v\n%s", a.Sockets, text)
 		}
-		text, _ = tcpkaProcess(t, 3, "undo", "--json")
+		text, _ = tcpkaProcess(t, 0, "undo", "--json")
 		if a := decode(t, text); len(a.Changes) != 8 || a.Partly {
 			t.Errorf("undo: %s", text)
 		}
@@ -189,9 +189,9 @@ func TestUndoFindsAnMPTCPConnectionByItsOtherSubflows(t *testing.T) {
 		tcpkaProcess(t, 0, set...)
 		m.replace()
 		want(t, "set", m.client, options{1, 60, 75, 9, 0})
-		text, _ := tcpkaProcess(t, 3, "undo", "--json")
+		text, _ := tcpkaProcess(t, 0, "undo", "--json")
 		a := decode(t, text)
-		if !slices.Equal(a.Notes, []string{"2 subflows were closed since, of MPTCP connections that have others"}) || len(a.Changes) != 2 || a.Partly {
+		if !slices.Contains(a.Notes, "2 subflows were closed since, of MPTCP connections that have others") || len(a.Changes) != 2 || a.Partly {
 			t.Errorf("undo: %s", text)
 		}
 		want(t, "taken back", m.client, kernelsOwn)

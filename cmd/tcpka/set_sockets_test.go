@@ -82,15 +82,15 @@ func TestSetSocketsAndUndo(t *testing.T) {
 		// The sysctl has another value when it is taken back: what followed it gets
 		// that, and keeps it.
 		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "1000")
-		text, stderr := tcpkaProcess(t, 3, "undo", "--json")
+		text, stderr := tcpkaProcess(t, 0, "undo", "--json")
 		left := "what 60 sockets had, perhaps from the sysctl: "
 		if slices.ContainsFunc(a.Changes, func(c optionChange) bool { return c.Inherited != nil && *c.Inherited }) { // BPF tells
 			left = "what 60 sockets had from the sysctl: "
 		}
-		if a := decode(t, text); a.Partly || len(a.Left) != 1 || !strings.HasPrefix(a.Left[0], left) || len(a.Notes) > 0 {
+		if a := decode(t, text); a.Partly || len(a.Left) > 0 || len(a.Notes) != 1 || !strings.HasPrefix(a.Notes[0], left) {
 			t.Errorf("undo leaves %q, notes %q", a.Left, a.Notes)
 		}
-		if !strings.Contains(stderr, "not everything could be taken back") {
+		if stderr != "" {
 			t.Errorf("undo: %s", stderr)
 		}
 		nstest.Sysctl(t, "net.ipv4.tcp_keepalive_time", "2000")
@@ -226,7 +226,7 @@ func TestSetSocketsOfAListener(t *testing.T) {
 		want(t, "earlier", earlier, kernelsOwn)
 		want(t, "listener", p.listener, options{1, 600, 75, 3, 0})
 		want(t, "later", later, options{1, 600, 75, 3, 0})
-		tcpkaProcess(t, 3, "undo")
+		tcpkaProcess(t, 0, "undo")
 		_, last := p.connect(t, options{})
 		want(t, "after undo", last, kernelsOwn)
 	})
@@ -284,7 +284,7 @@ func TestSetSocketsOfMPTCP(t *testing.T) {
 			}
 		}
 		want(t, "client", client, options{1, 600, 75, 9, 0})
-		tcpkaProcess(t, 3, "undo")
+		tcpkaProcess(t, 0, "undo")
 		want(t, "client", client, kernelsOwn)
 	})
 }

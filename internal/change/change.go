@@ -86,6 +86,9 @@ func Make(s *cmdline.Invocation, c *cli.Context, j Job) error {
 		return err
 	}
 	if dryRun := cmdline.GivenBool(c, "dry-run"); dryRun || !p.AnyChange() {
+		if dryRun && p.AnyChange() && !cmdline.GivenBool(c, "no-journal") {
+			noticeJournal(s, j.Root)
+		}
 		d := p.Document()
 		d.DryRun = dryRun
 		return Finish(s, c, p, d, p.Failures())
@@ -97,14 +100,7 @@ func Make(s *cmdline.Invocation, c *cli.Context, j Job) error {
 	var log *journal.Journal
 	if !cmdline.GivenBool(c, "no-journal") {
 		if log, err = openJournal(j.Root); err != nil {
-			err = fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)
-			if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
-				return s.Permission(err)
-			}
-			if errors.Is(err, journal.ErrLocked) {
-				return cmdline.Failed(err).WithHint("wait for it: set sockets --jitter may take as long as it was told to")
-			}
-			return cmdline.Failed(err).WithHint("--no-journal changes it all the same")
+			return notRecorded(s, err)
 		}
 		defer log.Close()
 		// From here on no other tcpka makes changes; one may have just before.
@@ -161,6 +157,57 @@ func openJournal(root rootfs.FS) (*journal.Journal, error) {
 	return dir.Open()
 }
 
+// notRecorded is why nothing was changed, where the journal cannot be written.
+func notRecorded(s *cmdline.Invocation, err error) error {
+	err = fmt.Errorf("nothing was changed, as it could not be recorded for undo: %w", err)
+	const without = "--no-journal changes it all the same"
+	advised := AdviseJournal(s, err)
+	f, ok := errors.AsType[*cmdline.Failure](advised)
+	switch {
+	case !ok:
+		return cmdline.Failed(err).WithHint(without)
+	case !errors.Is(err, os.ErrPermission) && !errors.Is(err, journal.ErrLocked):
+		f.Hint += "; " + without
+	}
+	return advised
+}
+
+// AdviseJournal adds what to do about a journal that cannot be read or written.
+func AdviseJournal(s *cmdline.Invocation, err error) error {
+	untrusted, ok := errors.AsType[*journal.UntrustedError](err)
+	switch {
+	case ok && untrusted.Fix != "":
+		return cmdline.Failed(err).WithHint("%s", untrusted.Fix)
+	case errors.Is(err, journal.ErrLocked):
+		return cmdline.Failed(err).WithHint("wait for it: set sockets --jitter may take as long as it was told to")
+	case errors.Is(err, journal.ErrFull):
+		return cmdline.Failed(err).WithHint("take some of them back, or let them be by tcpka undo --forget ID: the next command then leaves them out; they are listed by: tcpka undo --list")
+	case errors.Is(err, journal.ErrTooLong):
+		return cmdline.Failed(err).WithHint("move the file away, and a new one begins; what it has can then not be undone")
+	}
+	return s.Permission(err)
+}
+
+// noticeJournal says of a dry run that the change could not be recorded. Nothing is made.
+func noticeJournal(s *cmdline.Invocation, root rootfs.FS) {
+	dir, err := journal.Locate(root, os.Getenv)
+	if err == nil {
+		err = dir.Writable()
+	}
+	if err != nil {
+		NoticeRefused(s, notRecorded(s, err))
+	}
+}
+
+// NoticeRefused says of a dry run why the command itself would fail, and what to do.
+func NoticeRefused(s *cmdline.Invocation, err error) {
+	hint := ""
+	if f, ok := errors.AsType[*cmdline.Failure](err); ok && f.Hint != "" {
+		hint = "; " + f.Hint
+	}
+	s.Notice("without --dry-run this would be refused: %v%s", err, hint)
+}
+
 // carryOut makes the changes between two records in the journal: what is about
 // to be done, and what was. Without a journal id is empty.
 func carryOut(s *cmdline.Invocation, p Plan, log *journal.Journal) (id string, err error) {
@@ -171,7 +218,7 @@ func carryOut(s *cmdline.Invocation, p Plan, log *journal.Journal) (id string, e
 		return "", p.Apply(interrupted)
 	}
 	if id, err = log.BeginSeq(suggest.ShellJoin(s.Args), changes); err != nil {
-		return "", err
+		return "", notRecorded(s, err)
 	}
 	err = p.Apply(interrupted)
 	if !p.AnyApplied() {

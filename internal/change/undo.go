@@ -29,9 +29,6 @@ type Undoing struct {
 
 // Reversal takes back the changes of one kind.
 type Reversal interface {
-	// Survives reports whether a reboot leaves the change as it is.
-	Survives(journal.Change) bool
-
 	// List is the change as undo --list has it.
 	List(journal.Change) []Change
 
@@ -69,15 +66,6 @@ func (r Reversals) Of(k journal.Kind, u *Undoing) Reversal {
 		return f(u)
 	}
 	return nil
-}
-
-// Gone reports whether an entry changed nothing but the kernel of an earlier
-// boot.
-func (r Reversals) Gone(e journal.Entry, boot string) bool {
-	return e.BootID != boot && !slices.ContainsFunc(e.Changes, func(c journal.Change) bool {
-		of := r.Of(c.Kind, nil)
-		return of == nil || of.Survives(c)
-	})
 }
 
 func NewUndoing(root rootfs.FS, e journal.Entry, boot, named string, reload bool, known Reversals) *Undoing {

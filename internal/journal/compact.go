@@ -5,32 +5,73 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// tail returns the end of a journal: as many of the newest commands as fit in
-// size, with all that follows them, but at least one.
-func tail(data []byte, size int) []byte {
-	kept := data[len(data):]
-	for rest := data; len(rest) > 0; {
-		start := bytes.LastIndexByte(rest[:len(rest)-1], '\n') + 1
-		if beginID(rest[start:]) != "" {
-			if len(kept) > 0 && len(data)-start > size {
-				break
-			}
-			kept = data[start:]
+// shorten leaves commands out of a journal until it fits in size, those that nothing is
+// left of to undo: the oldest first, and those of earlier boots before those of this one.
+// What can be undone stays, so the result may be longer; and so do the newest command, and
+// what a newer version has written. Lines that cannot be read go.
+func shorten(data []byte, size int, boot string) []byte {
+	log := parse(data)
+	known := map[string]bool{}
+	var earlier, ours []string
+	for i, e := range slices.Backward(log.Entries) { // the oldest first
+		known[e.ID] = true
+		switch {
+		case i == 0 || !e.Undone && !e.Gone(boot):
+		case e.BootID != boot:
+			earlier = append(earlier, e.ID)
+		default:
+			ours = append(ours, e.ID)
 		}
-		rest = rest[:start]
+	}
+	type line struct {
+		id   string
+		text []byte
+	}
+	var lines []line
+	sizes, total := map[string]int{}, 0
+	for text := range bytes.Lines(data) {
+		var r struct{ Op, ID string }
+		mark := func() bool { return r.Op == opDone || r.Op == opPartly || r.Op == opUndone }
+		if json.Unmarshal(text, &r) != nil || r.Op == "" || r.ID == "" || mark() && !known[r.ID] {
+			continue
+		}
+		lines = append(lines, line{r.ID, text})
+		sizes[r.ID] += len(text)
+		total += len(text)
+	}
+	dropped := map[string]bool{}
+	for _, id := range append(earlier, ours...) {
+		if total <= size {
+			break
+		}
+		dropped[id] = true
+		total -= sizes[id]
+	}
+	kept := make([]byte, 0, total)
+	for _, l := range lines {
+		if !dropped[l.id] {
+			kept = append(kept, l.text...)
+		}
 	}
 	return kept
 }
 
 // lastID returns the ID of the newest command of a journal, "" if it has none.
 func lastID(data []byte) string {
-	first, _, _ := bytes.Cut(tail(data, 0), []byte{'\n'})
-	return beginID(first)
+	for len(data) > 0 {
+		start := bytes.LastIndexByte(data[:len(data)-1], '\n') + 1
+		if id := beginID(data[start:]); id != "" {
+			return id
+		}
+		data = data[:start]
+	}
+	return ""
 }
 
 // beginID returns the ID in a line that begins a command, "" for other lines.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,28 +11,80 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTail(t *testing.T) {
-	const future = `{"op":"redone","id":"b"}` + "\n"
-	text := beginA + doneA + beginB + future + undoneA
+func TestShorten(t *testing.T) {
+	const here = "now"
+	entry := func(id, boot, kind string, marks ...string) string {
+		text := fmt.Sprintf(`{"op":"begin","id":%q,"boot_id":%q,"changes":[{"kind":%q,"old":"1","new":"2"}]}`+"\n", id, boot, kind)
+		for _, m := range marks {
+			text += fmt.Sprintf(`{"op":%q,"id":%q}`+"\n", m, id)
+		}
+		return text
+	}
+	const future = `{"op":"redone","id":"x"}` + "\n"
+	var (
+		open    = entry("a", here, "socket", "done")
+		undone  = entry("b", here, "socket", "done", "undone")
+		gone    = entry("c", "before", "socket", "done")
+		file    = entry("d", "before", "ssh", "done")
+		reverse = entry("e", "before", "bootfile", "done", "undone")
+		unknown = entry("f", "before", "something new", "done")
+		newest  = entry("g", here, "socket", "done", "undone")
+	)
+	whole := open + undone + gone + file + future + reverse + unknown + newest
 	for _, row := range []struct {
 		name string
 		text string
 		size int
 		want string
 	}{
-		{"everything fits", text, len(text), text},
-		{"the oldest does not fit", text, len(text) - 1, beginB + future + undoneA},
-		{"the newest is kept even if it does not fit", text, 0, beginB + future + undoneA},
-		{"with what was not understood", text + "x\n", 0, beginB + future + undoneA + "x\n"},
-		{"a line that breaks off stays", text + beginA[:30], 0, beginB + future + undoneA + beginA[:30]},
-		{"nothing begins a command", doneA + "x", 100, ""},
-		{"nothing", "", 100, ""},
+		{"everything fits", whole, len(whole), whole},
+		{"the oldest of an earlier boot goes first", whole, len(whole) - 1, open + undone + file + future + reverse + unknown + newest},
+		{"then the next one of that boot", whole, len(whole) - len(gone) - 1, open + undone + file + future + unknown + newest},
+		{"what can be undone stays, whatever its boot, and what a newer version wrote, and the newest", whole, 0, open + file + future + unknown + newest},
+		{"what cannot be read goes, even if it fits", "x\n" + open + "\x00\x00\n" + open[:30], 1000, open},
+		{"marks of nothing go", `{"op":"done","id":"z"}` + "\n" + open, 1000, open},
+		{"nothing", "", 0, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if diff := cmp.Diff(row.want, string(tail([]byte(row.text), row.size))); diff != "" {
-				t.Errorf("tail (-want +got):\n%s", diff)
+			if diff := cmp.Diff(row.want, string(shorten([]byte(row.text), row.size, here))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAJournalOfWhatCanBeUndoneIsFull has no command that may go: the next one is refused,
+// until one is taken back.
+func TestAJournalOfWhatCanBeUndoneIsFull(t *testing.T) {
+	d := tempDir(t)
+	j := open(t, d)
+	j.max = 4000
+	var ids []string
+	var err error
+	for range 50 {
+		var id string
+		if id, err = j.Begin("set", timeTo("600")); err != nil {
+			break
+		}
+		ids = append(ids, id)
+		if err := j.Done(id, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("after %d commands: %v, want ErrFull", len(ids), err)
+	}
+	log, err := d.Read()
+	if err != nil || len(log.Entries) != len(ids) {
+		t.Fatalf("%d commands are left of %d, %v", len(log.Entries), len(ids), err)
+	}
+	for _, id := range ids[:2] {
+		if err := j.Undone(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := j.Begin("set", timeTo("600")); err != nil {
+		t.Errorf("after two were taken back: %v", err)
 	}
 }
 

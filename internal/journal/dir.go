@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,8 +36,17 @@ func At(path string) Dir { return Dir{path: path} }
 //
 // getenv is [os.Getenv]. Nothing is opened or made.
 func Locate(root rootfs.FS, getenv func(string) string) (Dir, error) {
-	if !root.Live() || os.Geteuid() == 0 && initialUserNamespace() {
+	if !root.Live() {
 		return Dir{root, SystemDir}, nil
+	}
+	if os.Geteuid() == 0 {
+		initial, err := initialUserNamespace()
+		if err != nil {
+			return Dir{}, fmt.Errorf("the place of the journal: %w", err)
+		}
+		if initial {
+			return Dir{root, SystemDir}, nil
+		}
 	}
 	if state := getenv("XDG_STATE_HOME"); path.IsAbs(state) {
 		return At(path.Join(state, "tcpka")), nil
@@ -49,9 +59,9 @@ func Locate(root rootfs.FS, getenv func(string) string) (Dir, error) {
 
 // initialUserNamespace reports whether this process sees every user ID as it
 // is. See user_namespaces(7).
-func initialUserNamespace() bool {
+func initialUserNamespace() (bool, error) {
 	b, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(b)), " ") == "0 0 4294967295"
+	return strings.Join(strings.Fields(string(b)), " ") == "0 0 4294967295", err
 }
 
 // String is the path on this machine, for messages.
@@ -63,7 +73,7 @@ func (d Dir) open() (*os.File, error) {
 	if errors.Is(err, unix.ENOTDIR) {
 		// It, or a directory above it.
 		if info, lerr := d.root.Lstat(d.path); lerr == nil {
-			return nil, &UntrustedError{d.String(), notA(fs.ModeDir, info.Mode().Type())}
+			return nil, &UntrustedError{Path: d.String(), Why: notA(fs.ModeDir, info.Mode().Type())}
 		}
 	}
 	if err != nil {
@@ -74,6 +84,57 @@ func (d Dir) open() (*os.File, error) {
 		return nil, err
 	}
 	return dir, nil
+}
+
+// Writable looks whether [Dir.Open] can work, and makes nothing, nor takes the lock. It has
+// the same errors, but for [ErrLocked].
+func (d Dir) Writable() error {
+	err := d.writable()
+	if err != nil {
+		return fmt.Errorf("open journal: %w", err)
+	}
+	return nil
+}
+
+func (d Dir) writable() error {
+	dir, err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		above := path.Dir(d.path)
+		for above != "/" {
+			if _, err := d.root.Lstat(above); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			above = path.Dir(above)
+		}
+		dir, err = d.root.OpenFile(above, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		return mayWrite(dir, "")
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	file, err := openFile(dir, fileName, unix.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return mayWrite(dir, "")
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return mayWrite(dir, fileName)
+}
+
+// mayWrite asks the kernel whether a file in dir, or with "" dir itself, may be written.
+func mayWrite(dir *os.File, name string) error {
+	err := unix.Faccessat(int(dir.Fd()), cmp.Or(name, "."), unix.W_OK, unix.AT_EACCESS)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path.Join(dir.Name(), name), Err: err}
+	}
+	return nil
 }
 
 // create makes the directory, 0700, and those above it that are missing: 0755

@@ -1,9 +1,13 @@
 package journal
 
 import (
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/nstest"
 	"github.com/tcpka/tcpka/internal/rootfs"
@@ -74,4 +78,23 @@ func TestAnImagesJournalStaysInTheImage(t *testing.T) {
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 0 {
 		t.Errorf("outside there is %v, %v", entries, err)
 	}
+}
+
+// TestRootIsNotTakenForAnother has a uid_map that cannot be read. To take the journal of
+// another user then would be to record what root's undo does not find.
+func TestRootIsNotTakenForAnother(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		socket := filepath.Join(t.TempDir(), "s")
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if err := unix.Mount(socket, "/proc/self/uid_map", "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		if dir, err := Locate(rootfs.FS{}, func(string) string { return "/home" }); !errors.Is(err, unix.ENXIO) {
+			t.Errorf("%v, %v", dir, err)
+		}
+	})
 }

@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +19,16 @@ const fileName = "journal.jsonl"
 // sockets that were changed alike.
 const maxSize = 64 << 20
 
-// ErrTooLarge is returned for a command with more changes than a journal takes,
-// and for a file that is longer than a journal becomes.
-var ErrTooLarge = errors.New("too large for a journal")
+var (
+	// ErrTooLarge is returned for a command with more changes than a journal takes.
+	ErrTooLarge = errors.New("too large for a journal")
+
+	// ErrTooLong is a file that is longer than a journal becomes, whatever is left out.
+	ErrTooLong = errors.New("longer than a journal becomes")
+
+	// ErrFull is a journal that cannot be shortened.
+	ErrFull = errors.New("full of commands that can still be undone")
+)
 
 // openFile opens name in dir and checks it. It follows no link and does not wait
 // for the other end of a fifo.
@@ -41,11 +50,31 @@ func openFile(dir *os.File, name string, flags int) (*os.File, error) {
 	return file, nil
 }
 
-// readFile reads a journal whole, whatever the offset of file.
+// readFile reads a journal whole, whatever the offset of file. Of one that is longer than
+// it becomes by itself, it leaves out the lines that are too long for one command.
 func readFile(file *os.File) ([]byte, error) {
 	data, err := io.ReadAll(io.NewSectionReader(file, 0, 2*maxSize))
-	if err == nil && len(data) == 2*maxSize {
-		err = fmt.Errorf("%s: %w", file.Name(), ErrTooLarge)
+	if err != nil || len(data) < 2*maxSize {
+		return data, err
 	}
-	return data, err
+	all := bufio.NewReader(io.NewSectionReader(file, 0, math.MaxInt64))
+	data = data[:0]
+	for start, long := 0, false; ; {
+		part, err := all.ReadSlice('\n')
+		if long = long || len(data)+len(part)-start > maxSize/2; long {
+			data = data[:start]
+		} else {
+			data = append(data, part...)
+		}
+		switch {
+		case len(data) > 2*maxSize:
+			return nil, fmt.Errorf("%s: %w", file.Name(), ErrTooLong)
+		case err == io.EOF:
+			return data, nil
+		case err == nil:
+			start, long = len(data), false
+		case err != bufio.ErrBufferFull:
+			return nil, err
+		}
+	}
 }

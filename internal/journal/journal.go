@@ -22,7 +22,10 @@
 // [*UntrustedError].
 package journal
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kind is the sort of thing that was changed. A newer version may have recorded
 // others: leave those alone.
@@ -57,6 +60,18 @@ type Change struct {
 
 	// MadeDir says that the directory of the file was not there either.
 	MadeDir bool `json:"made_dir,omitempty"`
+}
+
+// Survives reports whether a reboot leaves the change as it is: what stands for a sysctl in
+// an image is a file, and of a newer version's kinds nothing is known.
+func (c Change) Survives() bool {
+	switch c.Kind {
+	case Sysctl:
+		return c.Netns != nil && c.Netns.Inode == 0
+	case Socket:
+		return false
+	}
+	return true
 }
 
 // Netns is the network namespace of a change.
@@ -96,4 +111,9 @@ type Entry struct {
 	Done   bool
 	Partly bool // undone but for Changes
 	Undone bool
+}
+
+// Gone reports whether an entry changed nothing but the kernel of an earlier boot.
+func (e Entry) Gone(boot string) bool {
+	return e.BootID != boot && !slices.ContainsFunc(e.Changes, Change.Survives)
 }

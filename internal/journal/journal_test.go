@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/tcpka/tcpka/internal/nstest"
 )
 
 func TestACommandFromBeginToUndone(t *testing.T) {
@@ -265,18 +268,87 @@ func TestOnlyTheOwnerHasAccess(t *testing.T) {
 	}
 }
 
-func TestAFileThatNoTcpkaWroteIsTooLarge(t *testing.T) {
+// A file that no tcpka wrote may be longer than a journal becomes. What can be undone is
+// found in it, and the next command makes it shorter.
+func TestALongFileIsReadAndShortened(t *testing.T) {
 	d := tempDir(t)
 	j := open(t, d)
-	if err := j.file.Truncate(2 * maxSize); err != nil { // sparse
+	id := begin(t, j, "600")
+	if err := j.file.Truncate(2*maxSize + 1); err != nil { // sparse
 		t.Fatal(err)
 	}
-	if _, err := d.Read(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("Read: %v, want ErrTooLarge", err)
+	if log, err := d.Read(); err != nil || len(log.Entries) != 1 || log.Entries[0].ID != id {
+		t.Errorf("Read: %+v, %v", log, err)
 	}
-	if _, err := j.Begin("set", timeTo("600")); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("Begin: %v, want ErrTooLarge", err)
+	second, err := j.Begin("set", timeTo("700"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	log, err := d.Read()
+	if err != nil || len(log.Entries) != 2 || log.Entries[0].ID != second || log.Entries[1].ID != id {
+		t.Errorf("afterwards: %+v, %v", log, err)
+	}
+	if info, err := j.file.Stat(); err != nil || info.Size() > 4096 {
+		t.Errorf("it is %d bytes long, %v", info.Size(), err)
+	}
+}
+
+// What can be done is known before, and nothing is made to learn it.
+func TestWritableTellsWhetherOpenWorks(t *testing.T) {
+	nstest.Run(t, func(t *testing.T) {
+		for _, row := range []struct {
+			name string
+			make func(dir string) error
+			want error
+		}{
+			{"nothing is there", func(string) error { return nil }, nil},
+			{"an empty directory", func(dir string) error { return os.MkdirAll(dir, 0o700) }, nil},
+			{"a read-only file system above", func(dir string) error {
+				above := filepath.Dir(dir)
+				return errors.Join(os.MkdirAll(above, 0o700), unix.Mount("none", above, "tmpfs", unix.MS_RDONLY, ""))
+			}, unix.EROFS},
+			{"a journal on one", func(dir string) error {
+				return errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(dir+"/journal.jsonl", nil, 0o600),
+					unix.Mount(dir, dir, "", unix.MS_BIND, ""), unix.Mount("", dir, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+			}, unix.EROFS},
+			{"a file where the directory belongs", func(dir string) error {
+				return errors.Join(os.MkdirAll(filepath.Dir(dir), 0o700), os.WriteFile(dir, nil, 0o600))
+			}, &UntrustedError{}},
+			{"a directory that lets others in", func(dir string) error {
+				return errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o755))
+			}, &UntrustedError{}},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				top := t.TempDir()
+				dir := filepath.Join(top, "state", "tcpka")
+				if err := row.make(dir); err != nil {
+					t.Fatal(err)
+				}
+				before, _ := filepath.Glob(top + "/*/*/*")
+				d := At(dir)
+				same := func(err error) bool {
+					_, untrusted := errors.AsType[*UntrustedError](err)
+					_, wanted := row.want.(*UntrustedError)
+					return wanted && untrusted || !wanted && errors.Is(err, row.want)
+				}
+				if err := d.Writable(); !same(err) {
+					t.Errorf("Writable: %v, want %v", err, row.want)
+				}
+				if after, _ := filepath.Glob(top + "/*/*/*"); len(after) != len(before) {
+					t.Errorf("it has made %q", after)
+				}
+				j, err := d.Open()
+				if err == nil {
+					j.Close()
+				}
+				if !same(err) {
+					t.Errorf("Open: %v, want %v", err, row.want)
+				}
+				unix.Unmount(dir, 0)
+				unix.Unmount(filepath.Dir(dir), 0)
+			})
+		}
+	})
 }
 
 // tempDir is where a journal may come to be.

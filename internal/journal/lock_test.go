@@ -95,7 +95,7 @@ func write(t *testing.T, env string) {
 		j.max, _ = strconv.Atoi(max)
 		id := begin(t, j, strconv.Itoa(i+1))
 		fmt.Println("begun", id)
-		if err := errors.Join(j.Done(id, nil), j.Close()); err != nil {
+		if err := errors.Join(j.Done(id, nil), j.Undone(id), j.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

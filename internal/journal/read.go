@@ -9,7 +9,7 @@ import (
 )
 
 // Read reads the journal without a lock, and makes nothing: a journal that is
-// missing is empty. Errors to test for: [*UntrustedError], [ErrTooLarge],
+// missing is empty. Errors to test for: [*UntrustedError], [ErrTooLong],
 // [fs.ErrPermission].
 func (d Dir) Read() (Log, error) {
 	log, err := d.read()

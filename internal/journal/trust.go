@@ -16,6 +16,7 @@ import (
 type UntrustedError struct {
 	Path string
 	Why  string // "it belongs to uid 1000, not to uid 0"
+	Fix  string // what mends it; empty is that it is to be looked at
 }
 
 func (e *UntrustedError) Error() string {
@@ -31,7 +32,7 @@ func check(f *os.File, want fs.FileMode) error {
 		return err
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	var why string
+	var why, fix string
 	switch {
 	case info.Mode().Type() != want:
 		why = notA(want, info.Mode().Type())
@@ -39,12 +40,20 @@ func check(f *os.File, want fs.FileMode) error {
 		why = fmt.Sprintf("it belongs to uid %d, not to uid %d", st.Uid, os.Geteuid())
 	case info.Mode()&0o077 != 0: // an access control list shows here, too: acl(5)
 		why = fmt.Sprintf("its mode %#o lets others in", info.Mode().Perm())
+		mode := 0o600
+		if want.IsDir() {
+			mode = 0o700
+		}
+		fix = fmt.Sprintf("chmod %o %s", mode, f.Name())
+		if info.Mode()&0o022 != 0 {
+			fix = "others may have written to it: look at what it has, then " + fix
+		}
 	case st.Nlink > 1 && want.IsRegular():
 		why = fmt.Sprintf("it has %d names (hard links)", st.Nlink)
 	default:
 		return nil
 	}
-	return &UntrustedError{f.Name(), why}
+	return &UntrustedError{f.Name(), why, fix}
 }
 
 // wrongType turns an error of open that says that name is not a regular file
@@ -61,7 +70,7 @@ func wrongType(name string, err error) error {
 	default:
 		return err
 	}
-	return &UntrustedError{name, notA(0, is)}
+	return &UntrustedError{Path: name, Why: notA(0, is)}
 }
 
 func notA(want, is fs.FileMode) string {

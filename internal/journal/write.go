@@ -63,8 +63,9 @@ func (j *Journal) Close() error {
 // by. The record is on the disk when Begin returns. If it fails, nothing should
 // be changed.
 //
-// A journal that would become too long first loses its oldest commands, up to
-// half its length.
+// A journal that would become too long first loses commands, up to half its length: those
+// that nothing is left of to undo, of earlier boots before this one. Where the others alone
+// are too long, the error is [ErrFull].
 func (j *Journal) Begin(command string, changes []Change) (id string, err error) {
 	return j.BeginSeq(command, slices.Values(changes))
 }
@@ -90,8 +91,16 @@ func (j *Journal) BeginSeq(command string, changes iter.Seq[Change]) (id string,
 	if len(line) > j.max/2 {
 		return "", fmt.Errorf("%d changes: %w", n, ErrTooLarge)
 	}
-	if len(data)+len(line) > j.max {
-		if err := j.replace(tail(data, j.max/2)); err != nil {
+	info, err := j.file.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.Size()+int64(len(line)) > int64(j.max) {
+		kept := shorten(data, j.max/2, boot)
+		if len(kept)+len(line) > j.max {
+			return "", fmt.Errorf("%s: %w", j.file.Name(), ErrFull)
+		}
+		if err := j.replace(kept); err != nil {
 			return "", err
 		}
 	}

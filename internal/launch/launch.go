@@ -3,9 +3,9 @@
 // kernel sets the socket options, by BPF programs on a cgroup that the programs
 // start in. Statically linked programs and child processes are included.
 //
-// Not included are sockets that a program was given (socket activation), and
-// processes that leave the cgroup or are started by others, as with systemd-run
-// or docker run.
+// Not included are sockets that a program was given: [GiveInherited] sets those that it
+// starts with. Nor are processes that leave the cgroup or are started by others, as with
+// systemd-run or docker run.
 //
 // It needs Linux 5.9, the cgroup v2 hierarchy (beside that of version 1 is
 // enough), CAP_BPF and CAP_NET_ADMIN, and the right to make a directory in the
@@ -30,7 +30,6 @@ import (
 // child of the caller's, so the limits on that hold for it, too.
 type Group struct {
 	parent, dir *os.File
-	links       bpf.Links
 }
 
 // New makes a group. Its connections have keepalive on, unless change.Enabled is
@@ -66,7 +65,7 @@ func New(change keepalive.Change, force bool) (*Group, error) {
 		parent.Close()
 		return nil, err
 	}
-	defer programs.Close() // the links hold them
+	defer programs.Close() // the cgroup holds them
 	sweep(parent)
 	dir, err := create(parent)
 	if err != nil {
@@ -74,7 +73,7 @@ func New(change keepalive.Change, force bool) (*Group, error) {
 		return nil, err
 	}
 	g := &Group{parent: parent, dir: dir}
-	if g.links, err = programs.Attach(dir); err != nil {
+	if err := programs.Attach(dir); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
@@ -124,15 +123,14 @@ func (g *Group) Start(cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// Close ends the group. Connections keep what they were given; new ones of
-// programs that still run are given nothing. If there are such programs the
-// cgroup stays, and a later [New] removes it.
+// Close ends the group if nothing runs in it any more. Else the cgroup stays, and what
+// runs in it goes on with keepalive; a later [New] removes it.
 //
 // The same happens if the process ends without Close.
 func (g *Group) Close() error {
-	err := g.links.Close()
+	var err error
 	if rerr := remove(g.parent, g.dir); rerr != nil && !errors.Is(rerr, unix.EBUSY) && !errors.Is(rerr, unix.ENOENT) {
-		err = errors.Join(err, &os.PathError{Op: "rmdir", Path: g.dir.Name(), Err: rerr})
+		err = &os.PathError{Op: "rmdir", Path: g.dir.Name(), Err: rerr}
 	}
 	return errors.Join(err, g.dir.Close(), g.parent.Close())
 }

@@ -42,6 +42,33 @@ func TestMain(m *testing.M) {
 // roles are programs. Those that make a connection to themselves print the
 // keepalive of both ends, see values.
 var roles = map[string]func() error{
+	// Accepts a connection of its own from the listener that it is handed, and sets an option.
+	"accept-3": func() error {
+		at, err := unix.Getsockname(3)
+		if err != nil {
+			return err
+		}
+		out, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		if err := unix.Connect(out, at); err != nil {
+			return err
+		}
+		fd, _, err := unix.Accept(3)
+		if err != nil {
+			return err
+		}
+		text, err := values(fd)
+		fmt.Println("accepted", text)
+		if err == nil {
+			err = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_KEEPIDLE, 77)
+		}
+		text, _ = values(fd)
+		fmt.Println("after setsockopt", text)
+		return err
+	},
+
 	// Package net as it comes: it sets 15 s, 15 s, 9.
 	"go": func() error { return pair("127.0.0.1:0", net.Dialer{}, net.ListenConfig{}) },
 

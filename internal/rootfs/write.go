@@ -6,16 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/tcpka/tcpka/internal/leftover"
 )
 
 // WriteFile replaces or creates name whole: a reader, or a crash, sees the old
 // content or the new, never a part. File and directory reach the disk before it
-// returns. A symbolic link at name is replaced, not followed; the mode is perm
-// whatever the umask. The temporary file has a name that starts with a dot and
-// does not end in name's suffix.
+// returns; after an error either may be there. A symbolic link at name is replaced, not
+// followed; the mode is perm whatever the umask. The temporary file has a name that starts
+// with a dot and does not end in name's suffix; those that a killed run has left are
+// removed.
 func (f FS) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return f.inDir(name, func(dir *os.File, base string) error {
 		// The directory by its descriptor, so that a rename on the way to it
@@ -25,7 +29,22 @@ func (f FS) WriteFile(name string, data []byte, perm fs.FileMode) error {
 			return err
 		}
 		defer root.Close()
-		if err := renameio.WriteFile(base, data, perm, renameio.WithRoot(root), renameio.WithStaticPermissions(perm)); err != nil {
+		leftover.Sweep(root, func(name string) bool {
+			rest, ok := strings.CutPrefix(name, "."+base)
+			return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
+		})
+		file, err := renameio.NewPendingFile(base, renameio.WithRoot(root), renameio.WithStaticPermissions(perm))
+		if err != nil {
+			return err
+		}
+		defer file.Cleanup()
+		if err := leftover.Hold(file.File); err != nil {
+			return err
+		}
+		if _, err := file.Write(data); err != nil {
+			return err
+		}
+		if err := file.CloseAtomicallyReplace(); err != nil {
 			return err
 		}
 		return dir.Sync()

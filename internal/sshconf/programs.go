@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/internal/account"
+	"github.com/tcpka/tcpka/internal/leftover"
 )
 
 // Programs are OpenSSH as it is installed, which knows best what is in force.
@@ -186,11 +187,11 @@ func (p Programs) withoutKeys(ctx context.Context, args []string, first error) (
 	if os.Geteuid() == 0 { // $TMPDIR may be for root alone, and nobody has to read the key
 		tmp = "/tmp"
 	}
-	dir, err := os.MkdirTemp(tmp, "tcpka-")
+	dir, remove, err := leftover.MkdirTemp(tmp)
 	if err != nil {
 		return failed(err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	key := filepath.Join(dir, "key")
 	if _, err := p.Run(ctx, nil, FindProgram("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key); err != nil {
 		return failed(err)

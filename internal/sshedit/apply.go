@@ -23,7 +23,7 @@ import (
 func (v *Revision) Apply(ctx context.Context) error {
 	r, makesDir := v.request, v.MakesDir()
 	if err := r.replace(v.file, v.New); err != nil {
-		return err
+		return v.putBack(err, makesDir)
 	}
 	v.written = true
 	if v.New == nil && v.DropDir {
@@ -43,22 +43,35 @@ func (v *Revision) Apply(ctx context.Context) error {
 		v.After = said
 		return nil
 	}
-	back, err2 := r.open(v.Path)
-	if err2 == nil && !bytes.Equal(back.content, v.New) {
+	return v.putBack(err, makesDir)
+}
+
+// putBack has the old content in the place of the new one, after an error. The new one
+// may be there also where replace failed: it does more after the file has its name.
+func (v *Revision) putBack(err error, madeDir bool) error {
+	back, err2 := v.request.open(v.Path)
+	switch {
+	case err2 != nil:
+	case sameContent(back.content, v.New):
+		v.written = true
+		if err2 = v.request.replace(back, v.Old); v.Restored() { // on the disk or not
+			err2 = nil
+		}
+	case v.written && !sameContent(back.content, v.Old):
 		err2 = fmt.Errorf("%s: %w", v.Path, ErrChanged)
-	}
-	if err2 == nil {
-		err2 = r.replace(back, v.Old)
 	}
 	if err2 != nil {
 		return errors.Join(err, fmt.Errorf("it could not be taken back: %w", err2))
 	}
 	v.written = false
-	if v.Old == nil && makesDir {
+	if v.Old == nil && madeDir {
 		v.dropDir()
 	}
 	return err
 }
+
+// sameContent compares two files; nil is none.
+func sameContent(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // MakesDir reports whether ~/.ssh is not there, and will be.
 func (v *Revision) MakesDir() bool {
@@ -95,5 +108,5 @@ func (v *Revision) Written() bool { return v.written }
 // Restored reports whether the file is as it was before.
 func (v *Revision) Restored() bool {
 	o, err := v.request.open(v.Path)
-	return err == nil && bytes.Equal(o.content, v.Old) && (o.content == nil) == (v.Old == nil)
+	return err == nil && sameContent(o.content, v.Old)
 }

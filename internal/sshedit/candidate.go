@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tcpka/tcpka/internal/account"
+	"github.com/tcpka/tcpka/internal/leftover"
 	"github.com/tcpka/tcpka/internal/sshconf"
 )
 
@@ -18,11 +19,11 @@ func (r Request) candidate(path string, content []byte, use func(main string) er
 	if !r.own() || r.As != nil { // $TMPDIR may be for root alone, and have any name
 		tmp = "/tmp"
 	}
-	dir, err := os.MkdirTemp(tmp, "tcpka-")
+	dir, remove, err := leftover.MkdirTemp(tmp)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	mode := fs.FileMode(0o600)
 	if !r.own() || r.As != nil { // the user, or sshd without its keys, has to read it
 		if err := os.Chmod(dir, 0o711); err != nil {

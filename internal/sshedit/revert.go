@@ -1,7 +1,6 @@
 package sshedit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,12 +36,11 @@ func (r Request) Revert(ctx context.Context, path string, now, old []byte) (*Rev
 		return nil, err
 	}
 	v := &Revision{Path: filepath.Clean(path), Old: o.content, New: old, request: r, file: o}
-	same := func(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 	switch {
-	case same(o.content, old):
+	case sameContent(o.content, old):
 		v.New = v.Old
 		return v, nil
-	case !same(o.content, now):
+	case !sameContent(o.content, now):
 		return nil, fmt.Errorf("%s: %w", path, ErrChanged)
 	}
 	if r.other || old == nil && path == r.main() {

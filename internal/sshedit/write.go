@@ -116,7 +116,8 @@ func (o *original) inside(within string) error {
 // replace puts updated in the place of the file as it was read; nil is no file. A
 // reader, or a crash, sees the old one or the new one, never a part; both the file
 // and its directory are on the disk when replace returns. Where the file is not as
-// it was read any more, it stays as it is, and the error is [ErrChanged].
+// it was read any more, it stays as it is, and the error is [ErrChanged]. After another
+// error either may be there.
 //
 // The new file has the owner, the mode and all extended attributes (access lists and
 // the label of SELinux are among them) of the old one, and mode where there was none.
@@ -155,6 +156,7 @@ func (o *original) replace(updated []byte, mode fs.FileMode) (err error) {
 	}
 	defer self.Close()
 	d := directory{root, self, filepath.Base(o.real)}
+	d.sweep()
 	switch {
 	case o.content == nil:
 		err = d.create(updated, mode)

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tcpka/tcpka/internal/leftover"
 	"github.com/tcpka/tcpka/internal/sshconf"
 )
 
@@ -32,7 +34,17 @@ func (d directory) rename(from, to string, flags uint) error {
 
 // temporary is a name that no program reads: it begins with a dot, and does not end
 // as the file's does.
-func (d directory) temporary() string { return "." + d.base + ".tcpka-" + rand.Text()[:8] }
+func (d directory) temporary() string { return d.prefix() + rand.Text()[:8] }
+
+func (d directory) prefix() string { return "." + d.base + ".tcpka-" }
+
+// sweep removes the temporary files that killed runs have left.
+func (d directory) sweep() {
+	leftover.Sweep(d.Root, func(name string) bool {
+		rest, ok := strings.CutPrefix(name, d.prefix())
+		return ok && len(rest) == 8
+	})
+}
 
 // make writes a new file, and has it on the disk.
 func (d directory) make(content []byte, mode fs.FileMode, like *original) (name string, err error) {
@@ -46,9 +58,12 @@ func (d directory) make(content []byte, mode fs.FileMode, like *original) (name 
 			d.Remove(name)
 		}
 	}()
-	if like != nil {
+	err = leftover.Hold(f)
+	switch {
+	case err != nil:
+	case like != nil:
 		err = like.dress(f)
-	} else {
+	default:
 		err = f.Chmod(mode)
 	}
 	if err == nil {
@@ -58,6 +73,16 @@ func (d directory) make(content []byte, mode fs.FileMode, like *original) (name 
 		err = f.Sync()
 	}
 	return name, err
+}
+
+// hold keeps other runs from the old file while it has a temporary name.
+func (d directory) hold() (release func()) {
+	f, err := d.OpenFile(d.base, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return func() {}
+	}
+	leftover.Hold(f)
+	return func() { f.Close() }
 }
 
 // create puts a new file where none is.
@@ -84,6 +109,7 @@ func (d directory) exchange(o *original, content []byte) error {
 	if err := d.same(d.base, o); err != nil {
 		return err
 	}
+	defer d.hold()()
 	name, err := d.make(content, 0, o)
 	if err != nil {
 		return err
@@ -117,6 +143,7 @@ func (d directory) remove(o *original) error {
 	if err := d.same(d.base, o); err != nil {
 		return err
 	}
+	defer d.hold()()
 	name := d.temporary()
 	if err := d.rename(d.base, name, 0); err != nil {
 		return err

@@ -74,7 +74,8 @@ func ReadDropIn(root rootfs.FS) ([]byte, error) {
 // more it fails with [ErrChanged].
 //
 // The file is replaced whole or not at all, with mode 0644, and is on disk when
-// ReplaceDropIn returns; a missing /etc/sysctl.d is made. Another writer between
+// ReplaceDropIn returns; a missing /etc/sysctl.d is made. After an error it is as before,
+// or where that could not be written either, as updated. Another writer between
 // the comparison and the replacement is not noticed. Nothing is written to
 // /proc/sys.
 func ReplaceDropIn(root rootfs.FS, old, updated []byte) error {
@@ -85,18 +86,37 @@ func ReplaceDropIn(root rootfs.FS, old, updated []byte) error {
 	if !same(now, old) {
 		return fmt.Errorf("%s: %w", root.Path(DropIn), ErrChanged)
 	}
-	switch {
-	case same(old, updated):
+	if same(old, updated) {
 		return nil
-	case updated == nil:
-		return root.Remove(DropIn)
-	case !ours(updated):
+	}
+	if updated != nil && !ours(updated) {
 		return fmt.Errorf("write %s: the new content is %w", root.Path(DropIn), ErrForeign)
+	}
+	err = write(root, updated)
+	if err == nil {
+		return nil
+	}
+	// It may have its name already, and its directory not be on the disk: see fsync(2).
+	if now, rerr := ReadDropIn(root); rerr == nil && same(now, updated) {
+		if write(root, old) != nil {
+			now, rerr = ReadDropIn(root)
+			if rerr != nil || !same(now, old) {
+				return fmt.Errorf("%w: it is in place, and could not be taken back", err)
+			}
+		}
+	}
+	return err
+}
+
+// write puts the file in place, or removes it.
+func write(root rootfs.FS, content []byte) error {
+	if content == nil {
+		return root.Remove(DropIn)
 	}
 	if err := root.MkdirAll(path.Dir(DropIn), 0o755); err != nil {
 		return err
 	}
-	if err := root.WriteFile(DropIn, updated, 0o644); err != nil {
+	if err := root.WriteFile(DropIn, content, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", root.Path(DropIn), err)
 	}
 	return nil

@@ -68,6 +68,12 @@ func (b *Change) Apply() error {
 	return err
 }
 
+// Restored reports whether the file is as it was before.
+func (b *Change) Restored() bool {
+	now, err := sysctld.ReadDropIn(b.root)
+	return err == nil && change.SameContent(change.Content(now), change.Content(b.old))
+}
+
 // Unchanged says what the next boot sets of a change that is not written for it,
 // as far as the files can be read; nothing where that is the same.
 func Unchanged(root rootfs.FS, hz int, ch keepalive.Change) string {

@@ -18,8 +18,6 @@ type bootfileReversal struct {
 
 func Undo(u *change.Undoing) change.Reversal { return &bootfileReversal{Undoing: u} }
 
-func (r *bootfileReversal) Survives(journal.Change) bool { return true }
-
 func (r *bootfileReversal) List(c journal.Change) []change.Change {
 	return ofFile(c.Path, c.Old, c.New)
 }

@@ -20,8 +20,7 @@ import (
 )
 
 // socketReversal gives sockets their old values back. A value that followed the
-// sysctl gets what that says now; it stays the socket's own, and is left in that
-// sense. Sockets are known by their cookies, and an MPTCP connection, whose subflows
+// sysctl gets what that says now; it stays the socket's own, and is noted. Sockets are known by their cookies, and an MPTCP connection, whose subflows
 // come and go, by the inode that they share.
 type socketReversal struct {
 	*change.Undoing
@@ -71,8 +70,6 @@ func mptcpOf(recorded map[uint64][]*journal.Change) map[uint32]*mptcpComeback {
 }
 
 func Undo(u *change.Undoing) change.Reversal { return &socketReversal{Undoing: u} }
-
-func (r *socketReversal) Survives(journal.Change) bool { return false }
 
 func (r *socketReversal) List(c journal.Change) []change.Change {
 	d := change.Recorded(c)
@@ -288,10 +285,10 @@ func (r *socketReversal) explain() {
 	}
 	const stays = "%s: the sysctl's present value takes its place, and stays the socket's own, as no value can be unset"
 	if pinned > 0 {
-		r.Leave(stays, answer.Some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
+		r.Note(stays, answer.Some(pinned, "what 1 socket had from the sysctl", "what %d sockets had from the sysctl"))
 	}
 	if perhaps > 0 {
-		r.Leave(stays, answer.Some(perhaps, "what 1 socket had, perhaps from the sysctl", "what %d sockets had, perhaps from the sysctl"))
+		r.Note(stays, answer.Some(perhaps, "what 1 socket had, perhaps from the sysctl", "what %d sockets had, perhaps from the sysctl"))
 	}
 	if unseen > 0 {
 		r.Leave("%s cannot be read: with more privilege they can (sudo)", answer.Some(unseen, "1 socket, whose values", "%d sockets, whose values"))

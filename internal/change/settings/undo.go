@@ -39,16 +39,13 @@ func (b *comeback) do(f func() error) error {
 
 func Undo(u *change.Undoing) change.Reversal { return &sysctlReversal{Undoing: u} }
 
-// Survives: what stands for a sysctl in an image is a file.
-func (r *sysctlReversal) Survives(c journal.Change) bool { return c.Netns != nil && c.Netns.Inode == 0 }
-
 func (r *sysctlReversal) List(c journal.Change) []change.Change {
 	return []change.Change{change.Recorded(c)}
 }
 
 func (r *sysctlReversal) Gather(changes []*journal.Change) error {
 	for _, c := range slices.Backward(changes) {
-		if r.Rebooted && !r.Survives(*c) {
+		if r.Rebooted && !c.Survives() {
 			r.Leave("%s of the running kernel: the machine was rebooted since", c.Key)
 			continue
 		}

@@ -33,8 +33,6 @@ type sshReversal struct {
 
 func Undo(u *change.Undoing) change.Reversal { return &sshReversal{Undoing: u} }
 
-func (r *sshReversal) Survives(journal.Change) bool { return true }
-
 func (r *sshReversal) List(c journal.Change) []change.Change {
 	return ofSSH(c.Path, c.Old, c.New)
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -40,10 +41,15 @@ for example, sets 15 s, 15 s and 9 on every connection. Options that are not giv
 stay CMD's. Connections of MPTCP: their subflows get the values, and CMD's
 getsockopt does not show them.
 
+TCP sockets that CMD is handed, by inetd or systemd's socket activation for example,
+get the values when it starts, and what they accept has them; on those --force does
+not hold. Not reached are sockets that CMD is sent later by another process
+(SCM_RIGHTS), and processes that others start for it, as with systemd-run or docker
+run: tcpka set sockets changes those.
+
 Needs root; under sudo, CMD runs as the user who called it. tcpka stays as CMD's
-parent, and when it ends so does what it does for new connections: keep a server
-in the foreground. Processes that others start for CMD, as with systemd-run or
-docker run, are not reached.
+parent. What CMD leaves in the background goes on with keepalive, and so does CMD if
+tcpka is killed: all that stays in the cgroup, tcpka-run-..., that it starts in.
 
 The exit status is CMD's, 128+N if signal N ended it; 125 if tcpka fails, 126 if
 CMD cannot be executed, 127 if it is not found.`,
@@ -51,6 +57,7 @@ CMD cannot be executed, 127 if it is not found.`,
 			cmdline.UserTimeoutFlag(),
 			&cli.BoolFlag{Name: "force", Usage: "also override what CMD sets itself", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "as-root", Usage: "under sudo, stay root", DisableDefaultText: true},
+			&cli.StringFlag{Name: "handover", Hidden: true},
 		}),
 		Action: func(c *cli.Context) error { return run(s, c) },
 	}
@@ -64,14 +71,27 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if parent, ok := cmdline.Given(c, "handover"); ok {
+		return become(parent, c.Args().Slice())
+	}
 	cmd, err := program(s, c.Args().Slice(), cmdline.GivenBool(c, "as-root"))
 	if err != nil {
 		return err
 	}
-	g, err := launch.New(ch, cmdline.GivenBool(c, "force"))
+	force := cmdline.GivenBool(c, "force")
+	g, err := launch.New(ch, force)
 	if err != nil {
 		return adviseRun(s, err)
 	}
+	given, err := launch.GiveInherited(ch)
+	if err != nil {
+		s.Notice("warning: %v", err)
+	}
+	if len(given) > 0 && force {
+		s.Notice("warning: --force does not reach the TCP sockets that %s is handed (descriptors %s): what it sets on them, and on what they accept, wins",
+			cmd.Args[0], strings.Trim(fmt.Sprint(given), "[]"))
+	}
+	handOver(cmd)
 	status, err := supervise(g, cmd)
 	if cerr := g.Close(); cerr != nil {
 		s.Notice("warning: %v", cerr)

@@ -209,9 +209,9 @@ func (p *setPlan) restore() error {
 	return errors.Join(errs...)
 }
 
-// Restored reports whether the namespaces hold what they held before.
+// Restored reports whether the namespaces and the boot file hold what they held before.
 func (p *setPlan) Restored() bool {
-	return !slices.ContainsFunc(p.runtime, func(r runtimePart) bool { return !r.Restored() })
+	return (p.boot == nil || p.boot.Restored()) && !slices.ContainsFunc(p.runtime, func(r runtimePart) bool { return !r.Restored() })
 }
 
 // Failures are the namespaces that cannot be changed, or could not.

@@ -108,7 +108,7 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 func noticeRefused(s *cmdline.Invocation, err error) {
 	wet := &cmdline.Invocation{Args: slices.DeleteFunc(slices.Clone(s.Args), func(a string) bool { return a == "-n" || a == "--dry-run" })}
 	if f, ok := errors.AsType[*cmdline.Failure](wet.Permission(err)); ok {
-		s.Notice("without --dry-run this would be refused: %v; %s", f, f.Hint)
+		change.NoticeRefused(s, f)
 	}
 }
 

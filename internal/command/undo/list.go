@@ -17,7 +17,7 @@ func listed(log journal.Log, boot string, changes bool) change.Journal {
 		switch {
 		case e.Undone:
 			r.State = "undone"
-		case known().Gone(e, boot):
+		case e.Gone(boot):
 			r.State = "gone"
 		case e.Partly:
 			r.State = "partly undone"
@@ -62,7 +62,7 @@ func Undoable() []string {
 	}
 	var ids []string
 	for _, e := range log.Entries {
-		if !e.Undone && !known().Gone(e, boot) && journal.IsID(e.ID) {
+		if !e.Undone && !e.Gone(boot) && journal.IsID(e.ID) {
 			ids = append(ids, e.ID)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/tcpka/tcpka/internal/change/sshfiles"
 	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/journal"
+	"github.com/tcpka/tcpka/internal/rootfs"
 	"github.com/tcpka/tcpka/internal/sshproc"
 	"github.com/tcpka/tcpka/internal/target"
 )
@@ -90,19 +91,25 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	}
 	log, err := dir.Read()
 	if err != nil {
-		return s.Permission(err)
+		return change.AdviseJournal(s, err)
 	}
 	if log.Skipped > 0 {
 		s.Notice("%d lines of %s cannot be read and were passed over", log.Skipped, dir)
 	}
 	if list {
+		if len(log.Entries) == 0 && ownList(w.Root) {
+			s.Notice("this is your own list, and it is empty; root's is another: sudo tcpka undo --list")
+		}
 		return s.Render(c, listed(log, boot, format == "json"))
 	}
-	if _, err := choose(log, id, boot); err != nil {
+	if _, err := choose(log, id, boot, ownList(w.Root)); err != nil {
 		return err
 	}
 	if dryRun {
-		e, _ := choose(log, id, boot)
+		e, _ := choose(log, id, boot, false)
+		if err := dir.Writable(); err != nil {
+			change.NoticeRefused(s, change.AdviseJournal(s, err))
+		}
 		u := change.NewUndoing(w.Root, e, boot, named, reload, known())
 		if err := u.Gather(); err != nil {
 			return adviseUndo(s, err)
@@ -111,13 +118,13 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 	}
 	j, err := dir.Open()
 	if err != nil {
-		return s.Permission(err)
+		return change.AdviseJournal(s, err)
 	}
 	defer j.Close()
 	if log, err = j.Log(); err != nil { // now that nobody else writes
 		return err
 	}
-	e, err := choose(log, id, boot)
+	e, err := choose(log, id, boot, ownList(w.Root))
 	if err != nil {
 		return err
 	}
@@ -150,24 +157,31 @@ func adviseUndo(s *cmdline.Invocation, err error) error {
 	return s.Permission(err)
 }
 
+// ownList reports whether the journal is that of an ordinary user, beside root's.
+func ownList(root rootfs.FS) bool { return root.Live() && os.Geteuid() != 0 }
+
 // choose finds the entry to take back: the one with this ID, or the newest that
-// is neither undone nor gone with its boot.
-func choose(log journal.Log, id, boot string) (journal.Entry, error) {
+// is neither undone nor gone with its boot. own is that root has another list.
+func choose(log journal.Log, id, boot string, own bool) (journal.Entry, error) {
+	hint := "the recorded commands are listed by: tcpka undo --list"
+	if own {
+		hint = "this is about your own list; what was done with sudo is in root's: sudo tcpka undo --list"
+	}
 	if id == "" {
 		for _, e := range log.Entries {
-			if !e.Undone && !known().Gone(e, boot) {
+			if !e.Undone && !e.Gone(boot) {
 				return e, nil
 			}
 		}
-		return journal.Entry{}, cmdline.Failed(errors.New("nothing to undo")).WithHint("the recorded commands are listed by: tcpka undo --list")
+		return journal.Entry{}, cmdline.Failed(errors.New("nothing to undo")).WithHint("%s", hint)
 	}
 	e, ok := log.Find(id)
 	switch {
 	case !ok:
-		return e, cmdline.Failed(fmt.Errorf("no command is recorded as %q", id)).WithHint("the recorded commands are listed by: tcpka undo --list")
+		return e, cmdline.Failed(fmt.Errorf("no command is recorded as %q", id)).WithHint("%s", hint)
 	case e.Undone:
 		return e, sshfiles.UndoneAlready(e)
-	case known().Gone(e, boot):
+	case e.Gone(boot):
 		return e, cmdline.Failed(fmt.Errorf("%s changed only the running kernel, and the machine was rebooted since: nothing is left of it", id))
 	}
 	return e, nil

@@ -108,20 +108,18 @@ func plain(err error) error {
 	return err
 }
 
-// Close releases the programs. Those attached go on until their [Links] are
-// closed.
+// Close releases the programs. Those attached go on.
 func (p *Programs) Close() error {
 	return errors.Join(p.Established.Close(), p.Setsockopt.Close())
 }
 
-// Links hold the programs to a cgroup, as long as the process has them open.
-type Links []link.Link
-
 // Attach makes the programs work on every socket that is created in a cgroup
-// from now on, and in those below it. It uses BPF links only (Linux 5.7), so
-// that nothing is left when the process ends, however it does.
-func (p *Programs) Attach(cgroup *os.File) (Links, error) {
-	var links Links
+// from now on, and in those below it, as long as the cgroup exists: whoever runs in it
+// keeps them, and the kernel releases them with it. A link (BPF_LINK_CREATE) would end with
+// this process.
+// Source: kernel/bpf/cgroup.c, cgroup_bpf_release.
+func (p *Programs) Attach(cgroup *os.File) error {
+	const allowMulti = 1 << 1 // BPF_F_ALLOW_MULTI, uapi/linux/bpf.h: beside others, and one below another
 	for _, a := range []struct {
 		program *ebpf.Program
 		to      ebpf.AttachType
@@ -130,22 +128,12 @@ func (p *Programs) Attach(cgroup *os.File) (Links, error) {
 		{p.Setsockopt, ebpf.AttachCGroupSetsockopt},
 		{p.Established, ebpf.AttachCGroupSockOps},
 	} {
-		l, err := link.AttachRawLink(link.RawLinkOptions{
-			Target: int(cgroup.Fd()), Program: a.program, Attach: a.to,
+		err := link.RawAttachProgram(link.RawAttachProgramOptions{
+			Target: int(cgroup.Fd()), Program: a.program, Attach: a.to, Flags: allowMulti,
 		})
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("attach a BPF program to %s: %w", cgroup.Name(), plain(err)), links.Close())
+			return fmt.Errorf("attach a BPF program to %s: %w", cgroup.Name(), plain(err))
 		}
-		links = append(links, l)
 	}
-	return links, nil
-}
-
-// Close detaches the programs. What connections were given stays theirs.
-func (ls Links) Close() error {
-	var errs []error
-	for _, l := range ls {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
+	return nil
 }
