@@ -1,6 +1,6 @@
-// Package report holds what the commands found out, as data, and renders it:
-// one type per command, with the field names of its JSON document, and one
-// renderer per format. It computes nothing and reads nothing.
+// Package answer is how an answer looks: tables, wrapping, escaping, units, JSON, metrics.
+// It knows no command; a command's document is in its own folder. It computes nothing and
+// reads nothing.
 package answer
 
 import (

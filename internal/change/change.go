@@ -1,6 +1,7 @@
 // Package change is the one way to change something and to take it back: plan, show, ask,
-// record, apply, read back, undo. It knows no kind of change; each has a folder below, which
-// has its plan, what applies it and what takes it back side by side.
+// record, apply, read back, undo. How a kind of change is made it does not know: each has a
+// folder below, with its plan, what applies it and what takes it back side by side. The
+// documents of all are here, as one answer can have several.
 package change
 
 import (
@@ -79,7 +80,7 @@ type Job struct {
 	Advise func(error) error // adds what to do about a failed write
 }
 
-// change plans, asks, records, changes and answers.
+// Make plans, asks, records, changes and answers.
 func Make(s *cmdline.Invocation, c *cli.Context, j Job) error {
 	p, err := j.Gather()
 	if err != nil {
