@@ -12,6 +12,17 @@ type Situation struct {
 	Prediction
 }
 
+// Unreachable is what the application gets instead of Errno where this host or a router
+// on the way says that the peer's host or network is unreachable; empty: that changes
+// nothing. With data in flight it comes when ETIMEDOUT would, while connecting at once.
+// Source: net/ipv4/tcp_ipv4.c, tcp_v4_err; net/ipv4/tcp_timer.c, tcp_write_err.
+func (s Situation) Unreachable() string {
+	if s.ID == DataInFlight || s.ID == Connecting {
+		return "EHOSTUNREACH"
+	}
+	return ""
+}
+
 // The situations, in the order of [Kernel.Situations].
 const (
 	IdlePeerAlive          = "idle_peer_alive"

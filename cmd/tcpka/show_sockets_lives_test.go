@@ -53,6 +53,7 @@ func wholeLives(t *testing.T, byBPF bool) {
 		fd           int
 		at           unix.Sockaddr
 		short        bool // so are its waits
+		errno, want  int
 		cookie       string
 		looks        []glance
 		alive, ended time.Duration // seen last, and found gone
@@ -64,12 +65,13 @@ func wholeLives(t *testing.T, byBPF bool) {
 		first, then func(*nstest.Router)
 		connects    bool
 		short       bool
+		errno       unix.Errno // what the program gets where data is in flight
 	}{
-		{"the peer is silent", (*nstest.Router).Block, nil, true, false},
-		{"the peer is powered off", (*nstest.Router).PowerOff, nil, false, true},
-		{"a router says unreachable", (*nstest.Router).Refuse, nil, false, true},
-		{"unreachable after a while", (*nstest.Router).Block, (*nstest.Router).PowerOff, false, false},
-		{"the own queue is full", (*nstest.Router).Block, (*nstest.Router).Congest, false, true},
+		{"the peer is silent", (*nstest.Router).Block, nil, true, false, unix.ETIMEDOUT},
+		{"the peer is powered off", (*nstest.Router).PowerOff, nil, false, true, unix.EHOSTUNREACH},
+		{"a router says unreachable", (*nstest.Router).Refuse, nil, false, true, unix.EHOSTUNREACH},
+		{"unreachable after a while", (*nstest.Router).Block, (*nstest.Router).PowerOff, false, false, unix.EHOSTUNREACH},
+		{"the own queue is full", (*nstest.Router).Block, (*nstest.Router).Congest, false, true, unix.ETIMEDOUT},
 	} {
 		r := nstest.NewRouter(t, n, 3600, true, nstest.Forgives)
 		var lives []*life
@@ -77,7 +79,7 @@ func wholeLives(t *testing.T, byBPF bool) {
 			if kind.connect && !world.connects || kind.full && world.name == "the own queue is full" {
 				continue
 			}
-			l := &life{lifeKind: kind, short: world.short}
+			l := &life{lifeKind: kind, short: world.short, want: int(world.errno)}
 			l.name = world.name + ": " + kind.name
 			at := listenBehind(t, r)
 			var err error
@@ -162,8 +164,11 @@ func wholeLives(t *testing.T, byBPF bool) {
 				continue
 			}
 			if !l.closed {
-				if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(l.fd)}}, 0); n > 0 {
+				if n, err := unix.Poll([]unix.PollFd{{Fd: int32(l.fd)}}, 0); n > 0 {
 					l.ended, left = stall.Now(), left-1
+					if l.errno, err = unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
+						t.Fatal(err)
+					}
 					continue
 				}
 			} else if row == nil {
@@ -184,6 +189,9 @@ func wholeLives(t *testing.T, byBPF bool) {
 		}
 	}
 	for _, l := range all {
+		if want := unix.Errno(l.want); !l.closed && unix.Errno(l.errno) != want && !l.full {
+			t.Errorf("%s: it ended with %v, want %v", l.name, unix.Errno(l.errno), want)
+		}
 		if l.ended == 0 {
 			t.Errorf("%s: it has not ended", l.name)
 			continue

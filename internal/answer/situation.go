@@ -8,6 +8,14 @@ import (
 type Situation struct {
 	ID string `json:"id"`
 	Prediction
+	// Unreachable is the errno instead where something says that the peer is
+	// unreachable; nil: that changes nothing.
+	Unreachable *string `json:"errno_if_unreachable,omitempty"`
+}
+
+// NewSituation converts s.
+func NewSituation(s calc.Situation) Situation {
+	return Situation{s.ID, NewPrediction(s.Prediction), TextOrNull(s.Unreachable())}
 }
 
 func (x Situation) Row() []string {
@@ -44,6 +52,8 @@ func (x Situation) seen() string {
 		return "nothing"
 	case x.ID == calc.IdlePeerAlive:
 		return *x.Errno + " on a healthy connection"
+	case x.Unreachable != nil:
+		return *x.Errno + ", or " + *x.Unreachable
 	}
 	return *x.Errno
 }

@@ -22,7 +22,7 @@ func NewDocument(s keepalive.Settings, k calc.Kernel, assumed []string, source s
 		d.Refresh = new(answer.Seconds(period))
 	}
 	for _, sit := range k.Situations(s) {
-		d.Situations = append(d.Situations, answer.Situation{ID: sit.ID, Prediction: answer.NewPrediction(sit.Prediction)})
+		d.Situations = append(d.Situations, answer.NewSituation(sit))
 	}
 	return d
 }

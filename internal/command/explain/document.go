@@ -58,6 +58,8 @@ func (d Document) Table(w *bufio.Writer, s answer.Style) {
 		rows = append(rows, sit.Row())
 	}
 	answer.WriteTable(w, s, []string{"SITUATION", "ENDS AFTER", "BETWEEN", "DECIDED BY", "APP SEES"}, rows)
+	fmt.Fprintln(w)
+	answer.Wrap(w, s, "", "EHOSTUNREACH (No route to host) or ENETUNREACH is for where this host or a router says that the peer is unreachable: with data in flight when the time is over, while connecting at once.")
 	answer.WriteWarnings(w, s, d.Warnings)
 }
 

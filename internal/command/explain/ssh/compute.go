@@ -30,7 +30,7 @@ func NewDocument(end calc.SSH, set keepalive.Settings, k calc.Kernel, assumed []
 		d.Refresh = new(answer.Seconds(period))
 	}
 	for _, sit := range end.Situations(k, set) {
-		d.Situations = append(d.Situations, answer.Situation{ID: sit.ID, Prediction: answer.NewPrediction(sit.Prediction)})
+		d.Situations = append(d.Situations, answer.NewSituation(sit))
 	}
 	return d
 }
