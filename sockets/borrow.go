@@ -38,6 +38,9 @@ func (b *borrower) close() {
 func (b *borrower) fill(s *Socket) {
 	denied := false
 	for _, o := range s.Owners {
+		if o.Ring {
+			continue
+		}
 		err := b.read(s, o)
 		if err == nil {
 			return

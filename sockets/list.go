@@ -56,6 +56,8 @@ type Shared struct {
 	refused   error // why there are none
 	owners    *ownerTable
 
+	rings *ownerTable // what only an io_uring holds
+
 	walked *ownerTable // by /proc
 	hidden []int
 }

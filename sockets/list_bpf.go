@@ -62,7 +62,7 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 }
 
 // notSeen is why a socket with a file has no owner although all were looked at.
-const notSeen = "held by the kernel, by processes of another PID namespace, in transit, or just made"
+const notSeen = "held by the kernel or an io_uring, by processes of another PID namespace, in transit, or just made"
 
 // walk is a walk over the rows, which are read ahead.
 type walk struct {
@@ -135,7 +135,9 @@ func (j *joiner) untilWhole(it *bpf.Iterators, first *walk) error {
 
 // join passes on a socket with its owners.
 func (j *joiner) join(s *Socket) error {
-	s.Owners = j.table.find(s.Owners[:0], s.Inode)
+	if s.Owners = j.table.find(s.Owners[:0], s.Inode); s.Inode != 0 && len(s.Owners) == 0 {
+		s.Owners = j.visitor.query.Shared.findIn(s.Owners, s.Inode)
+	}
 	listed, err := j.visitor.socket(s)
 	f, ownerless := &j.visitor.query.Filter, s.Inode != 0 && len(s.Owners) == 0
 	switch {

@@ -21,7 +21,9 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 		if !q.Filter.matchEnds(s) {
 			return nil // before it costs system calls
 		}
-		s.Owners = table.find(s.Owners[:0], s.Inode)
+		if s.Owners = table.find(s.Owners[:0], s.Inode); s.Inode != 0 && len(s.Owners) == 0 {
+			s.Owners = q.Shared.findIn(s.Owners, s.Inode)
+		}
 		if s.Inode != 0 {
 			borrow.fill(s)
 		}

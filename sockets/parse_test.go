@@ -266,9 +266,9 @@ func TestOwnerTable(t *testing.T) {
 	table.add(9, []byte("other"), 5, 0)
 	table.index()
 	for i := range uint32(n) {
-		want := []Owner{{1, int(i + 3), "p"}, {2, int(i + 3), "p"}, {3, int(i + 3), "p"}}
+		want := []Owner{{PID: 1, FD: int(i + 3), Comm: "p"}, {PID: 2, FD: int(i + 3), Comm: "p"}, {PID: 3, FD: int(i + 3), Comm: "p"}}
 		if i == 4 {
-			want = append(want, Owner{9, 0, "other"})
+			want = append(want, Owner{PID: 9, Comm: "other"})
 		}
 		if got := table.find(nil, i+1); !reflect.DeepEqual(got, want) {
 			t.Fatalf("inode %d: %v, want %v", i+1, got, want)
@@ -308,46 +308,6 @@ func TestRecentCookies(t *testing.T) {
 	if len(r.now.slots)+len(r.before.slots) > 4*rememberCookies {
 		t.Errorf("%d slots", len(r.now.slots)+len(r.before.slots))
 	}
-}
-
-func TestSocketLinks(t *testing.T) {
-	for in, want := range map[string]uint32{"socket:[1]": 1, "socket:[4294967295]": 1<<32 - 1} {
-		if got, ok := parseSocketLink([]byte(in)); !ok || got != want {
-			t.Errorf("%s: %d, %v", in, got, ok)
-		}
-	}
-	for _, in := range []string{"", "socket:[]", "socket:[1", "socket:1]", "socket:[4294967296]", "socket:[-1]", "pipe:[1]", "/tmp/socket:[1]", "socket:[1] (deleted)"} {
-		if got, ok := parseSocketLink([]byte(in)); ok {
-			t.Errorf("%s: %d", in, got)
-		}
-	}
-}
-
-func FuzzDirents(f *testing.F) {
-	dir, err := os.Open("/proc/self/fd")
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer dir.Close()
-	b := make([]byte, 4096)
-	n, err := unix.Getdents(int(dir.Fd()), b)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b[:n])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		for rest := b; ; {
-			name, next := nextDirent(rest)
-			if name == nil {
-				return
-			}
-			if name[len(name)-1] != 0 || len(next) >= len(rest) {
-				t.Fatalf("%q, and %d of %d bytes left", name, len(next), len(rest))
-			}
-			parseDigits(name[:len(name)-1])
-			rest = next
-		}
-	})
 }
 
 func TestCgroup2Mount(t *testing.T) {

@@ -159,6 +159,7 @@ var (
 var (
 	errGone     = errors.New("the socket is gone")
 	errNoFD     = errors.New("no process that is known holds it")
+	errRing     = errors.New("only an io_uring holds it, which BPF alone gets past")
 	errNotThere = errors.New("the values are not there afterwards: someone else set them")
 	errMPTCP    = errors.New("an MPTCP socket is only reached by descriptor")
 	errTwice    = errors.New("named twice")

@@ -25,6 +25,10 @@ type descriptors struct {
 // it is not that they do not have it any more.
 func (d *descriptors) retune(o *Outcome) (why error) {
 	for _, owner := range o.Target.Owners {
+		if owner.Ring {
+			why = errRing
+			continue
+		}
 		err := d.through(owner, o)
 		if err == nil {
 			return nil

@@ -24,7 +24,7 @@ type Socket struct {
 	State         State
 	Local, Remote netip.AddrPort // an IPv4 connection of an IPv6 socket has ::ffff: addresses
 
-	// Owners are the descriptors that are this socket, by PID and FD. Empty: not
+	// Owners are the descriptors that are this socket, or hold it, by PID and FD. Empty: not
 	// accepted yet, closed by its program, held by the kernel, or by a process
 	// that the reader does not see. The slice is valid until the next socket.
 	Owners []Owner
@@ -102,6 +102,9 @@ type Owner struct {
 	// Comm is the name of the process, at most 15 bytes that it chose itself:
 	// any but NUL. Escape it.
 	Comm string
+	// Ring says that FD is an io_uring that has the socket as a registered file: no
+	// descriptor is it, so none can be borrowed.
+	Ring bool
 }
 
 // OnOff is a switch that may not be known.

@@ -403,7 +403,7 @@ func TestRootSetSocketsTellsWhatNoProcessHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		unix.Close(client) // on its way from now on
-		const told = "tcpka: not known: whether the filter wants any of 1 socket: held by the kernel, by processes of another PID namespace, in transit, or just made\n"
+		const told = "tcpka: not known: whether the filter wants any of 1 socket: held by the kernel or an io_uring, by processes of another PID namespace, in transit, or just made\n"
 		pid := fmt.Sprint(os.Getpid())
 		out, stderr := tcpkaProcess(t, 0, "set", "sockets", "--pid", pid, "--on", "--time", "600", "--yes", "--json")
 		if a := decode(t, out); stderr != told || a.Sockets["changed"] != 1 || a.Sockets["found"] != 1 {

@@ -29,7 +29,7 @@ type Describer struct {
 func (d *Describer) Describe(s *sockets.Socket) *Socket {
 	owners := d.row.Owners[:0]
 	for _, o := range s.Owners {
-		owners = append(owners, SocketOwner{PID: o.PID, FD: o.FD, Comm: o.Comm})
+		owners = append(owners, SocketOwner{PID: o.PID, FD: o.FD, Comm: o.Comm, Ring: o.Ring})
 	}
 	d.row = Socket{
 		Netns:            d.Netns,

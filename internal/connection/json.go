@@ -22,7 +22,11 @@ func AppendSocketJSON(b []byte, s *Socket) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendOwner(append(b, '{'), o), '}')
+			b = appendOwner(append(b, '{'), o)
+			if o.Ring {
+				b = append(b, `,"io_uring":true`...)
+			}
+			b = append(b, '}')
 		}
 		b = append(b, ']')
 	}

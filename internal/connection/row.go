@@ -62,6 +62,7 @@ type Socket struct {
 // SocketOwner is a descriptor of a process.
 type SocketOwner struct {
 	PID, FD int
+	Ring    bool // FD is an io_uring that has the socket as a registered file
 	Comm    string
 }
 

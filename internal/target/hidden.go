@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tcpka/tcpka/internal/holders"
 	"github.com/tcpka/tcpka/internal/netns"
 	"github.com/tcpka/tcpka/sockets"
 )
@@ -27,7 +28,7 @@ func everyNamespace() ([]Namespace, error) {
 		ns.Do(func() error { return sockets.Inodes(seen) }) // what cannot be entered is asked
 	}
 	asked := 0
-	sockets.TCPDescriptors(nil, seen, func(d sockets.Descriptor) bool {
+	holders.TCP(nil, seen, func(d holders.Descriptor) bool {
 		asked++
 		h, err := netns.Find(pathOf(d))
 		switch {
@@ -60,7 +61,7 @@ func Stray(pid int, w Where) string {
 		return ""
 	}
 	path, asked := "", 0
-	sockets.TCPDescriptors([]int{pid}, nil, func(d sockets.Descriptor) bool {
+	holders.TCP([]int{pid}, nil, func(d holders.Descriptor) bool {
 		asked++
 		if cookie, err := netns.SocketCookie(d.PID, d.FD, d.Inode); err == nil && !here[cookie] {
 			path = pathOf(d)
@@ -90,4 +91,4 @@ func plain(name string) bool {
 }
 
 // pathOf is what opens the namespace of a socket.
-func pathOf(d sockets.Descriptor) string { return fmt.Sprintf("/proc/%d/fd/%d", d.PID, d.FD) }
+func pathOf(d holders.Descriptor) string { return fmt.Sprintf("/proc/%d/fd/%d", d.PID, d.FD) }

@@ -256,6 +256,10 @@ func appendOwners(b []byte, s *connection.Socket) []byte {
 		}
 		b = appendListed(b, o.Comm)
 		b = append(strconv.AppendInt(append(b, '['), int64(o.PID), 10), "]:"...)
+		if o.Ring {
+			b = append(b, "io_uring"...)
+			continue
+		}
 		b = strconv.AppendInt(b, int64(o.FD), 10)
 	}
 	return b

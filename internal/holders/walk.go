@@ -1,4 +1,6 @@
-package sockets
+// Package holders finds who holds a socket: a descriptor of a process, or an io_uring of
+// one. It reads /proc, and knows sockets by the inode of their file.
+package holders
 
 import (
 	"bytes"
@@ -10,18 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procOwners reads the owners of all sockets from /proc/PID/fd. Hidden are the
+// Add takes a descriptor of a process that is, or holds, the socket of an inode.
+type Add func(pid int, comm []byte, inode, fd uint32)
+
+// Descriptors reads the owners of all sockets from /proc/PID/fd. Hidden are the
 // PIDs of processes that may not be looked into: that needs to be the same user, or
 // CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. A process that ends meanwhile has no
 // descriptors. Threads with a file table of their own are not looked for.
-func procOwners(root string) (t *ownerTable, hidden []int, err error) {
-	t = new(ownerTable)
+func Descriptors(root string, add Add) (hidden []int, err error) {
 	dir, err := os.Open(root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer dir.Close()
-	w := procWalk{proc: int(dir.Fd()), table: t, dirents: make([]byte, 32<<10), link: make([]byte, 64)}
+	w := procWalk{proc: int(dir.Fd()), add: add, dirents: make([]byte, 32<<10), link: make([]byte, 64)}
 	for {
 		names, err := dir.Readdirnames(256)
 		for _, name := range names {
@@ -37,13 +41,12 @@ func procOwners(root string) (t *ownerTable, hidden []int, err error) {
 			break
 		}
 	}
-	t.index()
-	return t, hidden, nil
+	return hidden, nil
 }
 
 type procWalk struct {
 	proc          int // descriptor of /proc
-	table         *ownerTable
+	add           Add
 	dirents, link []byte
 }
 
@@ -78,7 +81,7 @@ func (w *procWalk) process(pid int, name string) error {
 			if comm == nil {
 				comm = w.comm(name)
 			}
-			w.table.add(pid, comm, inode, number)
+			w.add(pid, comm, inode, number)
 		}
 	}
 }

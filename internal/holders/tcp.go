@@ -1,4 +1,4 @@
-package sockets
+package holders
 
 import (
 	"os"
@@ -9,28 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inodes adds the inodes of the TCP sockets in the network namespace of the calling
-// thread to seen. It needs no privilege.
-func Inodes(seen map[uint32]bool) error {
-	return dumpSockets(AllStates, func(s *Socket) error {
-		if s.Inode != 0 {
-			seen[s.Inode] = true
-		}
-		return nil
-	})
-}
-
 // Descriptor is one of a process that is a TCP socket, of whatever namespace.
 type Descriptor struct {
 	PID, FD int
-	Inode   uint32 // [Socket.Inode]
+	Inode   uint32 // of the socket's file
 }
 
-// TCPDescriptors calls visit for the descriptors of processes that are sockets of TCP or
+// TCP calls visit for the descriptors of processes that are sockets of TCP or
 // MPTCP, without touching them, until it returns false. Processes that the caller may not
 // look into are passed over, and sockets in skip. No PID is all processes. The name of
 // the protocol is an attribute of the file: net/socket.c, sockfs_xattr_get.
-func TCPDescriptors(pids []int, skip map[uint32]bool, visit func(Descriptor) bool) {
+func TCP(pids []int, skip map[uint32]bool, visit func(Descriptor) bool) {
 	if len(pids) == 0 {
 		entries, _ := os.ReadDir("/proc")
 		for _, e := range entries {
