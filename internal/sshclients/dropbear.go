@@ -2,6 +2,8 @@ package sshclients
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tcpka/tcpka/internal/sshconf"
@@ -15,6 +17,7 @@ const dropbearPreset = 300
 // files/dropbear.init.
 func parseDropbear(t text) ([]Session, error) {
 	var sessions []Session
+	var options []first // of each
 	inside := false
 	for l := range t.lines() {
 		words := uciWords(l.text)
@@ -26,24 +29,51 @@ func parseDropbear(t text) ([]Session, error) {
 				if len(words) > 2 {
 					s.Name = words[2]
 				}
+				options = append(options, first{})
 				if sessions = append(sessions, s); len(sessions) > maxSessions {
 					return nil, errSessions
 				}
 			}
-		case inside && len(words) >= 3 && words[0] == "option" && words[1] == "SSHKeepAlive":
-			s := &sessions[len(sessions)-1] // the last one counts
-			s.Lines["SSHKeepAlive"] = l.number
-			n, ok := atoi(words[2])
-			s.Interval, s.Problem = seconds(n), ""
-			if !ok || n < 0 || strings.Trim(words[2], "0123456789") != "" || words[2] == "" {
-				s.Interval, s.Problem = nil, "SSHKeepAlive is no number: OpenWrt does not start this server"
-			}
+		case inside && len(words) >= 3 && words[0] == "option":
+			at := len(sessions) - 1
+			options[at][words[1]] = setting{line: l, key: words[1], value: words[2]} // the last one counts
 		}
+	}
+	for i := range sessions {
+		readDropbear(&sessions[i], options[i])
 	}
 	if len(sessions) == 0 {
 		return nil, errors.New("no server in it")
 	}
 	return sessions, nil
+}
+
+// readDropbear adds what the options of one server say.
+func readDropbear(s *Session, options first) {
+	s.Lines = options.lines("enable", "SSHKeepAlive", "IdleTimeout")
+	number := func(key string, preset int64) (n int64, ok bool) {
+		text := options[key].value
+		if _, set := options[key]; !set {
+			return preset, true
+		}
+		n, ok = options.number(key, preset)
+		return n, ok && n >= 0 && text != "" && strings.Trim(text, "0123456789") == ""
+	}
+	keepalive, ok1 := number("SSHKeepAlive", dropbearPreset)
+	idle, ok2 := number("IdleTimeout", 0)
+	// Source: jshn's and functions.sh's get_bool, by which init scripts read switches.
+	off := slices.Contains([]string{"0", "off", "false", "no", "disabled"}, options["enable"].value)
+	s.Interval = seconds(keepalive)
+	switch {
+	case off:
+		s.Interval, s.Problem = seconds(0), "enable is off: OpenWrt does not start this server"
+	case !ok1:
+		s.Interval, s.Problem = nil, "SSHKeepAlive is no number: OpenWrt does not start this server"
+	case !ok2:
+		s.Interval, s.Problem = nil, "IdleTimeout is no number: OpenWrt does not start this server"
+	case idle > 0:
+		s.Problem = fmt.Sprintf("IdleTimeout ends a session after %d s without input and output, keepalives or not", idle)
+	}
 }
 
 func instructDropbear(in *Instructions, _ Session, w Wanted) error {

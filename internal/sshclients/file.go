@@ -6,6 +6,7 @@ package sshclients
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/internal/sshconf"
@@ -127,8 +128,17 @@ var parsers = map[Format]func(text) ([]Session, error){
 
 // join puts two of the texts of Problem together.
 func join(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + "; " + b
+}
+
+// notSSH says so of a session by what the program calls its protocol: "ssh", "SSH2",
+// "telnet". Empty is that it is SSH, or not said.
+func notSSH(protocol string) string {
+	if protocol == "" || strings.HasPrefix(strings.ToLower(protocol), "ssh") || strings.EqualFold(protocol, "sftp") {
+		return ""
+	}
+	return "this session is not one of SSH"
 }

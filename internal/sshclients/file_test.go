@@ -85,6 +85,26 @@ var samples = []struct {
 		{Program: sshconf.Dropbear, Name: "main", Interval: s(60), TCPKeepAlive: new(false), Lines: map[string]int{"SSHKeepAlive": 4}},
 		{Program: sshconf.Dropbear, Interval: s(300), TCPKeepAlive: new(false), Lines: map[string]int{}},
 	}},
+	{"Xshell 3, with everything in one section", "[CONNECTION]\r\nPort=22\r\nProtocol=SSH\r\nSendKeepAliveInterval=60\r\nTCPKeepAlive=1\r\nKeepAliveInterval=200\r\nHost=192.0.2.1\r\nKeepAlive=1\r\nSendKeepAlive=0\r\n[Information]\r\nMajorVersion=3\r\n", FormatXshell, []Session{{
+		Program: sshconf.Xshell, Host: "192.0.2.1", Interval: s(200), Typed: s(0), TCPKeepAlive: new(true),
+		Lines: map[string]int{"SendKeepAliveInterval": 4, "TCPKeepAlive": 5, "KeepAliveInterval": 6, "KeepAlive": 8, "SendKeepAlive": 9}}}},
+	{"Xshell, the section of its own counts", "[CONNECTION]\nProtocol=TELNET\nKeepAlive=1\nKeepAliveInterval=200\n[CONNECTION:KEEPALIVE]\nKeepAlive=0\n", FormatXshell, []Session{{
+		Program: sshconf.Xshell, Interval: s(0), Typed: s(0), TCPKeepAlive: new(false), Lines: map[string]int{"KeepAlive": 6, "KeepAliveInterval": 4}, Problem: "this session is not one of SSH"}}},
+	{"PuTTY, a serial line", "Protocol=serial\nPingIntervalSecs=5\nTCPKeepalives=0\n", FormatPuTTY, []Session{{
+		Program: sshconf.PuTTY, Interval: s(5), TCPKeepAlive: new(false), Lines: map[string]int{"PingIntervalSecs": 2, "TCPKeepalives": 3}, Problem: "this session is not one of SSH"}}},
+	{"SecureCRT, telnet", "S:\"Protocol Name\"=Telnet\nD:\"Idle NO-OP Check\"=00000001\n", FormatSecureCRT, []Session{{
+		Program: sshconf.SecureCRT, Interval: s(60), Typed: s(0), Lines: map[string]int{"Idle NO-OP Check": 2}, Problem: "this session is not one of SSH"}}},
+	{"OpenWrt, a server that is disabled, and one that ends idle sessions", "config dropbear\n\toption enable '0'\n\toption Port '2222'\nconfig dropbear 'lan'\n\toption enable '1'\n\toption IdleTimeout 600\nconfig dropbear 'x'\n\toption IdleTimeout 1h\n", FormatDropbear, []Session{
+		{Program: sshconf.Dropbear, Interval: s(0), TCPKeepAlive: new(false), Lines: map[string]int{"enable": 2}, Problem: "enable is off: OpenWrt does not start this server"},
+		{Program: sshconf.Dropbear, Name: "lan", Interval: s(300), TCPKeepAlive: new(false), Lines: map[string]int{"enable": 5, "IdleTimeout": 6}, Problem: "IdleTimeout ends a session after 600 s without input and output, keepalives or not"},
+		{Program: sshconf.Dropbear, Name: "x", TCPKeepAlive: new(false), Lines: map[string]int{"IdleTimeout": 8}, Problem: "IdleTimeout is no number: OpenWrt does not start this server"},
+	}},
+	{"seconds with a fraction", "Host a\n  ServerAliveInterval 2.5\n", FormatSSH, []Session{
+		{Program: sshconf.SSH, Name: "Host a", Interval: s(2), Lines: map[string]int{"ServerAliveInterval": 2}, Problem: "line 2: ServerAliveInterval 2.5 counts as 2 s from OpenSSH 10.3 on, and is refused before"},
+	}},
+	{"a keyword that no OpenSSH has, and one that is passed over", "IgnoreUnknown Use*\nHost *\n  UseKeychain yes\n  ServerAliveIntervall 5\n", FormatSSH, []Session{
+		{Program: sshconf.SSH, Name: "Host *", Lines: map[string]int{}, Problem: "line 4: no OpenSSH up to 10.2 knows serveraliveintervall, and what does not know it refuses the file"},
+	}},
 	{"ssh_config, block by block", sshFile, FormatSSH, []Session{
 		{Program: sshconf.SSH, Interval: s(120), Lines: map[string]int{"ServerAliveInterval": 2}},
 		{Program: sshconf.SSH, Name: "Host web* !web9", Interval: s(30), CountMax: new(2), Lines: map[string]int{"ServerAliveInterval": 4, "ServerAliveCountMax": 5}, Problem: "line 4: ServerAliveInterval never has an effect, because line 2 comes first; line 6: ServerAliveInterval is set already in line 4"},
@@ -352,5 +372,26 @@ func TestRegistryTakesAway(t *testing.T) {
 	want := []Session{{Program: sshconf.PuTTY, Name: "a", Key: "a", Interval: s(0), TCPKeepAlive: new(true), Lines: map[string]int{"TCPKeepalives": 5}}}
 	if diff := cmp.Diff(want, f.Sessions); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestForeignFiles: what some other program has is not OpenSSH's for a word that is the
+// same.
+func TestForeignFiles(t *testing.T) {
+	for name, content := range map[string]string{
+		"Remmina":                          "[remmina]\nname=lab\nprotocol=SSH\nserver=192.0.2.1\nkeep_alive_interval=30\n",
+		"a .reg without its first line":    "[HKEY_CURRENT_USER\\Software\\SimonTatham\\PuTTY\\Sessions\\lab]\n\"HostName\"=\"192.0.2.1\"\n\"Protocol\"=\"ssh\"\n",
+		"mRemoteNG":                        "<?xml version=\"1.0\"?>\n<Node Name=\"a\" Protocol=\"SSH2\" Hostname=\"192.0.2.1\"/>\n",
+		"nginx":                            "user www;\nworker_processes 4;\nevents {\n}\n",
+		"Ansible":                          "[ssh_connection]\nssh_args = -o ServerAliveInterval=60\nport = 22\n",
+		"JSON":                             "{\n \"host\": \"a\",\n \"port\": 22\n}\n",
+		"YAML":                             "host: a\nport 22\nimage: x\nrestart: always\n",
+		"a unit of systemd":                "[Socket]\nKeepAlive=yes\nPort=22\n",
+		"sysctl.d":                         "net.ipv4.tcp_keepalive_time = 60\nnet.ipv4.tcp_keepalive_intvl = 10\n",
+		"HAProxy, whose words are its own": "global\n  user haproxy\n  log /dev/log local0\ndefaults\n  timeout client 50s\n",
+	} {
+		if f, err := ParseFile("a", []byte(content)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %s, %v", name, f.Format, err)
+		}
 	}
 }

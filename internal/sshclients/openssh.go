@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tcpka/tcpka/internal/sshconf"
 )
@@ -120,11 +121,14 @@ func (s *Session) setKeyword(k sshconf.Keyword, value string) error {
 		}
 		s.CountMax = new(int(n))
 	default:
-		d, err := sshconf.ParseTime(value)
+		d, err := sshconf.ParseAnyTime(value)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k, err)
 		}
 		s.Interval = &d
+		if strings.Contains(value, ".") {
+			return fmt.Errorf("%s %s counts as %d s from OpenSSH 10.3 on, and is refused before", k, value, d/time.Second)
+		}
 	}
 	return nil
 }

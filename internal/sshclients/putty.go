@@ -67,6 +67,7 @@ func puttySession(p sshconf.Program, keys first) Session {
 	}
 	tcp, _ := keys.number(puttyTCP, 0)
 	s.TCPKeepAlive = new(tcp != 0)
+	s.Problem = join(s.Problem, notSSH(keys["Protocol"].value))
 	if p == sshconf.KiTTY && strings.Trim(keys["AntiIdle"].value, `"`) != "" {
 		s.Problem = join(s.Problem, "AntiIdle types a text into the shell, at an interval that is not in this file")
 	}

@@ -44,6 +44,7 @@ type sign struct {
 // empty.
 func recognise(t text, path string) Format {
 	var client, server, either bool
+	known, unknown, foreign := 0, 0, false // keywords of OpenSSH, and what is none
 	for l := range t.lines() {
 		if l.number > maxUnrecognised {
 			return ""
@@ -62,6 +63,14 @@ func recognise(t text, path string) Format {
 			continue
 		}
 		keyword = strings.ToLower(keyword)
+		switch c := strings.TrimLeft(line, `"`); {
+		case c == "" || c[0]|0x20 < 'a' || c[0]|0x20 > 'z', strings.HasPrefix(line, `"`) && strings.Contains(line, `"=`):
+			foreign = true // no keyword begins like that: [section], <xml>, {, "name"="value"
+		case sshconf.KnownKeyword(false, keyword), sshconf.KnownKeyword(true, keyword):
+			known++
+		default:
+			unknown++
+		}
 		client = client || clientOnly()[keyword]
 		server = server || serverOnly()[keyword]
 		either = either || inBoth()[keyword]
@@ -70,6 +79,8 @@ func recognise(t text, path string) Format {
 		}
 	}
 	switch {
+	case foreign, unknown > known: // it is of another program, in which some words are the same
+		return ""
 	case client && server: // neither program takes it
 		return ""
 	case server, either && !client && strings.Contains(filepath.Base(path), "sshd"):

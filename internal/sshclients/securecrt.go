@@ -46,6 +46,7 @@ func parseSecureCRT(t text) ([]Session, error) {
 	if s.Typed, ok = keys.switched(crtText, crtTextPeriod, 0, 300); !ok {
 		s.Problem = join(s.Problem, "the values of the anti-idle text are no numbers that SecureCRT writes")
 	}
+	s.Problem = join(s.Problem, notSSH(keys["Protocol Name"].value))
 	return []Session{s}, nil
 }
 

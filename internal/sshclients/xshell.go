@@ -9,17 +9,21 @@ import (
 // parseXshell reads a session of Xshell. What a file does not say is as Xshell writes
 // it into new ones.
 func parseXshell(t text) ([]Session, error) {
-	keys, host := first{}, ""
+	keys, connection := first{}, first{}
 	for s := range t.iniSettings() {
 		switch {
-		case strings.EqualFold(s.section, "CONNECTION:KEEPALIVE") && s.key != "":
+		case s.key == "":
+		case strings.EqualFold(s.section, "CONNECTION:KEEPALIVE"):
 			keys.add(s)
-		case strings.EqualFold(s.section, "CONNECTION") && s.key == "Host":
-			host = s.value
+		case strings.EqualFold(s.section, "CONNECTION"):
+			connection.add(s)
 		}
 	}
+	for _, s := range connection { // where Xshell 3 has them all
+		keys.add(s)
+	}
 	s := Session{
-		Program: sshconf.Xshell, Host: host,
+		Program: sshconf.Xshell, Host: connection["Host"].value,
 		Lines: keys.lines("KeepAlive", "KeepAliveInterval", "SendKeepAlive", "SendKeepAliveInterval", "TCPKeepAlive"),
 	}
 	var ok bool
@@ -31,6 +35,7 @@ func parseXshell(t text) ([]Session, error) {
 	}
 	tcp, _ := keys.number("TCPKeepAlive", 0)
 	s.TCPKeepAlive = new(tcp != 0)
+	s.Problem = join(s.Problem, notSSH(connection["Protocol"].value))
 	return []Session{s}, nil
 }
 

@@ -1,6 +1,7 @@
 package sshconf
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os/user"
@@ -62,6 +63,8 @@ func (c Client) find() (Findings, error) {
 	host, hostKnown := c.Host, true
 	s.block = func(keyword string, args []string) truth {
 		switch {
+		case s.why != "" && !Unconditional(keyword, args):
+			return unsure
 		case keyword == "host" && !hostKnown:
 			return unsure
 		case keyword == "host":
@@ -73,8 +76,12 @@ func (c Client) find() (Findings, error) {
 	if err := c.read(s); err != nil {
 		return *s.findings, err
 	}
-	if s.found[keyCanonicalizeHostname].maybeOn() {
-		s.doubt("CanonicalizeHostname may change the name of the host")
+	if s.found[keyCanonicalizeHostname].maybeOn() { // ssh may read all files again, by another name
+		s.why = "CanonicalizeHostname may change the name of the host"
+		if err := c.read(s); err != nil {
+			return *s.findings, err
+		}
+		s.why = ""
 	}
 	if again { // ssh reads all files again, by the name it found, and adds what is not set yet
 		final = yes
@@ -86,8 +93,10 @@ func (c Client) find() (Findings, error) {
 		}
 	}
 	// Debian's ssh probes every 300 s in batch mode, unless a file says otherwise.
-	if now := s.found[ServerAliveInterval]; now.Line == 0 && now.Unsure == "" && s.found[keyBatchMode].maybeOn() {
-		now.Unsure = "BatchMode sets it on Debian and its kin"
+	if now, batch := s.found[ServerAliveInterval], s.found[keyBatchMode]; now.Line == 0 && batch.maybeOn() {
+		now.Keyword, now.Unsure = ServerAliveInterval, cmp.Or(now.Unsure, "BatchMode sets it on Debian and its kin")
+		now.open = now.open || batch.Unsure != ""
+		now.perhaps(Setting{Keyword: ServerAliveInterval, Value: "300", File: batch.File, Line: batch.Line})
 		s.found[ServerAliveInterval] = now
 	}
 	return s.results(ClientKeywords), nil

@@ -2,6 +2,7 @@ package sshconf
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ type scan struct {
 	home string
 
 	files, names int // read so far, and looked through for patterns
+
+	// why is what makes a line unsure; empty is that it is in a block that may apply or not.
+	why string
 
 	settled   map[Keyword]bool // set outside any condition: no later line can; nil is not looked at
 	overruled bool             // what is in blocks is not decided by this walk
@@ -143,9 +147,10 @@ func (s *scan) set(keyword string, args []string, at Position, sc scope) {
 	}
 	if active == unsure {
 		if now.Unsure == "" {
-			now.Unsure = fmt.Sprintf("%s line %d may apply or not", at.File, at.Line)
+			now.Unsure = cmp.Or(s.why, fmt.Sprintf("%s line %d may apply or not", at.File, at.Line))
 		}
 		now.Keyword = k
+		now.perhaps(Setting{Keyword: k, Value: args[0], File: at.File, Line: at.Line})
 		s.found[k] = now
 		return
 	}
@@ -157,11 +162,12 @@ func (s *scan) set(keyword string, args []string, at Position, sc scope) {
 	}
 }
 
-// doubt makes everything unsure that is not decided yet.
+// doubt makes everything unsure that is not decided yet: there may be lines that are not
+// seen.
 func (s *scan) doubt(why string) {
 	for _, k := range s.keywords {
-		if now := s.found[k]; now.Line == 0 && now.Unsure == "" {
-			now.Keyword, now.Unsure = k, why
+		if now := s.found[k]; now.Line == 0 {
+			now.Keyword, now.Unsure, now.open = k, cmp.Or(now.Unsure, why), true
 			s.found[k] = now
 		}
 	}

@@ -70,8 +70,9 @@ func (v Server) find() (Findings, error) {
 		case k == TCPKeepAlive: // is not allowed in a Match block
 		case set.Line != 0:
 			global.found[k] = set
-		case set.Unsure != "" && before.Unsure == "":
-			before.Unsure = set.Unsure
+		case set.Unsure != "":
+			before.Keyword, before.Unsure = k, cmp.Or(before.Unsure, set.Unsure)
+			before.maybe, before.open = append(set.maybe, before.maybe...), set.open || before.open
 			global.found[k] = before
 		}
 	}

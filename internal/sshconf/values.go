@@ -23,11 +23,25 @@ func (v Value) Holds(text string) bool {
 func (v Value) Option(indent string) string { return indent + string(v.Keyword) + " " + v.Text }
 
 // Same reports whether two values of a keyword mean the same: "5m" and "300", "Yes"
-// and "true".
+// and "true", and from OpenSSH 10.3 on "2.5" and "2".
 func (k Keyword) Same(a, b string) bool {
-	x, ok := k.printed(a)
-	y, ok2 := k.printed(b)
+	x, ok := k.printed(whole(a))
+	y, ok2 := k.printed(whole(b))
 	return a == b || ok && ok2 && x == y
+}
+
+// ParseAnyTime is [ParseTime] as any release has it: from 10.3 on seconds may have a
+// fraction, which does not count. Before, a file with one is refused. Source: misc.c,
+// convtime_double.
+func ParseAnyTime(text string) (time.Duration, error) { return ParseTime(whole(text)) }
+
+// whole is a time without the fraction of its seconds, and any other text as it is.
+func whole(text string) string {
+	before, fraction, ok := strings.Cut(strings.TrimRight(text, "sS"), ".")
+	if !ok || fraction == "" || strings.Trim(fraction, "0123456789") != "" || before == "" {
+		return text
+	}
+	return before
 }
 
 // printed is a value as ssh -G and sshd -T print it: a time in seconds, yes or no. ok is

@@ -46,7 +46,7 @@ func (v *Revision) Changed() bool { return !bytes.Equal(v.Old, v.New) }
 // Decides is the file with the line that decides on a keyword before the change, as far as
 // it is found; nil is that none is: it is a default.
 func (v *Revision) Decides(k sshconf.Keyword) *string {
-	s := sshconf.Of(v.now, k)
+	s := sshconf.Of(v.now, k).InForce(v.Before.Of(k))
 	if s.Line == 0 {
 		return nil
 	}

@@ -114,7 +114,7 @@ func TestFilesThatAreNotWritten(t *testing.T) {
 		})
 		t.Run("a Match exec that decides", func(t *testing.T) {
 			fresh(t, "Match exec true\n  ServerAliveInterval 5\n")
-			plan(t, nil, "ServerAliveInterval would stay 5: "+config+" line 2 may apply or not")
+			plan(t, nil, "ServerAliveInterval would stay 5: "+config+":2 comes first")
 		})
 		t.Run("a read-only disk", func(t *testing.T) {
 			fresh(t, "Compression yes\n")

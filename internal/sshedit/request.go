@@ -206,7 +206,7 @@ func (r Request) shadowed(said sshconf.Options, now []sshconf.Setting, values []
 		if v.Holds(got) {
 			continue
 		}
-		s := sshconf.Of(now, v.Keyword)
+		s := sshconf.Of(now, v.Keyword).InForce(got)
 		if s.Source() == "" && s.Unsure == "" {
 			s.Unsure = "its files do not show why"
 		}

@@ -30,7 +30,7 @@ func ReadEnd(end *calc.SSH, said sshconf.Options) error {
 		prefix = "clientalive"
 	}
 	if text, ok := said[prefix+"interval"]; ok {
-		d, err := sshconf.ParseTime(text)
+		d, err := sshconf.ParseAnyTime(text)
 		if err != nil {
 			return fmt.Errorf("%sinterval: %w", prefix, err)
 		}

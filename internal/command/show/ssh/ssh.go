@@ -254,6 +254,9 @@ func (f *sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SS
 	d.Approximate = approximate
 	d.Warnings = append(d.Warnings, end.Warnings(v.Kernel, v.Settings)...)
 	for _, set := range f.found.Settings {
+		if !approximate {
+			set = set.InForce(f.said.Of(set.Keyword))
+		}
 		keyword := string(set.Keyword)
 		same := set.Line == 0 || set.Keyword.Same(set.Value, f.said.Of(set.Keyword))
 		switch {
