@@ -109,7 +109,7 @@ func Lookup(name string) (Box, error) {
 		}
 		all = append(append(all, b.Name), b.Aliases...)
 	}
-	return Box{}, &UnknownError{Name: name, Near: nearest.Names(name, all)}
+	return Box{}, &UnknownError{Name: name, Near: nearest.Programs(name, all)}
 }
 
 // UnknownError is a name that is not in the catalogue.
