@@ -69,6 +69,7 @@ function set_keepalive(Socket $socket): void {
 grpc.keepalive_time_ms={interval_ms}
 grpc.keepalive_timeout_ms={timeout_ms}
 grpc.keepalive_permit_without_calls=1
+grpc.http2.max_pings_without_data=0
 # A server ends clients that ping more often than it allows, every 300 s by default and
 # without calls every 2 h. Let it, by grpc.http2.min_ping_interval_without_data_ms={interval_ms} and
 # grpc.keepalive_permit_without_calls=1 there.

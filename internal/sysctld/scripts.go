@@ -38,7 +38,9 @@ var places = []place{
 }
 
 // scripts are the commands in them that set sysctls: those that stand in a line as they
-// would be typed. Conditions around them are not judged: a line counts as run.
+// would be typed. Conditions around them are not judged: a line counts as run. Without
+// root, what only root may read is passed over: hardened systems have much of that, and
+// seldom a sysctl in it.
 func scripts(root rootfs.FS) ([]step, error) {
 	var steps []step
 	var errs []error
@@ -53,7 +55,7 @@ func scripts(root rootfs.FS) ([]step, error) {
 		}
 		text, err := optional(root, name)
 		if err != nil {
-			if errors.Is(err, fs.ErrPermission) || info.Size() <= rootfs.MaxFile {
+			if !errors.Is(err, fs.ErrPermission) {
 				errs = append(errs, err)
 			}
 			return
@@ -82,7 +84,7 @@ func scripts(root rootfs.FS) ([]step, error) {
 			continue
 		}
 		entries, err := root.ReadDir(p.path)
-		if err != nil && !leadsNowhere(err) {
+		if err != nil && !leadsNowhere(err) && !errors.Is(err, fs.ErrPermission) {
 			errs = append(errs, err)
 		}
 		for _, e := range entries {

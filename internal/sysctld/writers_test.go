@@ -1,12 +1,15 @@
 package sysctld
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tcpka/tcpka/internal/nstest"
 )
 
 func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
@@ -98,5 +101,21 @@ func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatOnlyRootMayReadIsPassedOver(t *testing.T) {
+	root := open(t, tree{"/etc/cloud/cloud.cfg.d/99-installer.cfg": "bootcmd: [sysctl " + key + "=500]\n", "/etc/cron.d/a": "", "/etc/crontab": "@reboot root sysctl " + key + "=600\n"})
+	if err := errors.Join(os.Chmod(root.Path("/etc/cloud/cloud.cfg.d/99-installer.cfg"), 0), os.Chmod(root.Path("/etc/cron.d"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(root.Path("/etc/cron.d"), 0o755) })
+	nstest.LoseFileAccess(t)
+	files, err := Load(root)
+	if err != nil {
+		t.Error(err)
+	}
+	if a := files.Resolve(Systemd, key)[0]; a.Source() != "/etc/crontab:1 (cron)" {
+		t.Errorf("%+v", a)
 	}
 }
