@@ -73,6 +73,10 @@ func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
 		{"cloud-init", tree{"/etc/cloud/cloud.cfg.d/99-a.cfg": "bootcmd:\n - [ sysctl, -w, " + key + "=500 ]\n"}, "500 /etc/cloud/cloud.cfg.d/99-a.cfg:2 (cloud-init)", "500 /etc/cloud/cloud.cfg.d/99-a.cfg:2 (cloud-init)"},
 		{"a service", tree{"/etc/systemd/system/a.service": "[Service]\nExecStart=/sbin/sysctl -w " + key + "=500\n", "/etc/systemd/system/multi-user.target.wants/a.service": "-> ../a.service"}, "500 /etc/systemd/system/a.service:2 (systemd)", "500 /etc/systemd/system/a.service:2 (systemd)"},
 		{"a service that is not started", tree{"/etc/systemd/system/a.service": "[Service]\nExecStart=/sbin/sysctl -w " + key + "=500\n"}, "", ""},
+		{"udev", tree{"/etc/udev/rules.d/99-a.rules": `ACTION=="add", SUBSYSTEM=="net", SYSCTL{net/ipv4/tcp_keepalive_time}="500"` + "\n"}, "500 /etc/udev/rules.d/99-a.rules:1 (udev)", "500 /etc/udev/rules.d/99-a.rules:1 (udev)"},
+		{"what udev compares", tree{"/etc/udev/rules.d/99-a.rules": `SYSCTL{` + key + `}=="500", NAME="x"` + "\n"}, "", ""},
+		{"systemd-tmpfiles", tree{"/etc/tmpfiles.d/a.conf": "w /proc/sys/" + slash + " - - - - 500\n"}, "500 /etc/tmpfiles.d/a.conf:1 (systemd-tmpfiles)", "500 /etc/tmpfiles.d/a.conf:1 (systemd-tmpfiles)"},
+		{"modprobe", tree{"/etc/modprobe.d/a.conf": "install x /sbin/modprobe --ignore-install x && /sbin/sysctl " + key + "=500\n"}, "500 /etc/modprobe.d/a.conf:1 (modprobe)", "500 /etc/modprobe.d/a.conf:1 (modprobe)"},
 		{"one file by two names", with(tree{"/etc/rc.d/rc.local": "-> ../rc.local"}, script("sysctl -w "+key+"=500")), local, local},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
