@@ -318,3 +318,24 @@ func TestOpenLDAP(t *testing.T) {
 		t.Errorf("slapd has not %q:\n%s", want, got)
 	}
 }
+
+// TestErlang gives a socket the options; and a listener those that RabbitMQ passes on.
+func TestErlang(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]string{
+		"erlang":   "set(Socket) ->\n" + snippetOf(t, "erlang") + "main(_) -> {ok, S} = gen_tcp:listen(0, []), ok = set(S), show(S).\n",
+		"rabbitmq": "main(_) -> {ok, [[{rabbit, [{tcp_listen_options, Options}]}]]} = file:consult(\"advanced.config\"), {ok, S} = gen_tcp:listen(0, Options), show(S).\n",
+	} {
+		dir := t.TempDir()
+		write(t, dir, "advanced.config", snippetOf(t, "rabbitmq"))
+		write(t, dir, "main", `#!/usr/bin/env escript
+show(S) ->
+    {ok, [{keepalive, true}]} = inet:getopts(S, [keepalive]),
+    Values = [begin {ok, [{raw, 6, N, <<V:32/native>>}]} = inet:getopts(S, [{raw, 6, N, 4}]), V end || N <- [4, 5, 6, 18]],
+    io:format("1 ~p ~p ~p ~p", Values).
+`+set)
+		if got := output(t, dir, "escript", "main"); got != readBack {
+			t.Errorf("%s: the socket holds %q, want %s", name, got, readBack)
+		}
+	}
+}
