@@ -31,7 +31,7 @@ DATABASES["default"]["OPTIONS"] = {
 		{Name: "jdbc", Aliases: []string{"pgjdbc", "connector-j", "mariadb-connector-j", "ojdbc"}, Title: "JDBC, properties of the drivers", comment: "#", form: `
 # PostgreSQL, and MySQL Connector/J: on or off, with the times of the sysctls below.
 tcpKeepAlive=true
-# MariaDB Connector/J, on Java 11 and later; seconds.
+# MariaDB Connector/J 3.0 and later, on Java 11 and later; seconds.
 tcpKeepAlive=true
 tcpKeepIdle={time}
 tcpKeepInterval={intvl}

@@ -224,7 +224,7 @@ func TestFormatsAreWellFormed(t *testing.T) {
 		"cri-o":         {toml, `["net.ipv4.tcp_keepalive_time=86", "net.ipv4.tcp_keepalive_intvl=10", "net.ipv4.tcp_keepalive_probes=3"]`},
 		"quadlet":       {ini, `["Sysctl", "net.ipv4.tcp_keepalive_time=86"]`},
 		"lxc":           {ini, `["lxc.sysctl.net.ipv4.tcp_keepalive_probes ", " 3"]`},
-		"samba":         {ini, `["socket options ", " TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE=86 TCP_KEEPINTVL=10 TCP_KEEPCNT=3"]`},
+		"samba":         {ini, `["socket options ", " TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE=86 TCP_KEEPINTVL=10 TCP_KEEPCNT=3`, `["    TCP_USER_TIMEOUT", "115000"]`},
 		"sqlalchemy":    {code, keys},
 		"django":        {code, keys},
 	} {

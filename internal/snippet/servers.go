@@ -59,10 +59,7 @@ socket = r:TCP_KEEPINTVL={intvl}
 socket = r:TCP_KEEPCNT={probes}
 `},
 		{Name: "socat", Title: "socat, options of an address", comment: "#", sides: bothSides, render: socat},
-		{Name: "samba", Aliases: []string{"smb", "smbd"}, Title: "Samba, smb.conf", comment: "#", noTimeout: "This line", form: `
-[global]
-socket options = TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE={time} TCP_KEEPINTVL={intvl} TCP_KEEPCNT={probes}
-`},
+		{Name: "samba", Aliases: []string{"smb", "smbd"}, Title: "Samba, smb.conf", comment: "#", render: samba},
 		{Name: "postgresql", Aliases: []string{"postgres", "pg"}, Title: "PostgreSQL, postgresql.conf", comment: "#", render: postgresql},
 		{Name: "mariadb", Title: "MariaDB 10.3.3 and later, my.cnf", comment: "#", render: mariadb},
 		{Name: "mysql", Title: "MySQL, which has no setting", comment: "#", render: mysql},
@@ -229,4 +226,13 @@ func socat(t *text, v Values) {
 	}
 	t.note("The first address is towards clients: what it has accepted. The second is towards\nbackends.")
 	t.line("socat TCP-LISTEN:8080,fork,%s \\\n  TCP:HOST:80,%s", options, options)
+}
+
+func samba(t *text, v Values) {
+	options := v.fill("TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE={time} TCP_KEEPINTVL={intvl} TCP_KEEPCNT={probes}")
+	if v.TCP.UserTimeout > 0 {
+		options += v.fill(" \\\n    TCP_USER_TIMEOUT={uto_ms}")
+	}
+	t.note("Seconds, and milliseconds in TCP_USER_TIMEOUT. TCP_NODELAY is the default, and has to\nstay.")
+	t.line("[global]\nsocket options = %s", options)
 }
