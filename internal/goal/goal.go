@@ -5,6 +5,7 @@ package goal
 import (
 	"fmt"
 	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,10 +127,29 @@ func PlanTCP(k calc.Kernel, g calc.Goal) (keepalive.Settings, error) {
 }
 
 func NoHelp(names []string) string {
+	if slices.ContainsFunc(names, isServer) {
+		var servers []string
+		others := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			if isServer(name) {
+				servers = append(servers, name)
+			}
+			return isServer(name)
+		})
+		text := fmt.Sprintf("no keepalive helps against %s, the server's own limit: only a request in time does, or another value there", strings.Join(servers, ", "))
+		if len(others) > 0 {
+			text = NoHelp(others) + "; " + text
+		}
+		return text
+	}
 	verb, it := "ends", "it"
 	if len(names) > 1 {
 		verb, it = "end", "them"
 	}
 	return fmt.Sprintf("%s %s the TCP connection: a keepalive probe gets to %s and no further, so no setting of TCP keepalive holds an idle connection open there or notices a dead peer behind %s",
 		strings.Join(names, ", "), verb, it, it)
+}
+
+func isServer(name string) bool {
+	b, err := middlebox.Lookup(name)
+	return err == nil && b.Server
 }

@@ -42,6 +42,10 @@ type Box struct {
 	OnExpiry Expiry
 	Layer    Layer
 
+	// Server is the far end itself, which closes what brings it no request. Its layer is
+	// L7: only requests count.
+	Server bool
+
 	Source     string // the document or code that says so
 	Confidence Confidence
 	Note       string // what else to know, in a sentence; may be empty
@@ -86,7 +90,9 @@ const (
 func (b Box) Refreshes() bool { return b.Layer == L4 }
 
 // Boxes returns the catalogue, grouped by kind. The caller may keep it.
-func Boxes() []Box { return slices.Concat(standards(), clouds(), software(), appliances()) }
+func Boxes() []Box {
+	return slices.Concat(standards(), clouds(), software(), appliances(), reported(), servers())
+}
 
 // Names returns the names of all boxes, without aliases, in the order of
 // [Boxes].
@@ -109,7 +115,7 @@ func Lookup(name string) (Box, error) {
 		}
 		all = append(append(all, b.Name), b.Aliases...)
 	}
-	return Box{}, &UnknownError{Name: name, Near: nearest.Names(name, all)}
+	return Box{}, &UnknownError{Name: name, Near: nearest.Programs(name, all)}
 }
 
 // UnknownError is a name that is not in the catalogue.

@@ -57,6 +57,36 @@ func distance(typed, name string) (score int, ok bool) {
 	return 0, false
 }
 
+// Programs is like [Names] for names of programs and products, where a name that is like
+// another is seldom meant for it: mssql is not mysql, and rds-proxy not kube-proxy. A name
+// is near if one of its words begins with what was typed, if it is one of several that
+// begin with the same word, or if it is a slip or two away, with the same first letter.
+func Programs(name string, names []string) []string {
+	const short = 5 // shorter ones that are one slip apart are two programs
+	typed := fold(name)
+	first, _, words := strings.Cut(typed, "-")
+	var near, family []string
+	shared := 0
+	for _, n := range names {
+		folded := fold(n)
+		related := words && first != "" && strings.HasPrefix(folded+"-", first+"-")
+		if related {
+			shared++
+		}
+		switch {
+		case len(typed) >= short && edits(typed, folded) <= 1+len(typed)/8 && typed[0] == folded[0],
+			len(typed) > 2 && strings.Contains("-"+folded, "-"+typed):
+			near = append(near, n)
+		case related:
+			family = append(family, n)
+		}
+	}
+	if shared > 1 {
+		near = append(near, family...)
+	}
+	return Names(name, near)
+}
+
 // Slips counts what makes one of the other, as [Names] does.
 func Slips(typed, name string) int { return edits(fold(typed), fold(name)) }
 

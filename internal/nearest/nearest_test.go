@@ -46,3 +46,15 @@ func TestEdits(t *testing.T) {
 		}
 	}
 }
+
+func TestPrograms(t *testing.T) {
+	names := []string{"mysql", "psql", "golang", "putty", "kube-proxy", "nginx", "ingress-nginx", "aws-nlb", "aws-nat", "ruby", "rust", "cri-o"}
+	for typed, want := range map[string][]string{
+		"ngnix": {"nginx"}, "nginx": {"nginx", "ingress-nginx"}, "aws-nbl": {"aws-nlb", "aws-nat"}, "kube": {"kube-proxy"}, "kubeproxy": {"kube-proxy"},
+		"mssql": {"mysql"}, "npgsql": nil, "erlang": nil, "netty": nil, "rds-proxy": nil, "gin": nil, "rest": nil, "cri-dockerd": nil, "": nil,
+	} {
+		if got := Programs(typed, names); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}

@@ -10,6 +10,37 @@ func kernels() []Target {
 		{Name: "docker", Aliases: []string{"podman"}, Title: "docker run, podman run", comment: "#", render: docker},
 		{Name: "compose", Aliases: []string{"docker-compose"}, Title: "Compose, compose.yaml", comment: "#", render: compose},
 		{Name: "kubernetes", Aliases: []string{"k8s", "pod"}, Title: "Kubernetes, the spec of a pod", comment: "#", render: kubernetes},
+		{Name: "ecs", Aliases: []string{"aws-ecs", "fargate"}, Title: "Amazon ECS, a container definition", comment: "//", noTimeout: "A task", form: `
+# Not with the network mode host: there the instance's count. Fargate takes it from
+# platform 1.4.0 on.
+"systemControls": [
+  {"namespace": "net.ipv4.tcp_keepalive_time", "value": "{time}"},
+  {"namespace": "net.ipv4.tcp_keepalive_intvl", "value": "{intvl}"},
+  {"namespace": "net.ipv4.tcp_keepalive_probes", "value": "{probes}"}
+]
+`},
+		{Name: "cri-o", Aliases: []string{"crio"}, Title: "CRI-O, /etc/crio/crio.conf.d", comment: "#", noTimeout: "CRI-O", form: `
+# For every pod of the node, not with hostNetwork.
+[crio.runtime]
+default_sysctls = [
+  "net.ipv4.tcp_keepalive_time={time}",
+  "net.ipv4.tcp_keepalive_intvl={intvl}",
+  "net.ipv4.tcp_keepalive_probes={probes}",
+]
+`},
+		{Name: "quadlet", Title: "Podman, a .container unit", comment: "#", noTimeout: "A unit", form: `
+# Not with Network=host: there the host's count.
+[Container]
+Sysctl=net.ipv4.tcp_keepalive_time={time}
+Sysctl=net.ipv4.tcp_keepalive_intvl={intvl}
+Sysctl=net.ipv4.tcp_keepalive_probes={probes}
+`},
+		{Name: "lxc", Aliases: []string{"incus", "lxd"}, Title: "LXC, the configuration of a container", comment: "#", noTimeout: "LXC", form: `
+lxc.sysctl.net.ipv4.tcp_keepalive_time = {time}
+lxc.sysctl.net.ipv4.tcp_keepalive_intvl = {intvl}
+lxc.sysctl.net.ipv4.tcp_keepalive_probes = {probes}
+# Incus and LXD: incus config set NAME linux.sysctl.net.ipv4.tcp_keepalive_time={time}, and so on.
+`},
 	}
 }
 

@@ -18,6 +18,64 @@ func languages() []Target {
 		{Name: "java", Title: "Java 11 and later, on Linux", comment: "//", render: java},
 		{Name: "node", Aliases: []string{"nodejs", "javascript"}, Title: "Node.js", comment: "//", render: node},
 		{Name: "python", Title: "Python 3", comment: "#", render: python},
+		{Name: "dotnet", Aliases: []string{"csharp"}, Title: ".NET Core 3.0 and later", comment: "//", noTimeout: ".NET", form: `
+# Seconds. For HttpClient in SocketsHttpHandler.ConnectCallback.
+socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, {intvl});
+socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, {probes});
+socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, {time});
+`},
+		{Name: "erlang", Aliases: []string{"elixir", "otp", "gen-tcp"}, Title: "Erlang and Elixir, on Linux", comment: "%", form: `
+# Options of TCP by Linux's numbers, in the order of the list.
+inet:setopts(Socket, [
+    {raw, 6, 5, <<{intvl}:32/native>>},  % TCP_KEEPINTVL, seconds
+    {raw, 6, 6, <<{probes}:32/native>>},  % TCP_KEEPCNT
+    {raw, 6, 18, <<{uto_ms}:32/native>>},  % TCP_USER_TIMEOUT, milliseconds
+    {keepalive, true},
+    {raw, 6, 4, <<{time}:32/native>>}]).  % TCP_KEEPIDLE
+`},
+		{Name: "netty", Title: "Netty, on Java 11 and later", comment: "//", noTimeout: "Its NIO transport", form: `
+# jdk.net.ExtendedSocketOptions; seconds. The transport epoll has options of its own:
+# EpollChannelOption.TCP_KEEPIDLE and so on, and TCP_USER_TIMEOUT.
+bootstrap.option(NioChannelOption.of(ExtendedSocketOptions.TCP_KEEPINTERVAL), {intvl})
+    .option(NioChannelOption.of(ExtendedSocketOptions.TCP_KEEPCOUNT), {probes})
+    .option(ChannelOption.SO_KEEPALIVE, true)
+    .option(NioChannelOption.of(ExtendedSocketOptions.TCP_KEEPIDLE), {time});
+`},
+		{Name: "ruby", Aliases: []string{"redis-rb"}, Title: "Ruby", comment: "#", form: `
+require "socket"
+
+def set_keepalive(socket)
+  socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_KEEPINTVL, {intvl})
+  socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_KEEPCNT, {probes})
+  socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_USER_TIMEOUT, {uto_ms}) # milliseconds
+  socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_KEEPALIVE, true)
+  socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_KEEPIDLE, {time})
+end
+`},
+		{Name: "php", Aliases: []string{"phpredis", "laravel"}, Title: "PHP, extension sockets, on Linux", comment: "//", form: `
+# Options of TCP by Linux's numbers. phpredis and Laravel's Redis can only switch it on, by
+# Redis::OPT_TCP_KEEPALIVE, with the times of the sysctls; so can mysqlnd, which always does.
+function set_keepalive(Socket $socket): void {
+    socket_set_option($socket, SOL_TCP, 5, {intvl}); // TCP_KEEPINTVL
+    socket_set_option($socket, SOL_TCP, 6, {probes}); // TCP_KEEPCNT
+    socket_set_option($socket, SOL_TCP, 18, {uto_ms}); // TCP_USER_TIMEOUT, milliseconds
+    socket_set_option($socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+    socket_set_option($socket, SOL_TCP, 4, {time}); // TCP_KEEPIDLE
+}
+`},
+		{Name: "grpc", Aliases: []string{"grpc-go", "grpc-java"}, Title: "gRPC, pings of its own", comment: "#", data: true, form: `
+# Channel arguments, milliseconds. A ping is data to everything on the path.
+grpc.keepalive_time_ms={interval_ms}
+grpc.keepalive_timeout_ms={timeout_ms}
+grpc.keepalive_permit_without_calls=1
+grpc.http2.max_pings_without_data=0
+# A server ends clients that ping more often than it allows, every 300 s by default and
+# without calls every 2 h. Let it, by grpc.http2.min_ping_interval_without_data_ms={interval_ms} and
+# grpc.keepalive_permit_without_calls=1 there.
+# Go: keepalive.ClientParameters{Time: {interval} * time.Second, Timeout: {timeout} * time.Second,
+# PermitWithoutStream: true}, and keepalive.EnforcementPolicy{MinTime: ...} on the server.
+`},
 		{Name: "rust", Aliases: []string{"socket2"}, Title: "Rust, crate socket2 with its feature all", comment: "//", render: rust},
 	}
 }
@@ -95,21 +153,20 @@ func java(t *text, v Values) {
 	t.noUserTimeout(v, "The JDK")
 }
 
-// nodeSettings is what Node.js makes of its one value: libuv sends 10 probes a
+// nodeSettings is what Node.js makes of a time alone: libuv sends 10 probes a
 // second apart. Source: libuv, src/unix/tcp.c, uv__tcp_keepalive, since 1.35.0.
 func nodeSettings(n time.Duration) keepalive.Settings {
 	return keepalive.Settings{Time: n, Intvl: time.Second, Probes: 10}
 }
 
 func node(t *text, v Values) {
-	n := largest(v, nodeSettings)
-	if n == 0 {
-		t.note("Node.js cannot do it: it takes the time alone, and sends 10 probes a second apart.\nNo time meets the goal.")
-		t.noUserTimeout(v, "Node.js")
-		return
+	t.note("Milliseconds. Node.js 24.19, 26.4 and later:")
+	t.form("socket.setKeepAlive({ enable: true, initialDelay: {time_ms}, interval: {intvl_ms}, count: {probes} });", v)
+	if n := largest(v, nodeSettings); n == 0 {
+		t.note("Older releases cannot do it: they take the time alone, and send 10 probes a second\napart. No time meets the goal.")
+	} else {
+		t.note("Older releases take the time alone, and then send 10 probes a second apart (since 12.17\nand 13.12). This is the largest time that meets the goal, in place of the line above:\nsocket.setKeepAlive(true, %d);", n.Milliseconds())
 	}
-	t.note("Milliseconds. Node.js takes the time alone, and then sends 10 probes a second apart\n(since 12.17 and 13.12): this is the largest time that meets the goal.")
-	t.line("socket.setKeepAlive(true, %d);", n.Milliseconds())
 	t.noUserTimeout(v, "Node.js")
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -192,4 +193,149 @@ func TestSSHD(t *testing.T) {
 			}
 		}
 	})
+}
+
+// parsed gives a text to a parser of Python's, and returns it as JSON.
+func parsed(t *testing.T, name, parser string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, "text", snippetOf(t, name))
+	return output(t, dir, "python3", "-c", "import json, sys\ntext = open('text').read()\n"+parser+"\nprint(json.dumps(d))")
+}
+
+func TestFormatsAreWellFormed(t *testing.T) {
+	const (
+		yaml = "import yaml\nd = list(yaml.safe_load_all(text))"
+		toml = "import tomllib\nd = tomllib.loads(text)"
+		ini  = "d = [l.split('=', 1) for l in text.splitlines() if l[0] not in '#;[']"
+		json = "d = json.loads('{' + ''.join(l for l in text.splitlines() if not l.startswith('//')) + '}')"
+		code = "DATABASES = {'default': {}}\nURL = ''\nd = []\ndef create_engine(url, connect_args):\n    d.append(connect_args)\nexec(text)\nd.append(DATABASES)"
+	)
+	const keys = `"keepalives": 1, "keepalives_idle": 86, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 115000`
+	for name, want := range map[string][]string{
+		"compose":       {yaml, `{"net.ipv4.tcp_keepalive_time": 86, "net.ipv4.tcp_keepalive_intvl": 10, "net.ipv4.tcp_keepalive_probes": 3}`},
+		"kubernetes":    {yaml, `{"name": "net.ipv4.tcp_keepalive_time", "value": "86"}`, `"value": "10"`, `"value": "3"`},
+		"cloud-init":    {yaml, `"content": "net.ipv4.tcp_keepalive_time = 86\nnet.ipv4.tcp_keepalive_intvl = 10\nnet.ipv4.tcp_keepalive_probes = 3\n"`},
+		"ansible":       {yaml, `{"name": "net.ipv4.tcp_keepalive_time", "value": "86"}`, `"value": "{{ item.value }}"`},
+		"envoy":         {yaml, `"tcp_keepalive": {"keepalive_time": 86, "keepalive_interval": 10, "keepalive_probes": 3}`, `{"level": 6, "name": 6, "int_value": 3, "state": "STATE_PREBIND"}`},
+		"istio":         {yaml, `"value": {"socket_options": [{"level": 1, "name": 9, "int_value": 1,`, `"tcpKeepalive": {"time": "86s", "interval": "10s", "probes": 3}`},
+		"envoy-gateway": {yaml, `"kind": "ClientTrafficPolicy"`, `"kind": "BackendTrafficPolicy"`, `"tcpKeepalive": {"idleTime": "86s", "interval": "10s", "probes": 3}`},
+		"ecs":           {json, `[{"namespace": "net.ipv4.tcp_keepalive_time", "value": "86"}, {"namespace": "net.ipv4.tcp_keepalive_intvl", "value": "10"}, {"namespace": "net.ipv4.tcp_keepalive_probes", "value": "3"}]`},
+		"cri-o":         {toml, `["net.ipv4.tcp_keepalive_time=86", "net.ipv4.tcp_keepalive_intvl=10", "net.ipv4.tcp_keepalive_probes=3"]`},
+		"quadlet":       {ini, `["Sysctl", "net.ipv4.tcp_keepalive_time=86"]`},
+		"lxc":           {ini, `["lxc.sysctl.net.ipv4.tcp_keepalive_probes ", " 3"]`},
+		"samba":         {ini, `["socket options ", " TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE=86 TCP_KEEPINTVL=10 TCP_KEEPCNT=3`, `["    TCP_USER_TIMEOUT", "115000"]`},
+		"sqlalchemy":    {code, keys},
+		"django":        {code, keys},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := parsed(t, name, want[0])
+			for _, w := range want[1:] {
+				if !strings.Contains(got, w) {
+					t.Errorf("%s has not %s", got, w)
+				}
+			}
+		})
+	}
+}
+
+func TestRuby(t *testing.T) {
+	got := output(t, t.TempDir(), "ruby", "-e", snippetOf(t, "ruby")+`
+s = Socket.new(:INET, :STREAM)
+set_keepalive(s)
+print s.getsockopt(:SOCKET, :KEEPALIVE).int, " ", [:KEEPIDLE, :KEEPINTVL, :KEEPCNT, :USER_TIMEOUT].map { |o| s.getsockopt(:TCP, o).int }.join(" ")
+`)
+	if got != readBack {
+		t.Errorf("the socket holds %q, want %s", got, readBack)
+	}
+}
+
+func TestPHP(t *testing.T) {
+	got := output(t, t.TempDir(), "php", "-r", snippetOf(t, "php")+`
+$s = socket_create(AF_INET, SOCK_STREAM, SOL_TCP);
+set_keepalive($s);
+echo socket_get_option($s, SOL_SOCKET, SO_KEEPALIVE);
+foreach ([4, 5, 6, 18] as $o) echo " ", socket_get_option($s, SOL_TCP, $o);
+`)
+	if got != readBack {
+		t.Errorf("the socket holds %q, want %s", got, readBack)
+	}
+}
+
+func TestJava(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "Main.java", `
+import java.net.*;
+import jdk.net.ExtendedSocketOptions;
+class Main {
+  public static void main(String[] args) throws Exception {
+    Socket socket = new Socket();
+`+snippetOf(t, "java")+`
+    System.out.print((socket.getKeepAlive() ? 1 : 0) + " " + socket.getOption(ExtendedSocketOptions.TCP_KEEPIDLE) + " "
+        + socket.getOption(ExtendedSocketOptions.TCP_KEEPINTERVAL) + " " + socket.getOption(ExtendedSocketOptions.TCP_KEEPCOUNT));
+  }
+}
+`)
+	if got := output(t, dir, "java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "Main.java"); got != "1 86 10 3" {
+		t.Errorf("the socket holds %q", got)
+	}
+}
+
+func TestMariaDB(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	got := output(t, dir, "mariadbd", "--defaults-file="+write(t, dir, "my.cnf", snippetOf(t, "mariadb")), "--datadir="+dir, "--user=root", "--help", "--verbose")
+	for name, want := range map[string]string{"time": "86", "interval": "10", "probes": "3"} {
+		if !regexp.MustCompile(`(?m)^tcp-keepalive-` + name + ` +` + want + `$`).MatchString(got) {
+			t.Errorf("mariadbd does not say that tcp-keepalive-%s is %s", name, want)
+		}
+	}
+}
+
+func TestSquid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := output(t, dir, "squid", "-k", "parse", "-f", write(t, dir, "squid.conf", snippetOf(t, "squid")))
+	if !strings.Contains(out, "Processing: http_port 3128 tcpkeepalive=86,10,30") || strings.Contains(out, "FATAL") || strings.Contains(out, "ERROR") {
+		t.Errorf("squid says: %s", out)
+	}
+}
+
+func TestOpenLDAP(t *testing.T) {
+	dir := t.TempDir()
+	config := "modulepath /usr/lib/ldap\nmoduleload back_ldap\ndatabase ldap\nsuffix cn=example\nuri ldap://127.0.0.1\n"
+	// Written out again, it has what was understood.
+	if err := os.Mkdir(dir+"/out", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	output(t, dir, "slaptest", "-f", write(t, dir, "slapd.conf", config+snippetOf(t, "openldap")), "-F", dir+"/out")
+	got, err := os.ReadFile(dir + "/out/cn=config/olcDatabase={1}ldap.ldif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "olcDbKeepalive: 86:3:10\n"; !strings.Contains(string(got), want) { // it takes the user timeout, and does not tell it
+		t.Errorf("slapd has not %q:\n%s", want, got)
+	}
+}
+
+// TestErlang gives a socket the options; and a listener those that RabbitMQ passes on.
+func TestErlang(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]string{
+		"erlang":   "set(Socket) ->\n" + snippetOf(t, "erlang") + "main(_) -> {ok, S} = gen_tcp:listen(0, []), ok = set(S), show(S).\n",
+		"rabbitmq": "main(_) -> {ok, [[{rabbit, [{tcp_listen_options, Options}]}]]} = file:consult(\"advanced.config\"), {ok, S} = gen_tcp:listen(0, Options), show(S).\n",
+	} {
+		dir := t.TempDir()
+		write(t, dir, "advanced.config", snippetOf(t, "rabbitmq"))
+		write(t, dir, "main", `#!/usr/bin/env escript
+show(S) ->
+    {ok, [{keepalive, true}]} = inet:getopts(S, [keepalive]),
+    Values = [begin {ok, [{raw, 6, N, <<V:32/native>>}]} = inet:getopts(S, [{raw, 6, N, 4}]), V end || N <- [4, 5, 6, 18]],
+    io:format("1 ~p ~p ~p ~p", Values).
+`+set)
+		if got := output(t, dir, "escript", "main"); got != readBack {
+			t.Errorf("%s: the socket holds %q, want %s", name, got, readBack)
+		}
+	}
 }

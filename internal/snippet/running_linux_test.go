@@ -125,10 +125,19 @@ func TestRedis(t *testing.T) {
 func TestNode(t *testing.T) {
 	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
+		// Releases that take all three, and those before, for which the line is a comment.
+		text, want := snippetOf(t, "node"), "1 86 10 3 0"
+		var major, minor int
+		if _, err := fmt.Sscanf(output(t, t.TempDir(), "node", "--version"), "v%d.%d", &major, &minor); err != nil {
+			t.Fatal(err)
+		}
+		if major < 24 || major == 24 && minor < 19 || major == 25 || major == 26 && minor < 4 {
+			text, want = strings.TrimPrefix(text[strings.LastIndex(text, "// socket.setKeepAlive"):], "// "), "1 107 1 10 0"
+		}
 		node := exec.Command(nstest.Program(t, "node"), "-e", `
 const server = require('net').createServer().listen(0, '127.0.0.1', () => {
   const socket = require('net').connect(server.address().port, '127.0.0.1', () => {
-`+snippetOf(t, "node")+`
+`+text+`
     console.log('connected');
   });
 });
@@ -143,7 +152,7 @@ server.on('connection', (s) => s.pause());
 			t.Fatalf("%q, %v", line, err)
 		}
 		// Both ends are its own; the other one is as the kernel made it.
-		if got := heldBy(t, node.Process.Pid); !strings.Contains(got, "1 107 1 10 0") {
+		if got := heldBy(t, node.Process.Pid); !strings.Contains(got, want) {
 			t.Errorf("the sockets of node hold %q", got)
 		}
 	})
@@ -303,4 +312,61 @@ func held(t *testing.T, fd int) string {
 		values = append(values, fmt.Sprint(v))
 	}
 	return strings.Join(values, " ")
+}
+
+func TestRootPgBouncer(t *testing.T) {
+	t.Parallel()
+	nstest.RunRoot(t, func(t *testing.T) {
+		dir, err := os.MkdirTemp("", "tcpka-pgbouncer-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		config := write(t, dir, "pgbouncer.ini", snippetOf(t, "pgbouncer")+"listen_addr = 127.0.0.1\nlisten_port = 6432\nunix_socket_dir =\nauth_type = any\n[databases]\nx = host=127.0.0.1\n")
+		if err := os.Chown(config, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(nstest.Program(t, "pgbouncer"), config)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		serve(t, cmd)
+		dial(t, "127.0.0.1:6432")
+		eventuallyHolds(t, cmd.Process.Pid, readBack)
+	})
+}
+
+func TestStunnelAcceptsAndConnects(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		dir := t.TempDir()
+		behind, err := net.Listen("tcp", "127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer behind.Close()
+		cmd := exec.Command(nstest.Program(t, "stunnel4"), write(t, dir, "stunnel.conf", "foreground = yes\npid =\n"+snippetOf(t, "stunnel")+"[x]\nclient = yes\naccept = 127.0.0.1:18443\nconnect = 127.0.0.1:1\n"))
+		serve(t, cmd)
+		dial(t, "127.0.0.1:18443")
+		eventuallyHolds(t, cmd.Process.Pid, "1 86 10 3 0, 1 86 10 3 0")
+	})
+}
+
+func TestSocatAcceptsAndConnects(t *testing.T) {
+	t.Parallel()
+	nstest.Run(t, func(t *testing.T) {
+		behind, err := net.Listen("tcp", "127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer behind.Close()
+		nstest.Program(t, "socat")
+		// Without fork it is one process that holds both.
+		command := strings.NewReplacer("fork,", "", "HOST:80", "127.0.0.1:1").Replace(snippetOf(t, "socat"))
+		cmd := exec.Command("sh", "-c", "exec "+command[strings.Index(command, "socat TCP"):])
+		serve(t, cmd)
+		dial(t, "127.0.0.1:8080")
+		eventuallyHolds(t, cmd.Process.Pid, readBack+", "+readBack)
+	})
 }

@@ -9,10 +9,57 @@ import (
 // servers are programs that are configured by a file.
 func servers() []Target {
 	return []Target{
-		{Name: "nginx", Title: "nginx, a server of http or stream", comment: "#", render: nginx},
-		{Name: "haproxy", Title: "HAProxy 2.3 and later, section defaults", comment: "#", render: haproxy},
-		{Name: "envoy", Title: "Envoy, cluster and listener", comment: "#", render: envoy},
-		{Name: "istio", Title: "Istio, DestinationRule", comment: "#", render: istio},
+		{Name: "nginx", Title: "nginx, a server of http or stream", comment: "#", sides: bothSides, render: nginx},
+		{Name: "haproxy", Title: "HAProxy 2.3 and later, section defaults", comment: "#", sides: bothSides, render: haproxy},
+		{Name: "envoy", Title: "Envoy, cluster and listener", comment: "#", sides: bothSides, render: envoy},
+		{Name: "istio", Title: "Istio, DestinationRule and EnvoyFilter", comment: "#", sides: bothSides, render: istio},
+		{Name: "envoy-gateway", Title: "Envoy Gateway, its two policies", comment: "#", sides: bothSides, noTimeout: "Envoy Gateway", form: `
+# Towards clients: the connections that a load balancer before the gateway can cut.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata:
+  name: keepalive
+spec:
+  targetRefs:
+  - {group: gateway.networking.k8s.io, kind: Gateway, name: GATEWAY}
+  tcpKeepalive:
+    idleTime: {time}s
+    interval: {intvl}s
+    probes: {probes}
+---
+# Towards backends.
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: BackendTrafficPolicy
+metadata:
+  name: keepalive
+spec:
+  targetRefs:
+  - {group: gateway.networking.k8s.io, kind: Gateway, name: GATEWAY}
+  tcpKeepalive:
+    idleTime: {time}s
+    interval: {intvl}s
+    probes: {probes}
+`},
+		{Name: "squid", Title: "Squid, squid.conf", comment: "#", sides: bothSides, noTimeout: "Squid", form: `
+# Towards clients: idle, interval, and how long it probes in all, in seconds.
+http_port 3128 tcpkeepalive={time},{intvl},{give_up}
+# Towards backends it has no setting, and does not switch keepalive on.
+# The number of probes, {probes}, follows from the last two.
+`},
+		{Name: "stunnel", Title: "stunnel, stunnel.conf", comment: ";", sides: bothSides, noTimeout: "stunnel", form: `
+# Towards clients: l is what it has accepted.
+socket = l:SO_KEEPALIVE=1
+socket = l:TCP_KEEPIDLE={time}
+socket = l:TCP_KEEPINTVL={intvl}
+socket = l:TCP_KEEPCNT={probes}
+# Towards backends: r is what it has connected.
+socket = r:SO_KEEPALIVE=1
+socket = r:TCP_KEEPIDLE={time}
+socket = r:TCP_KEEPINTVL={intvl}
+socket = r:TCP_KEEPCNT={probes}
+`},
+		{Name: "socat", Title: "socat, options of an address", comment: "#", sides: bothSides, render: socat},
+		{Name: "samba", Aliases: []string{"smb", "smbd"}, Title: "Samba, smb.conf", comment: "#", render: samba},
 		{Name: "postgresql", Aliases: []string{"postgres", "pg"}, Title: "PostgreSQL, postgresql.conf", comment: "#", render: postgresql},
 		{Name: "mariadb", Title: "MariaDB 10.3.3 and later, my.cnf", comment: "#", render: mariadb},
 		{Name: "mysql", Title: "MySQL, which has no setting", comment: "#", render: mysql},
@@ -22,16 +69,17 @@ func servers() []Target {
 }
 
 func nginx(t *text, v Values) {
-	t.note("idle:interval:count; once for each address and port")
+	t.note("Towards clients: idle:interval:count; once for each address and port")
 	t.line("listen 443 so_keepalive=%ds:%ds:%d;", seconds(v.TCP.Time), seconds(v.TCP.Intvl), v.TCP.Probes)
-	t.note("Towards upstreams nginx can only switch it on, with the times of the sysctls:\nproxy_socket_keepalive on;")
+	t.note("Towards backends nginx can only switch it on, with the times of the sysctls:\nproxy_socket_keepalive on;")
 	t.noUserTimeout(v, "nginx")
 }
 
 func haproxy(t *text, v Values) {
 	t.note("A bare number would be seconds here, but milliseconds in tcp-ut.")
 	t.line("defaults")
-	for _, side := range []string{"cli", "srv"} {
+	for i, side := range []string{"cli", "srv"} {
+		t.note("Towards %s.", bothSides[i])
 		t.line("    option %stcpka", side)
 		t.line("    %stcpka-idle %ds", side, seconds(v.TCP.Time))
 		t.line("    %stcpka-intvl %ds", side, seconds(v.TCP.Intvl))
@@ -43,25 +91,52 @@ func haproxy(t *text, v Values) {
 }
 
 func envoy(t *text, v Values) {
-	t.note("the cluster, towards upstreams")
+	t.note("Towards backends: the cluster.")
 	t.line("upstream_connection_options:\n  tcp_keepalive:")
 	t.line("    keepalive_time: %d\n    keepalive_interval: %d\n    keepalive_probes: %d", seconds(v.TCP.Time), seconds(v.TCP.Intvl), v.TCP.Probes)
-	t.note("the listener, towards clients: SO_KEEPALIVE, then options of TCP, by Linux's numbers")
-	t.line("socket_options:")
+	t.note("Towards clients: the listener. SO_KEEPALIVE, then options of TCP, by Linux's numbers.")
+	t.listener(v, "")
+	if v.TCP.UserTimeout > 0 {
+		t.note("The cluster takes TCP_USER_TIMEOUT in upstream_bind_config.socket_options.")
+	}
+}
+
+// listener are the options of a listener of Envoy's.
+func (t *text) listener(v Values, indent string) {
+	t.line("%ssocket_options:", indent)
 	option := func(level, name int, value int64, what string) {
-		t.line("- {level: %d, name: %d, int_value: %d, state: STATE_PREBIND} # %s", level, name, value, what)
+		t.line("%s- {level: %d, name: %d, int_value: %d, state: STATE_PREBIND} # %s", indent, level, name, value, what)
 	}
 	option(1, 9, 1, "SO_KEEPALIVE")
 	option(6, 4, seconds(v.TCP.Time), "TCP_KEEPIDLE")
 	option(6, 5, seconds(v.TCP.Intvl), "TCP_KEEPINTVL")
 	option(6, 6, int64(v.TCP.Probes), "TCP_KEEPCNT")
 	if v.TCP.UserTimeout > 0 {
-		option(6, 18, v.TCP.UserTimeout.Milliseconds(), "TCP_USER_TIMEOUT, milliseconds")
-		t.note("The cluster takes TCP_USER_TIMEOUT in upstream_bind_config.socket_options.")
+		option(6, 18, v.TCP.UserTimeout.Milliseconds(), "TCP_USER_TIMEOUT, ms")
 	}
 }
 
 func istio(t *text, v Values) {
+	t.note("Towards clients: the listeners of a gateway. These are the connections that a load\nbalancer before it can cut. Options of TCP by Linux's numbers.")
+	t.line(`apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata:
+  name: keepalive
+  namespace: istio-system
+spec:
+  workloadSelector:
+    labels:
+      istio: ingressgateway
+  configPatches:
+  - applyTo: LISTENER
+    match:
+      context: GATEWAY
+    patch:
+      operation: MERGE
+      value:`)
+	t.listener(v, "        ")
+	t.line("---")
+	t.note("Towards backends: what a sidecar or a gateway connects to.")
 	t.line(`apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata:
@@ -141,4 +216,23 @@ func systemd(t *text, v Values) {
 	t.line("KeepAliveIntervalSec=%d", seconds(v.TCP.Intvl))
 	t.line("KeepAliveProbes=%d", v.TCP.Probes)
 	t.noUserTimeout(v, "A socket unit")
+}
+
+// socat takes the options on either address.
+func socat(t *text, v Values) {
+	options := v.fill("keepalive,keepidle={time},keepintvl={intvl},keepcnt={probes}")
+	if v.TCP.UserTimeout > 0 {
+		options += v.fill(",setsockopt-int=6:18:{uto_ms}")
+	}
+	t.note("The first address is towards clients: what it has accepted. The second is towards\nbackends.")
+	t.line("socat TCP-LISTEN:8080,fork,%s \\\n  TCP:HOST:80,%s", options, options)
+}
+
+func samba(t *text, v Values) {
+	options := v.fill("TCP_NODELAY SO_KEEPALIVE TCP_KEEPIDLE={time} TCP_KEEPINTVL={intvl} TCP_KEEPCNT={probes}")
+	if v.TCP.UserTimeout > 0 {
+		options += v.fill(" \\\n    TCP_USER_TIMEOUT={uto_ms}")
+	}
+	t.note("Seconds, and milliseconds in TCP_USER_TIMEOUT. TCP_NODELAY is the default, and has to\nstay.")
+	t.line("[global]\nsocket options = %s", options)
 }

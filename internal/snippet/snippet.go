@@ -46,13 +46,29 @@ type Target struct {
 	Title   string // what it is, and where the text goes
 
 	comment string // what begins a comment
-	ssh     bool   // it takes Values.SSH, not Values.TCP
-	render  func(t *text, v Values)
+	data    bool   // its probes are data: it takes Values.SSH, not Values.TCP
+
+	// The ends of a connection that it has a text for, where it stands between two.
+	sides []string
+
+	// How the text is made: by a form, or by a function where that does not suffice.
+	form   string
+	render func(t *text, v Values)
+
+	// Of a form: settings that nobody can change; what the sysctls decide that the form
+	// does not set, as a sentence with a colon; and who has no setting for the user
+	// timeout.
+	fixed     *keepalive.Settings
+	bySysctl  string
+	noTimeout string
 }
+
+// bothSides are the sides of what accepts connections and makes others for them.
+var bothSides = []string{"clients", "backends"}
 
 // Targets returns all targets, grouped by kind.
 func Targets() []Target {
-	return slices.Concat(kernels(), servers(), languages(), sshClients())
+	return slices.Concat(kernels(), systems(), servers(), databases(), languages(), sshClients())
 }
 
 // Names returns the names of all targets, in the order of [Targets].
@@ -74,7 +90,7 @@ func Lookup(name string) (Target, error) {
 		}
 		all = append(append(all, t.Name), t.Aliases...)
 	}
-	return Target{}, &UnknownError{Name: name, Near: nearest.Names(name, all)}
+	return Target{}, &UnknownError{Name: name, Near: nearest.Programs(name, all)}
 }
 
 // UnknownError is a name that no target has.
@@ -92,12 +108,14 @@ func (e *UnknownError) Error() string {
 func (t Target) Render(v Values) string {
 	b := &text{comment: t.comment}
 	switch {
-	case t.ssh && v.SSH == nil:
+	case t.data && v.SSH == nil:
 		b.note("%s", v.WhyNotSSH)
-	case !t.ssh && v.TCP == nil:
+	case !t.data && v.TCP == nil:
 		b.note("%s", v.WhyNotTCP)
-	default:
+	case t.render != nil:
 		t.render(b, v)
+	default:
+		t.renderForm(b, v)
 	}
 	return b.String()
 }
@@ -138,6 +156,8 @@ func (t *text) noUserTimeout(v Values, who string) {
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func secondsOf(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // short is a duration with the coarser of the units s and ms that holds it.
 func short(d time.Duration) string {

@@ -3,13 +3,13 @@ package snippet
 // sshClients are SSH's own keepalives, which are data to everything on the path.
 func sshClients() []Target {
 	return []Target{
-		{Name: "ssh", Aliases: []string{"openssh", "git", "rsync", "scp", "sftp"}, Title: "OpenSSH, client: ~/.ssh/config", comment: "#", ssh: true, render: sshClient},
-		{Name: "sshd", Title: "OpenSSH, server: /etc/ssh/sshd_config.d", comment: "#", ssh: true, render: sshd},
-		{Name: "dropbear", Aliases: []string{"dbclient"}, Title: "Dropbear, dbclient", comment: "#", ssh: true, render: dropbear},
-		{Name: "putty", Aliases: []string{"kitty"}, Title: "PuTTY, its registry on Windows", comment: ";", ssh: true, render: putty},
-		{Name: "securecrt", Title: "SecureCRT, the file of a session", comment: ";", ssh: true, render: securecrt},
-		{Name: "teraterm", Aliases: []string{"tera-term"}, Title: "Tera Term, TERATERM.INI", comment: ";", ssh: true, render: teraterm},
-		{Name: "xshell", Title: "Xshell, the file of a session", comment: ";", ssh: true, render: xshell},
+		{Name: "ssh", Aliases: []string{"openssh", "git", "rsync", "scp", "sftp"}, Title: "OpenSSH, client: ~/.ssh/config", comment: "#", data: true, render: sshClient},
+		{Name: "sshd", Title: "OpenSSH, server: /etc/ssh/sshd_config.d", comment: "#", data: true, render: sshd},
+		{Name: "dropbear", Aliases: []string{"dbclient"}, Title: "Dropbear, dbclient", comment: "#", data: true, render: dropbear},
+		{Name: "putty", Aliases: []string{"kitty"}, Title: "PuTTY, its registry on Windows", comment: ";", data: true, render: putty},
+		{Name: "securecrt", Title: "SecureCRT, the file of a session", comment: ";", data: true, render: securecrt},
+		{Name: "teraterm", Aliases: []string{"tera-term"}, Title: "Tera Term, TERATERM.INI", comment: ";", data: true, render: teraterm},
+		{Name: "xshell", Title: "Xshell, the file of a session", comment: ";", data: true, render: xshell},
 	}
 }
 

@@ -19,6 +19,9 @@ type place struct {
 }
 
 var places = []place{
+	{by: "modprobe", path: "/etc/modprobe.d/", suffix: ".conf"},
+	{by: "udev", path: "/etc/udev/rules.d/", suffix: ".rules"},
+	{by: "systemd-tmpfiles", path: "/etc/tmpfiles.d/", suffix: ".conf"},
 	{by: "cloud-init", path: "/etc/cloud/cloud.cfg"},
 	{by: "cloud-init", path: "/etc/cloud/cloud.cfg.d/", suffix: ".cfg"},
 	{by: "ifupdown", path: "/etc/network/interfaces"},
@@ -38,7 +41,9 @@ var places = []place{
 }
 
 // scripts are the commands in them that set sysctls: those that stand in a line as they
-// would be typed. Conditions around them are not judged: a line counts as run.
+// would be typed. Conditions around them are not judged: a line counts as run. Without
+// root, what only root may read is passed over: hardened systems have much of that, and
+// seldom a sysctl in it.
 func scripts(root rootfs.FS) ([]step, error) {
 	var steps []step
 	var errs []error
@@ -53,7 +58,7 @@ func scripts(root rootfs.FS) ([]step, error) {
 		}
 		text, err := optional(root, name)
 		if err != nil {
-			if errors.Is(err, fs.ErrPermission) || info.Size() <= rootfs.MaxFile {
+			if !errors.Is(err, fs.ErrPermission) {
 				errs = append(errs, err)
 			}
 			return
@@ -82,7 +87,7 @@ func scripts(root rootfs.FS) ([]step, error) {
 			continue
 		}
 		entries, err := root.ReadDir(p.path)
-		if err != nil && !leadsNowhere(err) {
+		if err != nil && !leadsNowhere(err) && !errors.Is(err, fs.ErrPermission) {
 			errs = append(errs, err)
 		}
 		for _, e := range entries {
@@ -99,9 +104,12 @@ var (
 	sysctlAssigns = regexp.MustCompile(`([\w./-]+)\s*=\s*["']?(-?\w+)`)
 	sysctlFile    = regexp.MustCompile(`\s(?:-\w*p|--load)(?:[\s=]+([^\s"',=-][^\s"',=]*))?(?:[\s"',]|$)`)
 	echoCommand   = regexp.MustCompile(`\b(?:echo|printf)\s+(?:-\w+\s+)?["']?(-?\w+)(?:\\n)?["']?\s*(?:>{1,2}|\|\s*(?:sudo\s+)?tee(?:\s+-a)?)\s*["']?/proc/sys/([\w./-]+)`)
+	udevAssigns   = regexp.MustCompile(`\bSYSCTL\{([\w./-]+)\}\s*=\s*"(-?\w+)"`)              // udev(7)
+	tmpfilesWrite = regexp.MustCompile(`^w\S*\s+/proc/sys/([\w./-]+)(?:\s+\S+){4}\s+(-?\w+)`) // tmpfiles.d(5)
 )
 
-// commands are what a line of a script sets by sysctl(8), or by echo. The settings of
+// commands are what a line sets by sysctl(8) or echo, or in the words of udev and
+// systemd-tmpfiles. The settings of
 // "sysctl -p" have the path of the file that it reads.
 func commands(root rootfs.FS, line string) []step {
 	line = strings.TrimSpace(line)
@@ -111,6 +119,11 @@ func commands(root rootfs.FS, line string) []step {
 	var steps []step
 	for _, m := range echoCommand.FindAllStringSubmatch(line, -1) {
 		steps = append(steps, step{settings: []setting{{key: m[2], value: m[1]}}})
+	}
+	for _, assigns := range []*regexp.Regexp{udevAssigns, tmpfilesWrite} {
+		for _, m := range assigns.FindAllStringSubmatch(line, -1) {
+			steps = append(steps, step{settings: []setting{{key: procPath(m[1]), value: m[2]}}})
+		}
 	}
 	for _, m := range sysctlCommand.FindAllStringSubmatch(line, -1) {
 		rest := m[1]

@@ -83,7 +83,7 @@ func (f *Files) elsewhere(root rootfs.FS) {
 }
 
 // Strays returns the lines that are meant for one of the keys and set nothing, in the
-// order of the files.
+// order of the files; those of other programs, too.
 func (f *Files) Strays(keys ...string) []Stray {
 	var all []Stray
 	look := func(file file, why string, hidden *file) {
@@ -106,6 +106,16 @@ func (f *Files) Strays(keys ...string) []Stray {
 	}
 	for _, u := range f.unread {
 		look(u.file, u.why, u.hidden)
+	}
+	for _, step := range slices.Concat(f.writers.before, f.writers.after) {
+		for _, s := range step.settings {
+			if key, ok := meant(s.key, keys); ok && !slices.ContainsFunc(keys, func(k string) bool { _, right := expand(s.key, procPath(k)); return right }) {
+				all = append(all, Stray{
+					Path: s.path, Line: s.line, Text: dotted(s.key) + " = " + s.value, Key: key,
+					Why: "there is no such key", Want: key + " = " + s.value,
+				})
+			}
+		}
 	}
 	return all
 }

@@ -81,6 +81,11 @@ func TestFilesThatNoProgramReads(t *testing.T) {
 		{"hidden on purpose", tree{"/etc/sysctl.d/60-a.conf": "-> /dev/null", "/usr/lib/sysctl.d/60-a.conf": line}, nil},
 		{"on a merged /usr a file is there twice", tree{"/usr/lib/sysctl.d/60-a.conf": line, "/lib": "-> usr/lib"}, nil},
 		{"taken out of use", tree{"/etc/sysctl.d/60-a.conf.bak": line, "/etc/sysctl.d/60-b.conf~": line, "/etc/sysctl.d/60-c.conf.dpkg-old": line}, nil},
+		{"a key that tuned does not find", tree{
+			"/etc/systemd/system/multi-user.target.wants/tuned.service": "", "/etc/tuned/active_profile": "a",
+			"/etc/tuned/a/tuned.conf": "[sysctl]\nnet.ipv4.tcp_keepalive_timeout=600\n" + line,
+		}, []string{"/etc/tuned/a/tuned.conf:2 there is no such key"}},
+		{"nor sysctl -w", tree{"/etc/crontab": "@reboot root sysctl -w net.ipv4.tcp_keepalive_interval=30\n"}, []string{"/etc/crontab:1 there is no such key"}},
 		{"a script that nothing runs", tree{"/etc/rc.local": "#!/bin/sh\nsysctl -w " + line}, []string{"/etc/rc.local:2 its file is not executable, so nothing runs it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

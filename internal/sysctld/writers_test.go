@@ -1,12 +1,15 @@
 package sysctld
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tcpka/tcpka/internal/nstest"
 )
 
 func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
@@ -70,6 +73,10 @@ func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
 		{"cloud-init", tree{"/etc/cloud/cloud.cfg.d/99-a.cfg": "bootcmd:\n - [ sysctl, -w, " + key + "=500 ]\n"}, "500 /etc/cloud/cloud.cfg.d/99-a.cfg:2 (cloud-init)", "500 /etc/cloud/cloud.cfg.d/99-a.cfg:2 (cloud-init)"},
 		{"a service", tree{"/etc/systemd/system/a.service": "[Service]\nExecStart=/sbin/sysctl -w " + key + "=500\n", "/etc/systemd/system/multi-user.target.wants/a.service": "-> ../a.service"}, "500 /etc/systemd/system/a.service:2 (systemd)", "500 /etc/systemd/system/a.service:2 (systemd)"},
 		{"a service that is not started", tree{"/etc/systemd/system/a.service": "[Service]\nExecStart=/sbin/sysctl -w " + key + "=500\n"}, "", ""},
+		{"udev", tree{"/etc/udev/rules.d/99-a.rules": `ACTION=="add", SUBSYSTEM=="net", SYSCTL{net/ipv4/tcp_keepalive_time}="500"` + "\n"}, "500 /etc/udev/rules.d/99-a.rules:1 (udev)", "500 /etc/udev/rules.d/99-a.rules:1 (udev)"},
+		{"what udev compares", tree{"/etc/udev/rules.d/99-a.rules": `SYSCTL{` + key + `}=="500", NAME="x"` + "\n"}, "", ""},
+		{"systemd-tmpfiles", tree{"/etc/tmpfiles.d/a.conf": "w /proc/sys/" + slash + " - - - - 500\n"}, "500 /etc/tmpfiles.d/a.conf:1 (systemd-tmpfiles)", "500 /etc/tmpfiles.d/a.conf:1 (systemd-tmpfiles)"},
+		{"modprobe", tree{"/etc/modprobe.d/a.conf": "install x /sbin/modprobe --ignore-install x && /sbin/sysctl " + key + "=500\n"}, "500 /etc/modprobe.d/a.conf:1 (modprobe)", "500 /etc/modprobe.d/a.conf:1 (modprobe)"},
 		{"one file by two names", with(tree{"/etc/rc.d/rc.local": "-> ../rc.local"}, script("sysctl -w "+key+"=500")), local, local},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,5 +105,21 @@ func TestWhatElseSetsAKeyAtBoot(t *testing.T) {
 				t.Errorf("-want +got\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhatOnlyRootMayReadIsPassedOver(t *testing.T) {
+	root := open(t, tree{"/etc/cloud/cloud.cfg.d/99-installer.cfg": "bootcmd: [sysctl " + key + "=500]\n", "/etc/cron.d/a": "", "/etc/crontab": "@reboot root sysctl " + key + "=600\n"})
+	if err := errors.Join(os.Chmod(root.Path("/etc/cloud/cloud.cfg.d/99-installer.cfg"), 0), os.Chmod(root.Path("/etc/cron.d"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(root.Path("/etc/cron.d"), 0o755) })
+	nstest.LoseFileAccess(t)
+	files, err := Load(root)
+	if err != nil {
+		t.Error(err)
+	}
+	if a := files.Resolve(Systemd, key)[0]; a.Source() != "/etc/crontab:1 (cron)" {
+		t.Errorf("%+v", a)
 	}
 }

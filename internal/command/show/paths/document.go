@@ -31,6 +31,7 @@ type Path struct {
 	Fixed      bool            `json:"fixed"`
 	OnExpiry   string          `json:"on_expiry"` // "reset", "silent", "closed", "varies" or "unknown"
 	Layer      string          `json:"layer"`     // "l4" or "l7"
+	Server     bool            `json:"server"`    // the far end itself, which counts requests
 	Refreshes  bool            `json:"tcp_keepalive_refreshes"`
 	Source     string          `json:"source"`
 	Confidence string          `json:"confidence"` // "high", "medium" or "low"
@@ -97,6 +98,8 @@ func (p Path) page(w *bufio.Writer, s answer.Style, checked string) {
 	rows = append(rows, []string{"then", expiryNames[p.OnExpiry]})
 	if p.Refreshes {
 		rows = append(rows, []string{"TCP keepalive", "helps: it passes the probes on, and each counts as traffic"})
+	} else if p.Server {
+		rows = append(rows, []string{"TCP keepalive", "does not help: this is the far end's own limit, and only requests count"})
 	} else {
 		rows = append(rows, []string{"TCP keepalive", "does not help: it answers the probes itself; only data of the application counts"})
 	}

@@ -65,7 +65,7 @@ func pathOf(b middlebox.Box) Path {
 	return Path{
 		Name: b.Name, Aliases: append([]string{}, b.Aliases...), Title: b.Title,
 		Idle: answer.Seconds(b.Idle), Min: answer.SecondsOrNull(b.Min), Max: answer.SecondsOrNull(b.Max), Setting: answer.TextOrNull(b.Setting), Fixed: b.Fixed,
-		OnExpiry: string(b.OnExpiry), Layer: string(b.Layer), Refreshes: b.Refreshes(),
+		OnExpiry: string(b.OnExpiry), Layer: string(b.Layer), Server: b.Server, Refreshes: b.Refreshes(),
 		Source: b.Source, Confidence: string(b.Confidence), Note: answer.TextOrNull(b.Note),
 	}
 }

@@ -187,7 +187,7 @@ func warnAnyPath(side *Side, ssh, tcp *answer.Seconds) {
 	var late, proxies []middlebox.Box // proxies: no TCP probe counts, however early
 	all := 0
 	for _, b := range middlebox.Boxes() {
-		if b.Idle < shortestPath {
+		if b.Idle < shortestPath || b.Server {
 			continue
 		}
 		all++
