@@ -100,6 +100,11 @@ func (s *scan) glob(pattern string) ([]string, error) {
 		}
 		found = next
 	}
+	if !strings.ContainsAny(pattern, `*?[\`) { // else their directory has answered
+		if err := Answers(pattern); err != nil {
+			return nil, err
+		}
+	}
 	found = slices.DeleteFunc(found, func(path string) bool {
 		_, err := os.Lstat(path)
 		if err != nil {
@@ -120,6 +125,9 @@ func (s *scan) glob(pattern string) ([]string, error) {
 func (s *scan) matches(dir, pattern string) (names []string, err error) {
 	s.findings.lookThrough(filepath.Clean(cmp.Or(dir, ".")))
 	all, err := ReadNames(cmp.Or(dir, "."), MaxNames-s.names+1)
+	if errors.Is(err, ErrNoAnswer) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, nil
 	}

@@ -26,6 +26,9 @@ func ReadConfig(path string) ([]byte, error) {
 // ReadFile reads a regular file of at most so many bytes, and describes it. Of anything
 // else nothing is read: to open a device may be to start it, and a FIFO blocks.
 func ReadFile(path string, most int64) ([]byte, os.FileInfo, error) {
+	if err := Answers(path); err != nil {
+		return nil, nil, err
+	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s: not a regular file", path)
 	}
@@ -62,6 +65,9 @@ func ReadOpen(f *os.File, most int64) ([]byte, os.FileInfo, error) {
 
 // ReadNames are the names in a directory, at most so many, in the order of bytes.
 func ReadNames(dir string, most int) ([]string, error) {
+	if err := Answers(dir); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err

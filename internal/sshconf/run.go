@@ -44,7 +44,10 @@ func (p Programs) Run(ctx context.Context, who *user.User, path string, args ...
 	}
 	stdout, stderr := limited{cancel: cancel}, limited{cancel: cancel}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err := bounded(ctx, cmd)
+	if errors.Is(err, errStuck) { // it may still write
+		return output{}, fmt.Errorf("%s: no answer, and %w", filepath.Base(path), err)
+	}
 	out := output{stdout.text.String(), stderr.text.String()}
 	name := filepath.Base(path)
 	switch {

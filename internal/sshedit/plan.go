@@ -79,13 +79,18 @@ func (r Request) Plan(ctx context.Context) (*Revision, error) {
 		return nil, err
 	}
 	v := &Revision{request: r}
-	// The program first: its words about a file that it refuses are the best.
+	v.now, err = r.scan(nil)
+	if errors.Is(err, sshconf.ErrNoAnswer) { // the program would hang there, too
+		return nil, err
+	}
+	// Else the program first: its words about a file that it refuses are the best.
+	scanErr := err
 	v.Before, err = r.ask(ctx)
 	if v.Approximate = errors.Is(err, sshconf.ErrNotInstalled); err != nil && !v.Approximate {
 		return nil, fmt.Errorf("the configuration is refused as it is: %w", err)
 	}
-	if v.now, err = r.scan(nil); err != nil {
-		return nil, err
+	if scanErr != nil {
+		return nil, scanErr
 	}
 	if v.Approximate {
 		v.Before = sshconf.OptionsOf(v.now)

@@ -43,6 +43,9 @@ type original struct {
 // to owner, the one who will write it. Within is the directory that a link may not lead
 // out of; where it is empty, the file may be no link.
 func openOriginal(path, within string, owner int) (*original, error) {
+	if err := sshconf.Answers(path); err != nil {
+		return nil, err
+	}
 	o := &original{path: path, real: path}
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

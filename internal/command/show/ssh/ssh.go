@@ -198,7 +198,9 @@ func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest
 	connection.As = as
 	var facts sshFacts
 	facts.found, facts.scanErr = sshconf.FindClient(connection)
-	facts.said, facts.err = p.Client(ctx, as, dest)
+	if facts.err = facts.scanErr; !errors.Is(facts.err, sshconf.ErrNoAnswer) { // ssh would hang there, too
+		facts.said, facts.err = p.Client(ctx, as, dest)
+	}
 	facts.version, _ = p.ClientVersion(ctx)
 	side, end := facts.side(calc.SSHClient, v)
 	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
