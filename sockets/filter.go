@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tcpka/tcpka/sockets/bpf"
 )
@@ -26,8 +27,10 @@ type Filter struct {
 	Keepalive OnOff // Unknown is any; a socket of which it is not known meets neither
 	// Origin FromSocket is a socket that has a value of its own, FromSysctl one
 	// that has none; FromUnknown is any.
-	Origin  Origin
-	Cgroups []string // paths below the mount point: that cgroup and those in it
+	Origin Origin
+	// SilentFor is the least [Socket.LastData]: what has none is not wanted. 0 is any.
+	SilentFor time.Duration
+	Cgroups   []string // paths below the mount point: that cgroup and those in it
 }
 
 // Match reports whether s is wanted. It looks at nothing but s.
@@ -37,6 +40,7 @@ func (f *Filter) Match(s *Socket) bool {
 		(len(f.Comms) == 0 || slices.ContainsFunc(s.Owners, func(o Owner) bool { return slices.Contains(f.Comms, o.Comm) })) &&
 		(f.Keepalive == Unknown || f.Keepalive == s.Keepalive) &&
 		(f.Origin == FromUnknown || f.Origin == s.origin()) &&
+		(f.SilentFor == 0 || s.IdleKnown && s.LastData >= f.SilentFor) &&
 		(len(f.Cgroups) == 0 || slices.ContainsFunc(f.Cgroups, func(c string) bool { return within(s.Cgroup, c) }))
 }
 

@@ -115,6 +115,9 @@ func timers(t *testing.T, readers ...sockets.Query) {
 			if s.Idle < row.idle[0] || s.Idle > row.idle[1] || row.fd != full && then >= idle && s.Idle < idle-10*time.Millisecond {
 				t.Errorf("%v: %s: idle for %v, TCP_INFO says %v", q.Source, row.name, s.Idle, idle)
 			}
+			if data := time.Duration(before.Last_data_recv) * time.Millisecond; !s.IdleKnown || s.LastData < data-10*time.Millisecond || s.LastData > time.Duration(after.Last_data_recv+10)*time.Millisecond {
+				t.Errorf("%v: %s: no data for %v, TCP_INFO says %v", q.Source, row.name, s.LastData, data)
+			}
 			// The backoff doubles it between two looks.
 			if us := uint32(s.RTO.Microseconds()); us < before.Rto || us > after.Rto {
 				t.Errorf("%v: %s: rto %v, TCP_INFO says %d and then %d µs", q.Source, row.name, s.RTO, before.Rto, after.Rto)

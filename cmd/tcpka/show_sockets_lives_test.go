@@ -164,8 +164,9 @@ func wholeLives(t *testing.T, byBPF bool) {
 				continue
 			}
 			if !l.closed {
-				if n, err := unix.Poll([]unix.PollFd{{Fd: int32(l.fd)}}, 0); n > 0 {
+				if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(l.fd)}}, 0); n > 0 {
 					l.ended, left = stall.Now(), left-1
+					var err error
 					if l.errno, err = unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
 						t.Fatal(err)
 					}

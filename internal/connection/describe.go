@@ -20,6 +20,7 @@ type Describer struct {
 	settings  keepalive.Settings
 	predicted bool
 	detection calc.Prediction
+	drops     bool
 
 	MPTCP Outliving
 }
@@ -53,15 +54,23 @@ func (d *Describer) Describe(s *sockets.Socket) *Socket {
 		Unanswered:       s.Unanswered,
 		Idle:             s.Idle,
 		IdleKnown:        s.IdleKnown,
+		LastData:         s.LastData,
 		OldTimer:         oldTimer(s),
 	}
 	if !s.ValuesKnown || Closed(s) && s.State == sockets.FinWait2 || s.State == sockets.SynRecv || s.Timer == sockets.TimerTimeWait {
 		return &d.row
 	}
+	if s.Keepalive == sockets.Off {
+		d.row.Drops = SwitchOff
+	}
 	if s.Keepalive == sockets.On && !Closed(s) {
 		if !d.predicted || d.settings != s.Settings {
 			d.settings, d.predicted = s.Settings, true
 			d.detection = d.Kernel.IdlePeerGone(s.Settings)
+			d.drops = !d.Kernel.IdlePeerAlive(s.Settings).Never
+		}
+		if d.row.Drops = SwitchOff; d.drops {
+			d.row.Drops = SwitchOn
 		}
 		d.row.Detection, d.row.DetectionKnown = d.detection.Exact, !d.detection.Never
 		if IsMPTCP(s) && !d.detection.Never {

@@ -51,6 +51,7 @@ func AppendSocketJSON(b []byte, s *Socket) []byte {
 	b = answer.AppendInt(append(b, `,"unanswered_probes":`...), int64(n), ok)
 	b = answer.AppendInt(append(b, `,"retransmits":`...), int64(s.Unanswered), s.Timer == TimerRetransmit)
 	b = answer.AppendDuration(append(b, `,"idle_seconds":`...), s.Idle, s.IdleKnown)
+	b = answer.AppendDuration(append(b, `,"last_data_seconds":`...), s.LastData, s.IdleKnown)
 	b = answer.AppendDuration(append(b, `,"next_probe_seconds":`...), s.Next, s.NextKnown)
 	b = answer.AppendDuration(append(b, `,"detection_seconds":`...), s.Detection, s.DetectionKnown)
 	b = answer.AppendDuration(append(b, `,"dies_in_seconds":`...), s.Dies.Exact, s.Dies.Known)
@@ -58,6 +59,7 @@ func AppendSocketJSON(b []byte, s *Socket) []byte {
 	b = answer.AppendDuration(append(b, `,"dies_in_latest_seconds":`...), s.Dies.Latest, s.Dies.Known)
 	b = answer.AppendStringOrNull(append(b, `,"decided_by":`...), s.Dies.By)
 	b = append(append(b, `,"old_timer":`...), [...]string{"null", "false", "true"}[s.OldTimer]...)
+	b = append(append(b, `,"drops_healthy":`...), [...]string{"null", "false", "true"}[s.Drops]...)
 	return append(b, '}')
 }
 

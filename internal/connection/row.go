@@ -36,6 +36,7 @@ type Socket struct {
 
 	Idle      time.Duration
 	IdleKnown bool
+	LastData  time.Duration // since its program said something; known with Idle
 
 	// Next is when the next probe goes out if the peer stays silent.
 	Next      time.Duration
@@ -49,6 +50,9 @@ type Socket struct {
 	DetectionKnown   bool
 	DetectionUnknown bool
 	Dies             SocketEnd
+
+	// Drops: the values in effect end a connection whose peer is alive and answers.
+	Drops Switch
 
 	// Outlived is how much later than its end the program hears of it. It is part
 	// of Detection, and not of Dies. 0 but for MPTCP.

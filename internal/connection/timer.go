@@ -11,10 +11,11 @@ import (
 // would if it were armed now. It does where the time was lowered since: the kernel
 // does not touch a timer that runs. Armed now it never runs for longer than the
 // larger of time and intvl. A socket that has been probed without an answer has
-// its timer at the interval, and is left.
+// its timer at the interval, and is left; and a time below zero, whose timer is as
+// long as they get.
 func IsLate(s *sockets.Socket, sysctl keepalive.Settings) bool {
 	const grace = time.Second
-	return s.Keepalive == sockets.On && s.Timer == sockets.TimerKeepalive && s.Unanswered == 0 &&
+	return sysctl.Time >= 0 && s.Keepalive == sockets.On && s.Timer == sockets.TimerKeepalive && s.Unanswered == 0 &&
 		s.Left > max(sysctl.Time, sysctl.Intvl)+grace
 }
 

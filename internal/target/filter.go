@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -31,6 +32,7 @@ func FilterFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "keepalive", Usage: "whether it is `on|off`"},
 		&cli.StringSliceFlag{Name: "origin", Usage: "`socket|sysctl`: has a value of its own, or follows the sysctls in all"},
 		&cli.StringSliceFlag{Name: "cgroup", Usage: "made in the cgroup `PATH` or below it"},
+		&cli.StringSliceFlag{Name: "silent-for", Usage: "whose peer has sent no data for the time `T`, whatever its kernel answered"},
 	}
 }
 
@@ -52,6 +54,7 @@ func FilterOf(c *cli.Context) (f sockets.Filter, given bool, err error) {
 		{"keepalive", true, addKeepalive},
 		{"origin", true, addOrigin},
 		{"cgroup", false, addCgroup},
+		{"silent-for", false, addSilentFor},
 	} {
 		for _, text := range GivenAll(c, flag.name) {
 			given = true
@@ -153,6 +156,20 @@ func addOrigin(f *sockets.Filter, v string) error {
 		return errors.New("socket and sysctl exclude each other")
 	}
 	f.Origin = want
+	return nil
+}
+
+func addSilentFor(f *sockets.Filter, v string) error {
+	d, err := cmdline.ParseDuration(v, time.Second)
+	switch {
+	case err != nil:
+		return err
+	case d <= 0:
+		return errors.New("it is 1 second or more")
+	case f.SilentFor != 0 && f.SilentFor != d:
+		return errors.New("it is one time")
+	}
+	f.SilentFor = d
 	return nil
 }
 

@@ -3,6 +3,7 @@ package target
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
@@ -47,6 +48,7 @@ func TestFilterFlags(t *testing.T) {
 		{"different ones are all", []string{"--keepalive", "ON", "--origin", "sysctl"}, sockets.Filter{Keepalive: sockets.On, Origin: sockets.FromSysctl}},
 		{"ends", []string{"--local", ":22", "--remote", "10.0.0.0/8,[fe80::1]:443"},
 			sockets.Filter{Local: []sockets.Endpoint{end("", 22)}, Remote: []sockets.Endpoint{end("10.0.0.0/8", 0), end("fe80::1/128", 443)}}},
+		{"silent for a time", []string{"--silent-for", "10m"}, sockets.Filter{SilentFor: 10 * time.Minute}},
 		{"states in any case", []string{"--state", "ESTAB,Close-Wait"}, sockets.Filter{States: sockets.StatesOf(sockets.Established, sockets.CloseWait)}},
 		{"states as ss reads them", []string{"--state", "established", "--state", "listening"}, sockets.Filter{States: sockets.StatesOf(sockets.Established, sockets.Listen)}},
 		{"all states", []string{"--state", "all"}, sockets.Filter{States: sockets.AllStates}},

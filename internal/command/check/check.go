@@ -43,7 +43,9 @@ It looks at connections in ESTAB, FIN-WAIT-2 and CLOSE-WAIT that their programs 
 not closed (with --state at listening sockets, too), except those of this host to itself. With the filters of show
 sockets it looks at what they select, whatever that is; the settings of the
 namespace then count only where a selected connection follows them, or where none
-is selected, which is unknown at best. Where no process has the name that --comm
+is selected, which is unknown at best. --silent-for T selects those whose peer has sent
+no data for that long, and names each: as one whose kernel answers, so that its program
+hangs or has nothing to say, or as one that nobody has asked. Where no process has the name that --comm
 asks for, the settings are not judged either, and all is unknown. Without a goal it
 reports what is harmful anyway.
 
@@ -53,7 +55,8 @@ It speaks as monitoring plugins do: one line first, and the exit status
   1 warning   it is met, but something mends itself or breaks later: an old timer
               leaves no room for a lost probe, data waits for an answer, probes
               go unanswered, a user timeout cuts the probes short, one lost probe
-              ends a connection, the next boot sets other values
+              ends a connection, the next boot sets other values, a peer has been
+              silent for what --silent-for asks
   2 critical  it is not met, or a setting drops healthy connections
   3 unknown   it could not be told, for want of rights, for an error or because the
               kernel does not say when a program of MPTCP notices, no connection
@@ -124,6 +127,8 @@ type checker struct {
 	sshToo bool
 
 	met map[int]bool // processes that were asked for, and have connections here
+
+	talking int // connections that the filter would mean but for --silent-for
 
 	uncalled string // says that no process has the name that the filter asks for, or is empty
 
@@ -263,7 +268,7 @@ func (ck *checker) elsewhere() {
 // the program is not there. That none has keepalive off, or values of its own, is
 // well.
 func (ck *checker) nothing(c *cli.Context) {
-	if ck.noTCP || ck.doc.Checked.Sockets > 0 || slices.ContainsFunc(ck.doc.Findings, func(f Finding) bool { return f.Severity == SeverityUnknown }) {
+	if ck.noTCP || ck.doc.Checked.Sockets+ck.talking > 0 || slices.ContainsFunc(ck.doc.Findings, func(f Finding) bool { return f.Severity == SeverityUnknown }) {
 		return
 	}
 	for _, name := range []string{"pid", "comm", "port", "local", "remote", "cgroup"} {

@@ -79,6 +79,9 @@ func (ck *checker) connections(v *view) error {
 	// connection that might be meant is not taken for none.
 	wide := ck.filter
 	wide.PIDs, wide.Comms, wide.Keepalive, wide.Origin = nil, nil, sockets.Unknown, sockets.FromUnknown
+	wide.SilentFor = 0
+	talking := ck.filter
+	talking.SilentFor = 0
 	q := sockets.Query{Shared: &ck.judged, Sysctl: v.settings, Filter: wide}
 	_, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
@@ -94,6 +97,8 @@ func (ck *checker) connections(v *view) error {
 				}
 			}
 			ck.connection(v, s)
+		case talking.Match(s):
+			ck.talking++
 		case ck.uncalled == "" && mightMatch(ck.filter, s):
 			v.sockets++
 			ck.doc.Checked.Sockets++
@@ -134,6 +139,9 @@ func judgeable(s *sockets.Socket) bool {
 
 func (ck *checker) connection(v *view, s *sockets.Socket) {
 	if !judgeable(s) {
+		for _, flaw := range ck.silent(s) {
+			ck.group(v, SeverityWarning, s, flaw)
+		}
 		ck.unseen(v, s, "their keepalive")
 		return
 	}
@@ -163,6 +171,7 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		case flaw.Unknown:
 			severity = SeverityUnknown
 		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered, flaw.ID == calc.FlawOneProbe,
+			flaw.ID == FindProgramSilent, flaw.ID == FindPeerSilent,
 			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
 			severity = SeverityWarning
 		}
@@ -176,7 +185,7 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	live := connection.LiveOf(s)
 	live.Outlived = v.outlived(s)
-	flaws := v.kernel.Examine(ck.goal, live)
+	flaws := append(v.kernel.Examine(ck.goal, live), ck.silent(s)...)
 	if s.ProbesFrom != sockets.FromSocket { // which is said of the settings
 		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawOneProbe })
 	}
@@ -187,6 +196,28 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	}
 	return flaws
 }
+
+// silent names a connection of which --silent-for asks. The kernel acknowledges what was
+// sent to it, and answers probes, whatever becomes of its program.
+func (ck *checker) silent(s *sockets.Socket) []calc.Flaw {
+	if ck.filter.SilentFor == 0 || !s.IdleKnown || s.LastData < ck.filter.SilentFor {
+		return nil
+	}
+	f := calc.Flaw{Extent: s.LastData}
+	f.ID = FindPeerSilent
+	switch {
+	case s.LastData-s.Idle >= time.Second:
+		f.ID = FindProgramSilent
+		f.Text = fmt.Sprintf("the peer's kernel answered %s ago, and its program has sent nothing for %s: it hangs, or has nothing to say", ago(s.Idle), ago(s.LastData))
+	case s.Unanswered > 0:
+		f.Text = fmt.Sprintf("nothing has come from the peer for %s, and it does not answer now", ago(s.LastData))
+	default:
+		f.Text = fmt.Sprintf("nothing has come from the peer for %s, and nothing has asked it: whether it is still there is not known", ago(s.LastData))
+	}
+	return []calc.Flaw{f}
+}
+
+func ago(d time.Duration) string { return answer.Seconds(d).Brief().Both() }
 
 // outlived is how much later than the socket's end its program hears of it. The
 // calling thread is in the namespace.

@@ -82,13 +82,16 @@ const (
 	FindSSHClient      = "ssh_client"
 	FindSSHServer      = "ssh_server"
 	FindNotSeen        = "not_seen"
-	FindNoMatch        = "no_match" // the filter selects no connection
+	FindNoMatch        = "no_match"       // the filter selects no connection
+	FindProgramSilent  = "program_silent" // the peer's kernel answers, and its program has sent nothing for long
+	FindPeerSilent     = "peer_silent"    // nothing at all has come from the peer for long
 )
 
 // FindingIDs are all there are; those that are no constant here are calc's.
 func FindingIDs() []string {
 	return []string{
 		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindNotSeen, FindNoMatch,
+		FindProgramSilent, FindPeerSilent,
 		"keepalive_off", "mptcp_values", "user_timeout_outlasts_probes", "user_timeout_cuts_probes", "one_lost_probe", "old_timer", "data_in_flight", "unanswered",
 	}
 }

@@ -17,7 +17,7 @@ type CSV struct{ answer.Pages }
 const csvHeader = "netns,state,local,remote,pid,comm,fd,owners,uid,inode,cookie,cgroup," +
 	"keepalive,time_seconds,intvl_seconds,probes,user_timeout_ms,origin_time,origin_intvl,origin_probes," +
 	"timer,timer_seconds,unanswered_probes,retransmits,idle_seconds,next_probe_seconds," +
-	"detection_seconds,dies_in_seconds,dies_in_earliest_seconds,dies_in_latest_seconds,decided_by,old_timer\n"
+	"detection_seconds,dies_in_seconds,dies_in_earliest_seconds,dies_in_latest_seconds,decided_by,old_timer,last_data_seconds,drops_healthy\n"
 
 // NewCSV writes to w.
 func NewCSV(w io.Writer) *CSV {
@@ -80,7 +80,9 @@ func (c *CSV) Socket(s *connection.Socket) error {
 	seconds(s.Dies.Earliest, s.Dies.Known)
 	seconds(s.Dies.Latest, s.Dies.Known)
 	c.B = append(append(c.B, ','), s.Dies.By...)
-	c.B = append(append(append(c.B, ','), [...]string{"", "false", "true"}[s.OldTimer]...), '\n')
+	c.B = append(append(c.B, ','), [...]string{"", "false", "true"}[s.OldTimer]...)
+	seconds(s.LastData, s.IdleKnown)
+	c.B = append(append(append(c.B, ','), [...]string{"", "false", "true"}[s.Drops]...), '\n')
 	return c.Turn()
 }
 

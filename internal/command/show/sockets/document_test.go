@@ -36,10 +36,10 @@ func someSockets() []connection.Socket {
 		Keepalive: connection.SwitchOn, Settings: keepalive.Settings{Time: answertest.S(7200), Intvl: answertest.S(75), Probes: 9},
 		ValuesKnown: true, UserTimeoutKnown: true, Origin: sysctl,
 		Timer: connection.TimerKeepalive, Left: 5321400 * time.Millisecond, LeftKnown: true,
-		Idle: 1878600 * time.Millisecond, IdleKnown: true, Next: 5321400 * time.Millisecond, NextKnown: true,
+		Idle: 1878600 * time.Millisecond, IdleKnown: true, LastData: 9000 * time.Second, Next: 5321400 * time.Millisecond, NextKnown: true,
 		Detection: answertest.S(7875), DetectionKnown: true,
 		Dies:     connection.SocketEnd{Known: true, Exact: 5996400 * time.Millisecond, Earliest: 5996400 * time.Millisecond, Latest: 6145904 * time.Millisecond, By: "probes"},
-		OldTimer: connection.SwitchOff,
+		OldTimer: connection.SwitchOff, Drops: connection.SwitchOff,
 	}
 	idle.Local, idle.Remote = ends("10.0.0.5:22", "10.0.0.9:51514")
 

@@ -41,6 +41,7 @@ type socketJSON struct {
 	Unanswered  *int            `json:"unanswered_probes"`
 	Retransmits *int            `json:"retransmits"`
 	Idle        *answer.Seconds `json:"idle_seconds"`
+	LastData    *answer.Seconds `json:"last_data_seconds"`
 	Next        *answer.Seconds `json:"next_probe_seconds"`
 	Detection   *answer.Seconds `json:"detection_seconds"`
 	Dies        *answer.Seconds `json:"dies_in_seconds"`
@@ -48,6 +49,7 @@ type socketJSON struct {
 	Latest      *answer.Seconds `json:"dies_in_latest_seconds"`
 	By          *string         `json:"decided_by"`
 	OldTimer    *bool           `json:"old_timer"`
+	Drops       *bool           `json:"drops_healthy"`
 }
 
 type ownerJSON struct {
@@ -70,6 +72,7 @@ func mirror(s *connection.Socket) socketJSON {
 		Detection: known(answer.Seconds(s.Detection), s.DetectionKnown), Dies: known(answer.Seconds(s.Dies.Exact), s.Dies.Known),
 		Earliest: known(answer.Seconds(s.Dies.Earliest), s.Dies.Known), Latest: known(answer.Seconds(s.Dies.Latest), s.Dies.Known),
 		By: known(s.Dies.By, s.Dies.By != ""), OldTimer: known(s.OldTimer == connection.SwitchOn, s.OldTimer != connection.SwitchUnknown),
+		LastData: known(answer.Seconds(s.LastData), s.IdleKnown), Drops: known(s.Drops == connection.SwitchOn, s.Drops != connection.SwitchUnknown),
 	}
 	for i, to := range []**string{&j.Origin.Time, &j.Origin.Intvl, &j.Origin.Probes} {
 		*to = known(s.Origin[i], s.Origin[i] != "")

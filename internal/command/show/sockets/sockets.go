@@ -33,7 +33,9 @@ seconds; its DIES_IN is when the connection ends if its peer is gone from now on
 Filters of different kinds must all hold; of one kind that is given several times
 any (--port 22,443 or --port 22 --port 443). A name may have a comma: --comm and
 --cgroup are repeated. Sockets in LISTEN, TIME-WAIT and SYN-RECV are shown only
-when asked for, by --listen or --state.
+when asked for, by --listen or --state. --silent-for T is for a peer whose program has
+sent nothing for so long: DATA of --wide has that, where IDLE counts what its kernel
+answers, too.
 
 --sort takes ` + strings.Join(SortKeys()[:9], ", ") + `,
 ` + strings.Join(SortKeys()[9:17], ", ") + `,

@@ -57,6 +57,7 @@ func sortable() []sortKey {
 		duration("timer", func(s *connection.Socket) (time.Duration, bool) { return s.Left, s.LeftKnown }),
 		{"unanswered", func(a, b *connection.Socket) int { return cmp.Compare(a.Unanswered, b.Unanswered) }, nil},
 		duration("idle", func(s *connection.Socket) (time.Duration, bool) { return s.Idle, s.IdleKnown }),
+		duration("last_data", func(s *connection.Socket) (time.Duration, bool) { return s.LastData, s.IdleKnown }),
 		duration("next_probe", func(s *connection.Socket) (time.Duration, bool) { return s.Next, s.NextKnown }),
 		duration("detection", func(s *connection.Socket) (time.Duration, bool) { return s.Detection, s.DetectionKnown }),
 		duration("dies_in", func(s *connection.Socket) (time.Duration, bool) { return s.Dies.Exact, s.Dies.Known }),
@@ -84,7 +85,7 @@ func SortKeys() []string {
 // headings are those of the tables that are not the name of a key, in small letters.
 var headings = map[string]string{
 	"program": "comm", "owners": "comm", "lost": "unanswered",
-	"uto": "user_timeout", "left": "timer", "next": "next_probe", "detects": "detection", "dies in": "dies_in",
+	"uto": "user_timeout", "left": "timer", "next": "next_probe", "detects": "detection", "dies in": "dies_in", "data": "last_data",
 }
 
 // orderOf reads --sort: a key, with a - in front for the other way round, as in

@@ -38,7 +38,7 @@ func NewTable(w io.Writer, s answer.Style, o Options) *Table {
 		header = []string{"DIES IN", "LOST", "NEXT", "LOCAL", "REMOTE", "PROGRAM", "KEEPALIVE", "STATE", "NOTE"}
 	case o.Wide:
 		header = []string{"STATE", "LOCAL", "REMOTE", "KEEPALIVE", "TIME", "INTVL", "PROBES", "UTO_MS",
-			"TIMER", "LEFT", "UNANSWERED", "IDLE", "NEXT", "DETECTS", "DIES_IN", "UID", "INODE", "COOKIE", "OWNERS", "CGROUP", "NOTE"}
+			"TIMER", "LEFT", "UNANSWERED", "IDLE", "DATA", "NEXT", "DETECTS", "DIES_IN", "UID", "INODE", "COOKIE", "OWNERS", "CGROUP", "NOTE"}
 	}
 	if o.Netns {
 		header = append([]string{"NETNS"}, header...)
@@ -229,6 +229,7 @@ func (t *Table) wide(s *connection.Socket) {
 	n, ok := s.Unheard()
 	number(int64(n), ok, "")
 	duration(s.Idle, s.IdleKnown)
+	duration(s.LastData, s.IdleKnown)
 	duration(s.Next, s.NextKnown)
 	duration(s.Detection, s.DetectionKnown && !s.Sending())
 	duration(s.Dies.Exact, s.Dies.Known)
@@ -319,6 +320,9 @@ func appendNote(b []byte, s *connection.Socket, ends bool) []byte {
 			dies("dies in ")
 		}
 	}
+	if s.Drops == connection.SwitchOn {
+		next("drops a healthy connection")
+	}
 	if s.OldTimer == connection.SwitchOn {
 		next("old timer")
 	}
@@ -370,7 +374,7 @@ func (t *Table) End(e End) error {
 		}
 	}
 	if t.options.Wide && e.Summary.Total > 0 {
-		t.say("DIES_IN is when the connection ends if its peer is gone from now on; -o json has the range.")
+		t.say("DIES_IN is when the connection ends if its peer is gone from now on; -o json has the range. IDLE is since the peer's kernel was heard, DATA since its program said something.")
 	}
 	if t.sending {
 		t.say("DETECTS is - where data is in flight or the window closed: keepalive has no say then, and NOTE has the end once an answer is late.")

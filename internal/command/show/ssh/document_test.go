@@ -51,7 +51,7 @@ func TestSSH(t *testing.T) {
 	socket := &Socket{connection.Socket{
 		State: "ESTAB", Local: netip.MustParseAddrPort("192.0.2.1:22"), Remote: netip.MustParseAddrPort("10.0.0.9:51514"),
 		Keepalive: connection.SwitchOn, Settings: keepalive.Settings{Time: answertest.S(7200), Intvl: answertest.S(75), Probes: 9}, ValuesKnown: true,
-		Timer: connection.TimerKeepalive, Left: answertest.S(5000), LeftKnown: true, Next: answertest.S(5000), NextKnown: true, Idle: answertest.S(2200), IdleKnown: true,
+		Timer: connection.TimerKeepalive, Left: answertest.S(5000), LeftKnown: true, Next: answertest.S(5000), NextKnown: true, Idle: answertest.S(2200), IdleKnown: true, LastData: answertest.S(2200),
 	}}
 	process := func(pid int, side calc.SSHSide, role, dest string) Process {
 		return Process{
