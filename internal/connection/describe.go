@@ -58,6 +58,7 @@ func (d *Describer) Describe(s *sockets.Socket) *Socket {
 	if !s.ValuesKnown || Closed(s) && s.State == sockets.FinWait2 || s.State == sockets.SynRecv || s.Timer == sockets.TimerTimeWait {
 		return &d.row
 	}
+	d.units(s)
 	if s.Keepalive == sockets.On && !Closed(s) {
 		if !d.predicted || d.settings != s.Settings {
 			d.settings, d.predicted = s.Settings, true

@@ -165,6 +165,8 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 		case flaw.Mends, flaw.ID == calc.FlawInFlight, flaw.ID == calc.FlawUnanswered, flaw.ID == calc.FlawOneProbe,
 			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
 			severity = SeverityWarning
+		case flaw.ID == calc.FlawUnits:
+			severity = SeverityWarning
 		}
 		ck.group(v, severity, s, flaw)
 	}
@@ -179,6 +181,9 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	flaws := v.kernel.Examine(ck.goal, live)
 	if s.ProbesFrom != sockets.FromSocket { // which is said of the settings
 		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawOneProbe })
+	}
+	if ownValues(s) == "" && s.UserTimeout == 0 { // likewise
+		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawUnits })
 	}
 	for i, f := range flaws {
 		if own := ownValues(s); f.ID == calc.FlawValues && own != "" {
@@ -252,6 +257,9 @@ func (ck *checker) defaults(v *view) {
 			severity, key = SeverityCritical, 1
 		case "probes_zero", "one_lost_probe":
 			key = 2
+		case "time_unit":
+		case "intvl_unit":
+			key = 1
 		default: // which no goal may mind
 			continue
 		}
