@@ -45,6 +45,8 @@ const (
 	// FlawInFlight: data waits for an answer. Keepalive is not looked at until it
 	// comes, and what gives up first does so too late.
 	FlawInFlight = "data_in_flight"
+	// FlawUnits: a value looks as if its unit had been mixed up.
+	FlawUnits = "unit_mistake"
 	// FlawUnanswered: half of the probes or more have been sent without an answer.
 	FlawUnanswered = "unanswered"
 )
@@ -52,6 +54,24 @@ const (
 // Examine says why a connection does not meet a goal. It is nil where it does. A
 // listening socket is a connection whose timer does not run.
 func (k Kernel) Examine(g Goal, l Live) []Flaw {
+	flaws := k.examine(g, l)
+	if mistakes, _ := UnitMistakes(l.Settings); l.Enabled && len(mistakes) > 0 {
+		for i, f := range flaws {
+			if f.ID == FlawValues || f.ID == FlawMPTCP {
+				flaws[i].Text += "; " + mistakes[0].Text
+				return flaws
+			}
+		}
+		f := Flaw{ID: FlawUnits, Text: mistakes[0].Text}
+		for _, m := range mistakes[1:] {
+			f.Text += "; " + m.Text
+		}
+		flaws = append(flaws, f)
+	}
+	return flaws
+}
+
+func (k Kernel) examine(g Goal, l Live) []Flaw {
 	if !l.Enabled {
 		if g.PathTimeout == 0 && g.DetectWithin == 0 {
 			return nil

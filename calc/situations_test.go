@@ -126,11 +126,11 @@ func TestWarnings(t *testing.T) {
 		{"one that agrees with them", uto(60, 10, 6, 120*s), nil},
 		{"one just within the last interval", uto(60, 10, 6, 110*s+ms), nil},
 		{"one that outlasts them", uto(60, 10, 6, 120*s+ms), []string{"user_timeout_outlasts_probes"}},
-		{"one probe is as few as there can be", uto(60, 10, 1, ms), nil},
+		{"one probe is as few as there can be", uto(60, 10, 1, ms), []string{"user_timeout_unit"}},
 		{"one probe, and so no loss", set(5, 1, 1), []string{"one_lost_probe"}},
 		{"two", set(5, 1, 2), nil},
 		{"more than a socket option can say: time", set(32768, 75, 9), []string{"beyond_socket_option"}},
-		{"intvl", set(40000, 32768, 9), []string{"beyond_socket_option"}},
+		{"intvl", set(40001, 32768, 9), []string{"beyond_socket_option"}},
 		{"probes", set(60, 10, 128), []string{"beyond_socket_option"}},
 		{"as much as one can", set(32767, 32767, 127), nil},
 	} {

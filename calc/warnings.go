@@ -58,6 +58,10 @@ func (k Kernel) Warnings(s keepalive.Settings) []Warning {
 	if s.UserTimeout > 0 && s.Time >= 0 && s.Intvl >= 0 {
 		k.warnUserTimeout(s, warn)
 	}
+	mistakes, _ := UnitMistakes(s)
+	for _, m := range mistakes {
+		warn(m.ID, "%s", m.Text)
+	}
 	if what := beyondSocket(s); what != "" {
 		warn("beyond_socket_option", "%s: no socket option can express this; only sockets that follow the sysctl have it", what)
 	}

@@ -85,12 +85,43 @@ func StatusOf(err error, stderr io.Writer) int {
 // Sudo hints at the command that would be allowed.
 func (s *Invocation) Sudo() string { return "run: sudo tcpka " + suggest.ShellJoin(s.Args) }
 
+// rootless is the process that --netns names, where that is in a user namespace of the
+// caller's own, as in a rootless container: its owner may enter both. rest are the
+// arguments without it. Who may read the link may also look into the process, see
+// ptrace(2), PTRACE_MODE_READ; user_namespaces(7).
+func rootless(args []string, proc string) (pid string, rest []string) {
+	for i := 0; i < len(args); i++ {
+		value, joined := strings.CutPrefix(args[i], "--netns=")
+		switch {
+		case joined:
+			pid = value
+		case args[i] == "--netns" && i+1 < len(args):
+			i++
+			pid = args[i]
+		default:
+			rest = append(rest, args[i])
+		}
+	}
+	if pid == "" || strings.Trim(pid, "0123456789") != "" {
+		return "", nil
+	}
+	theirs, err := os.Readlink(proc + "/" + pid + "/ns/user")
+	own, err2 := os.Readlink(proc + "/self/ns/user")
+	if err != nil || err2 != nil || theirs == own {
+		return "", nil
+	}
+	return pid, rest
+}
+
 // Permission adds the exact command to an error for want of privilege.
 func (s *Invocation) Permission(err error) error {
 	if !errors.Is(err, os.ErrPermission) {
 		return err
 	}
 	if os.Geteuid() != 0 {
+		if pid, rest := rootless(s.Args, "/proc"); pid != "" {
+			return Failed(err).WithHint("run: nsenter -t %s -U -n --preserve-credentials tcpka %s", pid, suggest.ShellJoin(rest))
+		}
 		return Failed(err).WithHint("%s", s.Sudo())
 	}
 	return Failed(err).WithHint("this root may not, as in a container or a user namespace: run it outside")

@@ -63,6 +63,7 @@ func (d *Describer) Describe(s *sockets.Socket) *Socket {
 	if s.Keepalive == sockets.Off {
 		d.row.Drops = SwitchOff
 	}
+	d.units(s)
 	if s.Keepalive == sockets.On && !Closed(s) {
 		if !d.predicted || d.settings != s.Settings {
 			d.settings, d.predicted = s.Settings, true

@@ -41,6 +41,9 @@ func AppendSocketJSON(b []byte, s *Socket) []byte {
 	b = answer.AppendDuration(append(b, `,"intvl_seconds":`...), s.Intvl, s.ValuesKnown)
 	b = answer.AppendInt(append(b, `,"probes":`...), int64(s.Probes), s.ValuesKnown)
 	b = answer.AppendInt(append(b, `,"user_timeout_ms":`...), s.UserTimeout.Milliseconds(), s.UserTimeoutKnown)
+	if s.Units != "" {
+		b = answer.AppendString(append(b, `,"unit_mistake":`...), s.Units)
+	}
 	b = answer.AppendStringOrNull(append(b, `,"origin":{"time":`...), s.Origin[0])
 	b = answer.AppendStringOrNull(append(b, `,"intvl":`...), s.Origin[1])
 	b = answer.AppendStringOrNull(append(b, `,"probes":`...), s.Origin[2])

@@ -58,6 +58,9 @@ type Socket struct {
 	// of Detection, and not of Dies. 0 but for MPTCP.
 	Outlived time.Duration
 
+	// Units says which value looks as if its unit had been mixed up, in a few words.
+	Units string
+
 	// OldTimer is whether the keepalive timer runs for longer than it would if it
 	// were armed now: by a time that is in effect no more.
 	OldTimer Switch

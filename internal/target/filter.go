@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path"
 	"slices"
@@ -48,8 +49,8 @@ func FilterOf(c *cli.Context) (f sockets.Filter, given bool, err error) {
 		{"pid", true, addPID},
 		{"comm", false, addComm},
 		{"port", true, addPort},
-		{"local", true, func(f *sockets.Filter, v string) error { return AddEnd(&f.Local, v) }},
-		{"remote", true, func(f *sockets.Filter, v string) error { return AddEnd(&f.Remote, v) }},
+		{"local", true, func(f *sockets.Filter, v string) error { return addEnd("local", &f.Local, v) }},
+		{"remote", true, func(f *sockets.Filter, v string) error { return addEnd("remote", &f.Remote, v) }},
 		{"state", true, addState},
 		{"keepalive", true, addKeepalive},
 		{"origin", true, addOrigin},
@@ -123,7 +124,14 @@ func addComm(f *sockets.Filter, v string) error {
 func addPort(f *sockets.Filter, v string) error {
 	n, err := strconv.ParseUint(v, 10, 16)
 	if err != nil || n == 0 {
-		return errors.New("a port is a number from 1 to 65535")
+		wrong := cmdline.Misuse("a port is a number from 1 to 65535")
+		if !isName(v) {
+			return wrong.Err
+		}
+		if known, err := net.LookupPort("tcp", v); err == nil { // of a file, and without a network
+			return wrong.WithHint("%s is --port %d", v, known)
+		}
+		return wrong.WithHint("it may be known to: getent services %s", v)
 	}
 	f.Ports = append(f.Ports, uint16(n))
 	return nil
@@ -133,6 +141,36 @@ func AddEnd(to *[]sockets.Endpoint, v string) error {
 	e, err := sockets.ParseEndpoint(v)
 	*to = append(*to, e)
 	return err
+}
+
+// addEnd is AddEnd for a flag, which says where to get the addresses of a name.
+func addEnd(flag string, to *[]sockets.Endpoint, v string) error {
+	err := AddEnd(to, v)
+	if before, zone, ok := strings.Cut(v, "%"); err != nil && ok {
+		_, after, _ := strings.Cut(zone, "]")
+		if strings.Contains(zone, "]") {
+			after = "]" + after
+		}
+		if _, without := sockets.ParseEndpoint(before + after); without == nil {
+			return cmdline.Misuse("%w", err).WithHint("without it, on any interface: --%s %s", flag, before+after)
+		}
+	}
+	name, port, hasPort := strings.Cut(v, ":")
+	if err == nil || !isName(name) || strings.Contains(port, ":") { // or an IPv6 address
+		return err
+	}
+	if hasPort {
+		port = " --port " + port
+	}
+	// What a name means now need not be what the connection was made to, and tcpka asks no
+	// network.
+	return cmdline.Misuse("%w", err).WithHint(`a name is not looked up; its addresses: --%s "$(getent ahosts %s | awk '{print $1}' | sort -u | paste -sd,)"%s`, flag, name, port)
+}
+
+// isName reports whether a word may be the name of a host, or of a service.
+func isName(v string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return strings.ContainsAny(v, letters) && strings.Trim(v, letters+"0123456789-._") == "" && v[0] != '-'
 }
 
 func addKeepalive(f *sockets.Filter, v string) error {

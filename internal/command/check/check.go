@@ -55,8 +55,8 @@ It speaks as monitoring plugins do: one line first, and the exit status
   1 warning   it is met, but something mends itself or breaks later: an old timer
               leaves no room for a lost probe, data waits for an answer, probes
               go unanswered, a user timeout cuts the probes short, one lost probe
-              ends a connection, the next boot sets other values, a peer has been
-              silent for what --silent-for asks
+              ends a connection, a unit seems mixed up, the next boot sets other
+              values, a peer has been silent for what --silent-for asks
   2 critical  it is not met, or a setting drops healthy connections
   3 unknown   it could not be told, for want of rights, for an error or because the
               kernel does not say when a program of MPTCP notices, no connection
@@ -356,6 +356,7 @@ func (ck *checker) answer() Document {
 func (ck *checker) planned(k calc.Kernel, g calc.Goal, now keepalive.Settings) (keepalive.Settings, error) {
 	if ck.timeless() {
 		s := keepalive.Defaults()
+		_, now = calc.UnitMistakes(now)
 		if now.Time > 0 {
 			s.Time = now.Time
 		}

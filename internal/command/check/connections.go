@@ -174,6 +174,8 @@ func (ck *checker) connection(v *view, s *sockets.Socket) {
 			flaw.ID == FindProgramSilent, flaw.ID == FindPeerSilent,
 			flaw.ID == calc.FlawUserTimeoutShort && v.kernel.Meets(ck.goal, s.Settings):
 			severity = SeverityWarning
+		case flaw.ID == calc.FlawUnits:
+			severity = SeverityWarning
 		}
 		ck.group(v, severity, s, flaw)
 	}
@@ -188,6 +190,9 @@ func (ck *checker) flaws(v *view, s *sockets.Socket) []calc.Flaw {
 	flaws := append(v.kernel.Examine(ck.goal, live), ck.silent(s)...)
 	if s.ProbesFrom != sockets.FromSocket { // which is said of the settings
 		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawOneProbe })
+	}
+	if ownValues(s) == "" && s.UserTimeout == 0 { // likewise
+		flaws = slices.DeleteFunc(flaws, func(f calc.Flaw) bool { return f.ID == calc.FlawUnits })
 	}
 	for i, f := range flaws {
 		if own := ownValues(s); f.ID == calc.FlawValues && own != "" {
@@ -283,6 +288,9 @@ func (ck *checker) defaults(v *view) {
 			severity, key = SeverityCritical, 1
 		case "probes_zero", "one_lost_probe":
 			key = 2
+		case "time_unit":
+		case "intvl_unit":
+			key = 1
 		default: // which no goal may mind
 			continue
 		}

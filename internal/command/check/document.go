@@ -93,6 +93,7 @@ func FindingIDs() []string {
 		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindNotSeen, FindNoMatch,
 		FindProgramSilent, FindPeerSilent,
 		"keepalive_off", "mptcp_values", "user_timeout_outlasts_probes", "user_timeout_cuts_probes", "one_lost_probe", "old_timer", "data_in_flight", "unanswered",
+		"unit_mistake",
 	}
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tcpka/tcpka/calc"
@@ -28,6 +29,28 @@ func (ck *checker) fix(g *group) string {
 		case !needs || !g.mptcp:
 			change = "--on"
 		}
+	case calc.FlawUnits:
+		_, meant := calc.UnitMistakes(g.settings)
+		if err == nil && !ck.timeless() {
+			meant.Time, meant.Intvl, meant.Probes = planned.Time, planned.Intvl, planned.Probes
+		}
+		var flags []string // the others may be a sysctl's, and none that a socket takes
+		for _, one := range []struct {
+			name      string
+			now, will int
+		}{
+			{"time", int(g.settings.Time / time.Second), int(meant.Time / time.Second)},
+			{"intvl", int(g.settings.Intvl / time.Second), int(meant.Intvl / time.Second)},
+			{"probes", g.settings.Probes, meant.Probes},
+		} {
+			if one.will != one.now {
+				flags = append(flags, fmt.Sprintf("--%s %d", one.name, one.will))
+			}
+		}
+		if meant.UserTimeout != g.settings.UserTimeout {
+			flags = append(flags, "--user-timeout "+suggest.UserTimeoutArg(meant.UserTimeout))
+		}
+		change = strings.Join(flags, " ")
 	case FindPinned, calc.FlawMPTCP, calc.FlawOneProbe:
 		switch {
 		case err != nil:

@@ -27,7 +27,7 @@ type way struct {
 func (ck *checker) reach(v *view) error {
 	var groups []*group
 	for _, g := range ck.order {
-		if g.view == v && slices.Contains([]string{FindPinned, calc.FlawMPTCP, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawOneProbe, calc.FlawInFlight}, g.id) {
+		if g.view == v && slices.Contains([]string{FindPinned, calc.FlawMPTCP, calc.FlawOff, calc.FlawUserTimeoutShort, calc.FlawUserTimeoutLong, calc.FlawOneProbe, calc.FlawInFlight, calc.FlawUnits}, g.id) {
 			g.ways = ck.waysTo(g)
 			groups = append(groups, g)
 		}

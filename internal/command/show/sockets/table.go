@@ -330,6 +330,9 @@ func appendNote(b []byte, s *connection.Socket, ends bool) []byte {
 		next("user timeout ")
 		b = answer.AppendBrief(b, s.UserTimeout)
 	}
+	if s.Units != "" {
+		next(s.Units)
+	}
 	switch {
 	case s.Closed():
 		next("closed by its program")
