@@ -147,7 +147,7 @@ func (p *Plan) Document() change.Set {
 		d.Changes = append(d.Changes, c)
 	}
 	d.Warnings = append(d.Warnings, after.Warnings(p.Values.Kernel, p.Values.Settings)...)
-	d.Warnings = append(d.Warnings, p.timeouts()...)
+	d.Warnings = append(d.Warnings, sshend.Ends(v.After, after.Interval)...)
 	if p.daemon != nil && p.daemon.others != "" {
 		d.Warnings = append(d.Warnings, calc.Warning{ID: "other_edits", Text: "sshd reads all of its files anew, not this change alone: " + p.daemon.others})
 	}
@@ -177,20 +177,6 @@ func (p *Plan) diff() string {
 		old = os.DevNull
 	}
 	return unified(old, v.Path, v.Old, v.New)
-}
-
-// timeouts are what ends a session all the same.
-func (p *Plan) timeouts() []calc.Warning {
-	var all []calc.Warning
-	for _, t := range []struct{ id, keyword, text string }{
-		{"channel_timeout", "ChannelTimeout", "a session without input and output ends after that, probes or not"},
-		{"unused_connection_timeout", "UnusedConnectionTimeout", "a connection without a session ends after that, probes or not"},
-	} {
-		if value := p.Revision.After[strings.ToLower(t.keyword)]; value != "" && value != "none" && value != "0" {
-			all = append(all, calc.Warning{ID: t.id, Text: t.keyword + " is " + value + ": " + t.text})
-		}
-	}
-	return all
 }
 
 func (p *Plan) unaffected() []string {

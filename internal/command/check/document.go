@@ -81,6 +81,7 @@ const (
 	FindL7Hop          = "l7_hop"          // something on the path ends the TCP connection
 	FindSSHClient      = "ssh_client"
 	FindSSHServer      = "ssh_server"
+	FindSSHEnds        = "ssh_ends_idle" // something else ends an idle session, probes or not
 	FindNotSeen        = "not_seen"
 	FindNoMatch        = "no_match"       // the filter selects no connection
 	FindProgramSilent  = "program_silent" // the peer's kernel answers, and its program has sent nothing for long
@@ -90,7 +91,7 @@ const (
 // FindingIDs are all there are; those that are no constant here are calc's.
 func FindingIDs() []string {
 	return []string{
-		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindNotSeen, FindNoMatch,
+		FindDefaults, FindOtherNamespace, FindHarmful, FindBootDiffers, FindPinned, FindL7Hop, FindSSHClient, FindSSHServer, FindSSHEnds, FindNotSeen, FindNoMatch,
 		FindProgramSilent, FindPeerSilent,
 		"keepalive_off", "mptcp_values", "user_timeout_outlasts_probes", "user_timeout_cuts_probes", "one_lost_probe", "old_timer", "data_in_flight", "unanswered",
 		"unit_mistake",

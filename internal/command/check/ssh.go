@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 
 	"github.com/tcpka/tcpka/calc"
 	"github.com/tcpka/tcpka/internal/answer"
@@ -53,6 +55,7 @@ func (ck *checker) ssh(ctx context.Context) error {
 			}
 			ck.doc.Checked.SSH = append(ck.doc.Checked.SSH, string(one.side))
 			ck.sshEnd(one.id, subject, end)
+			ck.sshEnds(subject, end, one.said)
 		}
 	}
 	if len(ck.doc.Checked.SSH) == 0 && clientErr != nil && serverErr != nil {
@@ -109,6 +112,26 @@ func (ck *checker) sshEnd(id, subject string, end calc.SSH) {
 		text += "; " + err.Error()
 	}
 	ck.find(id, SeverityCritical, subject, text, fix)
+}
+
+// sshEnds tells of what ends a session all the same, where an idle one is to survive.
+func (ck *checker) sshEnds(subject string, end calc.SSH, said sshconf.Options) {
+	if ck.SSH().PathTimeout == 0 {
+		return
+	}
+	all := sshend.Ends(said, end.Interval)
+	if end.Side == calc.SSHServer {
+		all = append(all, sshend.EndsIdle(os.DirFS("/"))...)
+	}
+	var texts []string
+	for _, w := range all {
+		if w.ID != "login_grace_time" {
+			texts = append(texts, w.Text)
+		}
+	}
+	if len(texts) > 0 {
+		ck.find(FindSSHEnds, SeverityWarning, subject, strings.Join(texts, "; "), "")
+	}
 }
 
 // plannedSSH is [checker.planned] for SSH.

@@ -205,6 +205,9 @@ func sshClient(ctx context.Context, p sshconf.Programs, who, as *user.User, dest
 	side, end := facts.side(calc.SSHClient, v)
 	warnClient(&side, facts.said, func(jump string) (sshconf.Options, error) { return p.Client(ctx, as, jump) })
 	judgePaths(&side, end, boxes, v)
+	if facts.err == nil {
+		side.Warnings = append(side.Warnings, sshend.Git(as, who.HomeDir)...)
+	}
 	return side, facts.err
 }
 
@@ -215,7 +218,7 @@ func sshServer(ctx context.Context, p sshconf.Programs, boxes []middlebox.Box, v
 	facts.said, facts.err = p.Server(ctx, sshend.SshdConfig, connection)
 	facts.version, _ = p.ServerVersion(ctx)
 	side, end := facts.side(calc.SSHServer, v)
-	warnServer(&side, facts.said)
+	side.Warnings = append(side.Warnings, sshend.EndsIdle(os.DirFS("/"))...)
 	judgePaths(&side, end, boxes, v)
 	return side, facts.err
 }
@@ -255,6 +258,7 @@ func (f *sshFacts) side(which calc.SSHSide, v basis.Values) (d Side, end calc.SS
 	}
 	d.Approximate = approximate
 	d.Warnings = append(d.Warnings, end.Warnings(v.Kernel, v.Settings)...)
+	d.Warnings = append(d.Warnings, sshend.Ends(f.said, end.Interval)...)
 	for _, set := range f.found.Settings {
 		if !approximate {
 			set = set.InForce(f.said.Of(set.Keyword))

@@ -29,7 +29,6 @@ func warnSSH(side *Side, id, format string, args ...any) {
 // warnClient adds what the options of ssh do to its keepalives. Ask says what ssh
 // would use for another host.
 func warnClient(side *Side, said sshconf.Options, ask func(host string) (sshconf.Options, error)) {
-	warnTimeouts(side, said)
 	if value := said["controlmaster"]; sshend.IsSet(value) {
 		warnSSH(side, "control_master", "ControlMaster is %s: sessions that go through a master already there have the values it began with", value)
 	}
@@ -56,32 +55,6 @@ func warnClient(side *Side, said sshconf.Options, ask func(host string) (sshconf
 			warnSSH(side, "jump_host", "the jump host %s gets no ServerAliveInterval: options given with -o, and those of the destination, do not reach it", host)
 		}
 	}
-}
-
-// warnServer adds what the options of sshd do to its keepalives.
-func warnServer(side *Side, said sshconf.Options) {
-	warnTimeouts(side, said)
-	if value := said["unusedconnectiontimeout"]; sshend.IsSet(value) {
-		warnSSH(side, "unused_connection_timeout", "UnusedConnectionTimeout is %s: a connection without a session ends after that, probes or not", value)
-	}
-}
-
-// warnTimeouts tells of ChannelTimeout, which probes do not hold off.
-func warnTimeouts(side *Side, said sshconf.Options) {
-	value := said["channeltimeout"]
-	if !sshend.IsSet(value) {
-		return
-	}
-	early := ""
-	for _, entry := range strings.Fields(value) {
-		kind, text, _ := strings.Cut(entry, "=")
-		d, err := sshconf.ParseTime(text)
-		if err == nil && d > 0 && side.Interval != nil && d <= time.Duration(*side.Interval) {
-			early = fmt.Sprintf("; that of %s is over before the first probe", kind)
-			break
-		}
-	}
-	warnSSH(side, "channel_timeout", "ChannelTimeout is %s: a session without input and output ends after that, probes or not%s", value, early)
 }
 
 // maxShadowed is how many lines without effect are told one by one.
