@@ -106,7 +106,7 @@ func inFlight(st *stage) watched {
 	client, server := st.pair(st.options)
 	st.must(room.DropAll(server))
 	rto := rtoOf(st.info(client))
-	from := clock()
+	from := tick()
 	st.write(client, 1)
 	return watched{predicted: st.kernel.DataInFlight(st.settings.UserTimeout, rto), from: from, fd: client}
 }
@@ -114,7 +114,7 @@ func inFlight(st *stage) watched {
 func zeroWindow(st *stage) watched {
 	client := st.fullWindow()
 	rto := rtoOf(st.info(client))
-	from := clock()
+	from := tick()
 	st.write(client, 1)
 	return watched{predicted: st.kernel.ZeroWindow(st.settings.UserTimeout, rto), from: from, fd: client}
 }
@@ -125,7 +125,7 @@ func connecting(st *stage) watched {
 	client := st.socket()
 	st.must(st.options(client))
 	st.must(unix.SetNonblock(client, true))
-	from := clock()
+	from := tick()
 	if err := unix.Connect(client, at); err != unix.EINPROGRESS {
 		st.must(err)
 	}
@@ -135,7 +135,7 @@ func connecting(st *stage) watched {
 func accepting(st *stage) watched {
 	listener, at := st.listen()
 	st.must(st.options(listener))
-	from := clock()
+	from := tick()
 	hole, err := room.HalfOpen(at)
 	st.must(err)
 	st.keep(hole)
@@ -152,7 +152,7 @@ func closed(st *stage) watched {
 	remote, err := unix.Getpeername(client)
 	st.must(err)
 	lost, rto := st.watchable(local, remote), rtoOf(st.info(client))
-	from := clock()
+	from := tick()
 	st.write(client, 1)
 	st.close(client)
 	return watched{predicted: st.kernel.ClosedWithDataUnsent(st.settings.UserTimeout, rto), from: from, lost: lost, state: finWait1}

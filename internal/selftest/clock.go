@@ -15,3 +15,13 @@ func clock() time.Duration {
 	}
 	return time.Duration(ts.Nano())
 }
+
+// tick waits for the next tick, and is when that was: what is done at once then is armed
+// before another one, and would else count from one too early.
+func tick() time.Duration {
+	for before := clock(); ; {
+		if now := clock(); now != before {
+			return now
+		}
+	}
+}

@@ -10,11 +10,17 @@ import (
 	"github.com/tcpka/tcpka/internal/nstest"
 	"github.com/tcpka/tcpka/internal/selftest"
 	"github.com/tcpka/tcpka/keepalive"
+	"github.com/tcpka/tcpka/procfs"
 )
 
 func TestThisKernelDoesWhatIsPredicted(t *testing.T) {
 	t.Parallel()
 	nstest.Run(t, func(t *testing.T) {
+		hz, err := procfs.HZ()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tick := time.Second / time.Duration(hz)
 		for _, r := range (selftest.Lab{}).Run() {
 			name := nameOf(r.Case)
 			switch {
@@ -22,6 +28,10 @@ func TestThisKernelDoesWhatIsPredicted(t *testing.T) {
 				t.Errorf("%s: %v", name, r.Err)
 			case r.Why != "":
 				t.Errorf("%s: %s", name, r.Why)
+			}
+			// Between two ticks, to a hundredth of one: when this process was woken does not count.
+			if off := r.Measured.Round(tick) - r.Measured; r.Ended && time.Second%tick == 0 && off.Abs() > tick/100 {
+				t.Errorf("%s: measured %v, which is no number of ticks", name, r.Measured)
 			}
 			t.Logf("%-50s %v to %v, measured %v, %s, %d probes", name, r.Predicted.Earliest, r.Predicted.Latest, r.Measured, r.Errno, r.Probes)
 		}

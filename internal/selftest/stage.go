@@ -185,8 +185,12 @@ func idleOf(i *unix.TCPInfo) time.Duration {
 
 // lastHeard is when a socket last received a segment that counts.
 func (st *stage) lastHeard(fd int) time.Duration {
-	now := clock()
-	return now - idleOf(st.info(fd))
+	for {
+		now := clock()
+		if idle := idleOf(st.info(fd)); clock() == now { // else it may be of the next tick
+			return now - idle
+		}
+	}
 }
 
 // silent is an idle socket whose peer has just stopped to answer.
@@ -231,7 +235,7 @@ func (st *stage) watch(w watched, r *Result) {
 	}
 	for !r.Ended && stall.Now() < min(until+r.Stalled, st.deadline) {
 		r.Ended = st.ended(w, min(until+r.Stalled, st.deadline))
-		r.Measured = stall.Now() - w.from
+		r.Measured = clock() - w.from // the tick that ended it, not when this process was woken
 		r.Stalled = st.stalls.Between(w.from, w.from+r.Measured)
 	}
 	if w.state == 0 && r.Ended {
