@@ -23,8 +23,14 @@ type Handle struct {
 	file *os.File
 }
 
-// Open opens n. When something else has taken its place since n was looked at,
-// the error is [os.ErrNotExist].
+// GoneError is a namespace that is no longer there, or where something else has taken its
+// place since it was looked at. It answers [os.ErrNotExist].
+type GoneError struct{ err error }
+
+func (e *GoneError) Error() string { return e.err.Error() }
+func (e *GoneError) Unwrap() error { return e.err }
+
+// Open opens n. When it has gone since n was looked at, the error is a [*GoneError].
 func (n Namespace) Open() (*Handle, error) {
 	file, ns, err := open(n.Path)
 	if err == nil && ns != n.id() {
@@ -32,7 +38,11 @@ func (n Namespace) Open() (*Handle, error) {
 		err = &os.PathError{Op: "open", Path: n.Path, Err: os.ErrNotExist}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("network namespace %q: %w", n.Name, err)
+		err = fmt.Errorf("network namespace %q: %w", n.Name, err)
+		if errors.Is(err, os.ErrNotExist) {
+			err = &GoneError{err}
+		}
+		return nil, err
 	}
 	return &Handle{n, file}, nil
 }

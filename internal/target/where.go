@@ -41,6 +41,13 @@ func (n Namespace) Do(f func() error) error {
 	return n.Namespace.Do(f)
 }
 
+// Gone reports whether a namespace that was listed has ended since: of all there are, it is
+// none any more.
+func (w Where) Gone(err error) bool {
+	_, gone := errors.AsType[*netns.GoneError](err)
+	return w.All && gone
+}
+
 // image stands for a namespace where there is none.
 func image(root rootfs.FS) Namespace {
 	return Namespace{Namespace: netns.Namespace{Name: "image " + root.Path("/")}, Here: true}

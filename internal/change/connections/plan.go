@@ -77,6 +77,9 @@ func (p *Plan) Gather(shown []map[uint64]bool) error {
 			r.cookie, _ = netns.Cookie() // 0 before Linux 5.14
 			return r.list(p, &shared, only)
 		})
+		if p.Gone(r.err) {
+			r.err = nil // it has nothing to change
+		}
 		if r.err != nil && !p.All {
 			return r.err
 		}

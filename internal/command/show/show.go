@@ -53,6 +53,9 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 			snap, err = target.Look(w.Root)
 			return err
 		})
+		if w.Gone(err) {
+			continue
+		}
 		stopped := !w.Root.Live() && errors.Is(err, fs.ErrNotExist) // an image that nothing runs of
 		if err != nil && !w.All && !stopped {
 			return s.Permission(err)

@@ -198,6 +198,9 @@ func walk(s *cmdline.Invocation, l listing, w Writer) (End, error) {
 		if _, ok := errors.AsType[writeError](err); ok {
 			return end, err
 		}
+		if l.Gone(err) {
+			continue
+		}
 		if err != nil {
 			if !l.All {
 				return end, s.Permission(err)
