@@ -123,10 +123,10 @@ func commandsIn(tcpka *cli.App, words []string) int {
 func TestWhatAHintProposesParses(t *testing.T) {
 	proposal := regexp.MustCompile(`(?:did you mean|as flags|run): (?:sudo )?tcpka (.*?)(?:\? .*)?\n`)
 	for line, want := range map[string]string{
-		"show sockets sport = :22":                       "show sockets --port :22",
-		"show sockets dport =:443":                       "show sockets --port :443",
+		"show sockets sport = :22":                       "show sockets --port 22",
+		"show sockets dport =:443":                       "show sockets --port 443",
 		"show sockets dst 10.0.0.1":                      "show sockets --remote 10.0.0.1",
-		"set sockets sport = :22 --on":                   "set sockets --port :22 --on",
+		"set sockets sport = :22 --on":                   "set sockets --port 22 --on",
 		"set net.ipv4.tcp_keepalive_time = 600":          "set --time 600",
 		"set tcp_keepalive_time=600 keepalive_probes=3":  "set --time 600 --probes 3",
 		"set --interval 5 --count=3":                     "set --intvl 5 --probes 3",

@@ -110,7 +110,10 @@ func flagHint(c *cli.Context, name string) string {
 	}); hint != "" {
 		return hint
 	}
-	if near := nearest.Names(name, flagNames(cmd.Flags)); len(near) > 0 {
+	if near := nearest.Names(name, flagNames(cmd.Flags)); len(near) > 0 && !hasFlag(c.App.Flags, name) {
+		if near[0][0] != name[0] || len(near[0]) > len(name)+1 || len(name) > len(near[0])+1 { // a guess is no line to copy
+			return "did you mean --" + near[0] + "?"
+		}
 		return didYouMean(c, name, near[0])
 	}
 	if hint := flagBelow(cmd, func(flags []cli.Flag) string { return flagMeant(flags, name) }); hint != "" {
@@ -129,24 +132,40 @@ func flagHint(c *cli.Context, name string) string {
 }
 
 // didYouMean proposes a flag in the place of one that there is not: as the whole line,
-// where that makes sense.
+// where that makes sense. Values, and what belongs to another program, stay as they are.
 func didYouMean(c *cli.Context, name, flag string) string {
-	line := []string{"tcpka"}
-	for _, w := range InvocationOf(c).Args {
+	own := c.Command.Flags
+	line, args := []string{"tcpka"}, InvocationOf(c).Args
+	for i := 0; i < len(args); i++ {
+		w := args[i]
+		if w == "--" || !isFlag(w) && verbatim(c.Command) && slices.Contains(line, c.Command.Name) {
+			line = append(line, args[i:]...)
+			break
+		}
 		word, value, pair := strings.Cut(strings.TrimLeft(w, "-"), "=")
 		meant := ""
-		if isFlag(w) && !hasFlag(c.Command.Flags, word) && !hasFlag(c.App.Flags, word) {
-			if meant = flagMeant(c.Command.Flags, word); word == name {
+		if isFlag(w) && !hasFlag(own, word) && (word == name || !hasFlag(c.App.Flags, word)) {
+			if meant = flagMeant(own, word); word == name {
 				meant = flag
 			}
 		}
-		if meant == "" {
+		switch valued := takesValue(own, "--"+meant); {
+		case meant == "":
 			line = append(line, w)
-			continue
-		}
-		line = append(line, strings.Fields("--"+meant)...)
-		if pair {
-			line = append(line, value)
+			if valued = takesValue(own, w) || takesValue(c.App.Flags, w); valued && i+1 < len(args) {
+				i++
+				line = append(line, args[i])
+			}
+		case pair && !valued:
+			return "did you mean --" + flag + "?"
+		default:
+			line = append(line, strings.Fields("--"+meant)...)
+			if pair {
+				line = append(line, value)
+			} else if valued && i+1 < len(args) {
+				i++
+				line = append(line, args[i])
+			}
 		}
 	}
 	if !Parses(c.App, line[1:]) {
@@ -156,23 +175,30 @@ func didYouMean(c *cli.Context, name, flag string) string {
 }
 
 // Parses reports whether the words are a command with flags that it has, each with its
-// value, and arguments where it takes some.
+// value, and arguments where it takes some. What a value may be it does not know.
 func Parses(app *cli.App, words []string) bool {
 	flags, commands := app.Flags, app.Commands
 	var command *cli.Command
+	var given []string // also before the command's name: it has to have them, see onlyOwn
+	has := func() bool {
+		return command != nil && !slices.ContainsFunc(given, func(name string) bool { return !hasFlag(command.Flags, name) })
+	}
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		switch k := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(w) }); {
-		case w == "--" || verbatim(command) && !isFlag(w):
-			return command != nil
+		case w == "--":
+			return has() && (command.ArgsUsage != "" || i+1 == len(words))
+		case verbatim(command) && !isFlag(w):
+			return has()
 		case k >= 0:
 			command = commands[k]
-			flags, commands = slices.Concat(app.Flags, command.Flags), command.Subcommands
+			flags, commands = command.Flags, command.Subcommands
 		case isFlag(w):
 			name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
 			if !hasFlag(flags, name) {
 				return false
 			}
+			given = append(given, name)
 			if takesValue(flags, w) {
 				if i++; i == len(words) {
 					return false
@@ -182,7 +208,7 @@ func Parses(app *cli.App, words []string) bool {
 			return false
 		}
 	}
-	return command != nil
+	return has() && !verbatim(command)
 }
 
 // joined are words in which "KEY = VALUE", as others write it, is one.
@@ -191,7 +217,7 @@ func joined(words []string) []string {
 	for _, w := range words {
 		n := len(out) - 1
 		switch {
-		case n < 0 || isFlag(out[n]):
+		case n < 0:
 			out = append(out, w)
 		case w == "=" || strings.HasPrefix(w, "=") || strings.HasSuffix(out[n], "="):
 			out[n] += w
@@ -249,11 +275,13 @@ func meant(cmd *cli.Command, words []string) []string {
 		key, value, pair := strings.Cut(w, "=")
 		flag := flagMeant(cmd.Flags, key)
 		switch {
+		case flag != "" && pair && value == "":
+			return nil
 		case flag != "" && pair && takesValue(cmd.Flags, flag):
-			meant = append(meant, "--"+flag, value)
+			meant = append(meant, "--"+flag, spelt(flag, value))
 		case flag != "" && !pair && takesValue(cmd.Flags, flag) && i+1 < len(words) && !isFlag(words[i+1]):
 			i++
-			meant = append(meant, "--"+flag, words[i])
+			meant = append(meant, "--"+flag, spelt(flag, words[i]))
 		case flag != "" && !pair && !takesValue(cmd.Flags, flag):
 			meant = append(meant, strings.Fields("--"+flag)...)
 		case flag != "":
@@ -283,6 +311,14 @@ func meant(cmd *cli.Command, words []string) []string {
 		meant = append(meant, "--"+name, numbers[i])
 	}
 	return meant
+}
+
+// spelt is a value as a flag has it: ss writes a port as :22.
+func spelt(flag, value string) string {
+	if flag == "port" {
+		return strings.TrimPrefix(value, ":")
+	}
+	return value
 }
 
 func isDuration(word string) bool {
