@@ -119,6 +119,8 @@ func LiveOf(s *sockets.Socket) calc.Live {
 		Spent:      s.Spent,
 		RTOMax:     s.RTOMax,
 		SynRetries: s.SynRetries,
+
+		Retransmitted: s.Retransmitted,
 	}
 }
 
