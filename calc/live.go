@@ -35,6 +35,9 @@ type Live struct {
 	// back. Fewer than Unanswered is an answer "unreachable" on the way, or a packet
 	// that this host itself has dropped.
 	Backoff int
+	// Retransmitted is tcpi_total_retrans, or 0: the kernel keeps Unanswered in one byte,
+	// which starts again, where it retransmits for long without a doubling.
+	Retransmitted int
 	// Window is whether the peer takes data.
 	Window Window
 	// Clock is the one by which the kernel gives up, and Spent how long it has run.
@@ -237,7 +240,7 @@ func (k Kernel) diesRetransmitting(l Live) Prediction {
 	next := add(left, k.Slack(running))
 	surely := add(least, sub(left, k.tick())) // spent by then
 	over := surely >= budget || l.Closed && l.UserTimeout == 0 && running >= k.rtoMax() && surely >= limits.atMax
-	switch begun := l.Unanswered > 0 || l.Window == WindowClosed && !l.Closed; {
+	switch begun := l.Unanswered > 0 || l.restarted(running) || l.Window == WindowClosed && !l.Closed; {
 	case !begun:
 		// The next expiry begins the clock, or one after it, where a tail loss probe
 		// comes first. What waits in this host's own queue counts from when it was
@@ -251,20 +254,24 @@ func (k Kernel) diesRetransmitting(l Live) Prediction {
 		p.Latest = add(next, add(running, k.Slack(running)))
 		least = 0
 	case over:
-		p.Exact, p.Latest = left, next
+		p.Exact = left
 	default:
 		p.Exact = add(left, k.afterwards(l, running, add(least, left), limits))
 	}
-	if l.Unanswered > 0 || over || l.Window == WindowClosed {
+	if l.Unanswered > 0 || l.restarted(running) || over || l.Window == WindowClosed {
 		p.Earliest = sub(budget, add(most, k.tick()))
 	}
 	if l.Closed && l.UserTimeout == 0 {
 		p.Earliest = min(p.Earliest, k.untilLongest(running, left))
 	}
-	if !over {
-		wait := k.longestWait(l, running, left, sub(budget, least))
-		p.Latest = max(next, add(p.Latest, add(sub(budget, least), add(wait, k.Slack(wait)))))
+	if rest := sub(budget, least); !over || rest > 0 {
+		wait := k.longestWait(l, running, left, rest)
+		if surely >= budget && l.UserTimeout == 0 { // unless an ICMP brings an expiry before that is so
+			wait = running
+		}
+		p.Latest = max(next, add(p.Latest, add(rest, add(wait, k.Slack(wait)))))
 	}
+	p.Latest = max(p.Latest, next)
 	p.Exact = min(max(p.Exact, p.Earliest), p.Latest)
 	return p
 }
@@ -311,12 +318,19 @@ func (k Kernel) untilLongest(running, left time.Duration) time.Duration {
 	return at
 }
 
+// restarted reports whether Unanswered may have been at 255 since the peer was heard.
+func (l Live) restarted(running time.Duration) bool {
+	return l.Clock == ClockUnknown && l.Retransmitted > math.MaxUint8 && l.Idle > 2*running
+}
+
 // spent is how long the clock of a retransmitting socket has run, at least and at most.
 func (k Kernel) spent(l Live, running time.Duration) (least, most time.Duration) {
 	left := max(l.Expires, 0)
 	switch {
 	case l.Clock == ClockRunning:
 		return l.Spent, l.Spent
+	case l.restarted(running):
+		return 0, forever
 	case l.Clock == ClockStopped || l.Unanswered == 0:
 		return 0, 0
 	case l.Backoff >= l.Unanswered && l.Window != WindowClosed:

@@ -117,6 +117,7 @@ func TestDiesRetransmitting(t *testing.T) {
 	}
 	closed := func(l calc.Live) calc.Live { l.Closed = true; return l }
 	backedOff := func(l calc.Live, doublings int) calc.Live { l.Backoff = doublings; return l }
+	total := func(l calc.Live, n int) calc.Live { l.Retransmitted = n; return l }
 	running := func(l calc.Live, spent time.Duration) calc.Live {
 		l.Clock, l.Spent = calc.ClockRunning, spent
 		return l
@@ -159,15 +160,20 @@ func TestDiesRetransmitting(t *testing.T) {
 		{"closed", 3, 1, 0, closed(sent(0, 500*ms, 408*ms, 1)),
 			ends("tcp_orphan_retries", 500*ms+816*ms, 188*ms, 1548*ms)},
 		{"closed, orphan_retries 0, the timeout at its maximum", 3, 0, s, closed(sent(0, 500*ms, s, 3)),
-			ends("tcp_orphan_retries", 500*ms, 0, (500+32)*ms)},
+			ends("tcp_orphan_retries", 500*ms, 0, 6708*ms)}, // an ICMP makes it 8 again
 		{"doublings were taken back: it may have spent all, or no more than so many of the shortest waits", 3, 0, 0, backedOff(sent(0, 100*ms, 204*ms, 6), 0),
 			ends("tcp_retries2", 100*ms+10*204*ms, 0, (3000-5*204+4)*ms+(3000-5*204+4-100+408+256)*ms)},
+
+		{"retransmissions may have been counted past 255", 3, 0, 0, total(sent(0, 100*ms, 204*ms, 0), 300),
+			ends("tcp_retries2", 6324*ms-104*ms, 0, 3*s+(3000-100+408+256)*ms)},
 
 		// By the clock.
 		{"half of it is spent", 3, 0, 0, running(sent(0, 500*ms, 816*ms, 2), 1500*ms),
 			ends("tcp_retries2", 500*ms+1632*ms, 1496*ms, (1500+1000+1632+256)*ms)},
 		{"half of it, and doublings were taken back", 3, 0, 0, running(backedOff(sent(0, 100*ms, 204*ms, 6), 0), 1500*ms),
 			ends("tcp_retries2", 100*ms+7*204*ms, 1496*ms, (1500+1400+408+32)*ms)},
+		{"the next expiry is the end, unless an ICMP brings it before the time is over", 3, 0, 0, running(sent(0, 1500*ms, 1632*ms, 3), 2*s),
+			ends("tcp_retries2", 1500*ms, 996*ms, (1000+1632+32)*ms)},
 		{"all of it is spent: the next expiry, or an ICMP before it", 3, 0, 0, running(sent(0, 500*ms, 816*ms, 2), 3*s),
 			ends("tcp_retries2", 500*ms, 0, (500+32)*ms)},
 		{"a user timeout, and doublings were taken back", 3, 0, 0, running(backedOff(sent(15*s, 100*ms, 204*ms, 40), 0), 10*s),

@@ -218,6 +218,7 @@ func (s *Socket) setInfo(b []byte) {
 	}
 	s.RTO = time.Duration(info.Rto) * time.Microsecond
 	s.Backoff = int(info.Backoff)
+	s.Retransmitted = int(info.Total_retrans)
 	s.Idle = time.Duration(min(info.Last_data_recv, info.Last_ack_recv)) * time.Millisecond
 	s.IdleKnown = true
 	s.LastData = time.Duration(info.Last_data_recv) * time.Millisecond

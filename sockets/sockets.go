@@ -69,6 +69,9 @@ type Socket struct {
 	// Backoff is tcpi_backoff: how often a timeout, or the wait between window
 	// probes, has doubled. Known with RTO.
 	Backoff int
+	// Retransmitted is tcpi_total_retrans, of all its life: Unanswered counts to 255 and
+	// then from 0. Only Diag looks.
+	Retransmitted int
 	// Window is whether the peer takes data. Known with RTO, by Diag since Linux 5.4.
 	Window OnOff
 

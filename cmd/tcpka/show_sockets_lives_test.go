@@ -71,7 +71,7 @@ func wholeLives(t *testing.T, byBPF bool) {
 		{"the peer is powered off", (*nstest.Router).PowerOff, nil, false, true, unix.EHOSTUNREACH},
 		{"a router says unreachable", (*nstest.Router).Refuse, nil, false, true, unix.EHOSTUNREACH},
 		{"unreachable after a while", (*nstest.Router).Block, (*nstest.Router).PowerOff, false, false, unix.EHOSTUNREACH},
-		{"the own queue is full", (*nstest.Router).Block, (*nstest.Router).Congest, false, true, unix.ETIMEDOUT},
+		{"the own queue is full", (*nstest.Router).Block, (*nstest.Router).Congest, false, false, unix.ETIMEDOUT},
 	} {
 		r := nstest.NewRouter(t, n, 3600, true, nstest.Forgives)
 		var lives []*life

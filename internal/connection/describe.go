@@ -120,6 +120,8 @@ func LiveOf(s *sockets.Socket) calc.Live {
 		Spent:      s.Spent,
 		RTOMax:     s.RTOMax,
 		SynRetries: s.SynRetries,
+
+		Retransmitted: s.Retransmitted,
 	}
 }
 
