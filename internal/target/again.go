@@ -9,15 +9,15 @@ import (
 )
 
 // FindAgain finds a recorded namespace. Its inode number may have been given to
-// another one since; its cookie cannot.
-func FindAgain(n journal.Netns) (*netns.Handle, error) {
+// another one since; its cookie cannot. Of processes it also looks into their sockets.
+func FindAgain(n journal.Netns, pids ...int) (*netns.Handle, error) {
 	current, err := netns.Current()
 	if err != nil {
 		return nil, err
 	}
 	candidates := []Namespace{{Namespace: current}}
 	if current.Inode != n.Inode {
-		if candidates, err = everyNamespace(); err != nil {
+		if candidates, err = everyNamespace(pids); err != nil {
 			return nil, err
 		}
 	}

@@ -6,30 +6,36 @@ import (
 
 	"github.com/tcpka/tcpka/internal/holders"
 	"github.com/tcpka/tcpka/internal/netns"
-	"github.com/tcpka/tcpka/sockets"
 )
 
 // maxBorrowed bounds how many sockets are asked for their namespace.
 const maxBorrowed = 1024
 
-// everyNamespace is [netns.List], and the namespaces in which only sockets were left, held
-// open. To find those, the sockets of all others are listed, and what a process holds
-// beside them is asked.
-func everyNamespace() ([]Namespace, error) {
+// everyNamespace is [netns.List], and of processes also the namespaces in which only
+// sockets of theirs were left, held open: the sockets are asked, a duplicate of each. To
+// ask those of all processes would touch every connection of the host.
+func everyNamespace(pids []int) ([]Namespace, error) {
 	list, err := netns.List()
 	if err != nil {
 		return nil, err
 	}
 	var all []Namespace
-	known, seen := map[uint64]bool{}, map[uint32]bool{}
+	known := map[uint64]bool{}
 	for _, ns := range list {
 		all = append(all, Namespace{Namespace: ns})
 		known[ns.Inode] = true
-		ns.Do(func() error { return sockets.Inodes(seen) }) // what cannot be entered is asked
 	}
-	asked := 0
-	holders.TCP(nil, seen, func(d holders.Descriptor) bool {
+	if len(pids) == 0 {
+		return all, nil
+	}
+	asked, cookies := 0, map[uint64]bool{}
+	holders.TCP(pids, nil, func(d holders.Descriptor) bool {
 		asked++
+		if cookie, err := netns.SocketCookie(d.PID, d.FD, d.Inode); err == nil && cookies[cookie] {
+			return asked < maxBorrowed
+		} else if err == nil {
+			cookies[cookie] = true
+		}
 		h, err := netns.Find(pathOf(d))
 		switch {
 		case err != nil:
@@ -38,7 +44,6 @@ func everyNamespace() ([]Namespace, error) {
 		default:
 			known[h.Inode] = true
 			all = append(all, Namespace{Namespace: h.Namespace, held: h})
-			h.Do(func() error { return sockets.Inodes(seen) })
 		}
 		return asked < maxBorrowed
 	})

@@ -5,6 +5,8 @@ package target
 import (
 	"errors"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -83,7 +85,7 @@ func WhereOf(c *cli.Context) (Where, error) {
 	case spec == "all":
 		w.All = true
 		var err error
-		if w.Namespaces, err = everyNamespace(); err != nil {
+		if w.Namespaces, err = everyNamespace(pidsGiven(c)); err != nil {
 			return w, err
 		}
 	case spec == "":
@@ -99,6 +101,19 @@ func WhereOf(c *cli.Context) (Where, error) {
 		w.Namespaces = []Namespace{{Namespace: h.Namespace, held: h}}
 	}
 	return w, nil
+}
+
+// pidsGiven are the processes of --pid, where the command has it. What is no PID is
+// refused elsewhere.
+func pidsGiven(c *cli.Context) (pids []int) {
+	for _, text := range GivenAll(c, "pid") {
+		for word := range strings.SplitSeq(text, ",") {
+			if pid, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }
 
 // Snapshot is what one namespace, or an image, has.

@@ -116,7 +116,13 @@ func (r *socketReversal) Gather(changes []*journal.Change) error {
 }
 
 func (r *socketReversal) room(shared *sockets.Shared, n journal.Netns, recorded map[uint64][]*journal.Change) error {
-	h, err := target.FindAgain(n)
+	var pids []int
+	for _, changes := range recorded {
+		if pid := changes[0].Endpoint.PID; pid != 0 && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	h, err := target.FindAgain(n, pids...)
 	if errors.Is(err, os.ErrNotExist) {
 		for _, changes := range recorded {
 			r.Keep(changes...)
