@@ -25,5 +25,5 @@ func Open(dir string) (FS, error) {
 	return FS{root}, err
 }
 
-// New is the same of a tree that is open already.
+// New is the same of a tree that is open already. It is for tcpka; others use [Open].
 func New(root rootfs.FS) FS { return FS{root} }

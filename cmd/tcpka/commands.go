@@ -7,7 +7,7 @@ import (
 
 	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/middlebox"
-	"github.com/tcpka/tcpka/internal/snippet"
+	"github.com/tcpka/tcpka/internal/plantargets"
 )
 
 // execute runs a command line and returns the exit status.
@@ -23,7 +23,7 @@ func theProgram() cmdline.Program {
 		"--side":          one("client", "server"),
 		"--tcp-keepalive": one("yes", "no"),
 		"--behind":        middlebox.Names,
-		"--for":           func() []string { return append(snippet.Names(), "all") },
+		"--for":           func() []string { return append(plantargets.Names(), "all") },
 		"show paths":      middlebox.Names,
 		"completion":      one(cmdline.Shells...),
 	}

@@ -46,8 +46,8 @@ type Plan interface {
 	// takes milliseconds need not look.
 	Apply(interrupted <-chan os.Signal) error
 
-	// AnyApplied reports whether anything was changed. Where apply failed and
-	// nothing was, restored reports whether everything is as it was before.
+	// AnyApplied reports whether anything was changed. Where Apply failed and
+	// nothing was, Restored reports whether everything is as it was before.
 	AnyApplied() bool
 	Restored() bool
 

@@ -78,10 +78,10 @@ func (w *checkedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sessionKey is where the app has its session, for what is handed a context alone.
-const sessionKey = "session"
+// invocationKey is where the app has its Invocation, for what is handed a context alone.
+const invocationKey = "invocation"
 
-func InvocationOf(c *cli.Context) *Invocation { return c.App.Metadata[sessionKey].(*Invocation) }
+func InvocationOf(c *cli.Context) *Invocation { return c.App.Metadata[invocationKey].(*Invocation) }
 
 func (p Program) App(s *Invocation) *cli.App {
 	cli.VersionFlag = &cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version", DisableDefaultText: true}
@@ -99,7 +99,7 @@ func (p Program) App(s *Invocation) *cli.App {
 		ErrWriter:                 s.Stderr,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true,
-		Metadata:                  map[string]any{sessionKey: s},
+		Metadata:                  map[string]any{invocationKey: s},
 		// The status is ours to decide, and the deferred calls shall run.
 		ExitErrHandler: func(*cli.Context, error) {},
 		// A flag before a command's name that nobody knows is misuse of that

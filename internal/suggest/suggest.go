@@ -56,7 +56,7 @@ func UserTimeoutArg(d time.Duration) string {
 	return fmt.Sprintf("%dms", d/time.Millisecond)
 }
 
-// ExplainThese tries values out, setThese gives them to new connections.
+// ExplainThese tries values out, SetThese gives them to new connections.
 func ExplainThese(s keepalive.Settings) string { return "tcpka explain " + SocketArgs(s) }
 
 func SetThese(s keepalive.Settings) string { return "sudo tcpka set " + ValueArgs(s) + " --rearm" }

@@ -11,7 +11,7 @@ import (
 	"github.com/tcpka/tcpka/internal/answer"
 	"github.com/tcpka/tcpka/internal/goal"
 	"github.com/tcpka/tcpka/internal/middlebox"
-	"github.com/tcpka/tcpka/internal/snippet"
+	"github.com/tcpka/tcpka/internal/plantargets"
 	"github.com/tcpka/tcpka/internal/suggest"
 	"github.com/tcpka/tcpka/keepalive"
 )
@@ -42,14 +42,14 @@ func (d *Document) SetSSH(s calc.SSH) {
 }
 
 // compute finds the settings, and says all there is to say about them.
-func compute(a goal.Aim, k calc.Kernel, targets []snippet.Target) Document {
+func compute(a goal.Aim, k calc.Kernel, targets []plantargets.Target) Document {
 	g, ok := a.TCP()
 	ends := a.Terminating()
 	d := Document{
 		Schema: "tcpka/plan/v1", Goal: goalAnswer(a, k), Feasible: true,
 		TCPEndsAt: append([]string{}, ends...), Reasons: []string{}, Notes: []string{}, Snippets: map[string]string{}, Commands: []string{},
 	}
-	var v snippet.Values
+	var v plantargets.Values
 	if len(ends) > 0 {
 		v.WhyNotTCP = goal.NoHelp(ends)
 		d.Notes = append(d.Notes, v.WhyNotTCP)

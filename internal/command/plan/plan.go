@@ -11,7 +11,7 @@ import (
 	"github.com/tcpka/tcpka/internal/basis"
 	"github.com/tcpka/tcpka/internal/cmdline"
 	"github.com/tcpka/tcpka/internal/goal"
-	"github.com/tcpka/tcpka/internal/snippet"
+	"github.com/tcpka/tcpka/internal/plantargets"
 )
 
 // Command is tcpka plan.
@@ -71,19 +71,19 @@ func run(s *cmdline.Invocation, c *cli.Context) error {
 }
 
 // targetsOf reads --for.
-func targetsOf(c *cli.Context) ([]snippet.Target, error) {
-	var targets []snippet.Target
+func targetsOf(c *cli.Context) ([]plantargets.Target, error) {
+	var targets []plantargets.Target
 	for _, name := range cmdline.Several(c, "for") {
 		if strings.EqualFold(name, "all") {
-			return snippet.Targets(), nil
+			return plantargets.Targets(), nil
 		}
-		t, err := snippet.Lookup(name)
-		unknown, ok := errors.AsType[*snippet.UnknownError](err)
+		t, err := plantargets.Lookup(name)
+		unknown, ok := errors.AsType[*plantargets.UnknownError](err)
 		switch {
 		case ok && len(unknown.Near) > 0 && name != "list":
 			return nil, cmdline.Misuse("--for: %w", err).WithHint("like it are %s", strings.Join(unknown.Near, ", "))
 		case ok:
-			return nil, cmdline.Misuse("--for: %w", err).WithHint("the targets are all, %s", strings.Join(snippet.Names(), ", "))
+			return nil, cmdline.Misuse("--for: %w", err).WithHint("the targets are all, %s", strings.Join(plantargets.Names(), ", "))
 		}
 		targets = append(targets, t)
 	}

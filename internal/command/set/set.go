@@ -131,7 +131,7 @@ func wanted(c *cli.Context, w target.Where) (keepalive.Change, error) {
 	return ch, nil
 }
 
-// advise adds what to do about a failed write.
+// adviseSet adds what to do about a failed write.
 func adviseSet(s *cmdline.Invocation, err error, ch keepalive.Change) error {
 	values, _ := procfs.Values(ch)
 	_, sysctl := errors.AsType[*settings.SysctlError](err)

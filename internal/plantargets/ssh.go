@@ -1,4 +1,4 @@
-package snippet
+package plantargets
 
 // sshClients are SSH's own keepalives, which are data to everything on the path.
 func sshClients() []Target {

@@ -1,4 +1,4 @@
-package snippet
+package plantargets
 
 // systems are other operating systems, and what sets up a Linux one.
 func systems() []Target {

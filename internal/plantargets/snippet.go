@@ -1,7 +1,7 @@
-// Package snippet spells keepalive settings the way other software wants them:
+// Package plantargets spells keepalive settings the way other software wants them:
 // in its own words, its own file and its own unit. It only writes text; nothing
 // is read or run.
-package snippet
+package plantargets
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package snippet
+package plantargets
 
 // databases are clients of databases and of message brokers, what pools their connections,
 // and those servers.
