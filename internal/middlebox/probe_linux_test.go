@@ -265,6 +265,9 @@ func TestWhatTheFarEndDoes(t *testing.T) {
 			"speaks and hangs up": {Greeting: []byte("421 too many \x1b[31mconnections\r\n")},
 			"resets at once":      {Reset: true},
 		} {
+			if want.Reset && errors.Is(got[name].err, unix.ECONNRESET) {
+				continue // it was there before connect returned
+			}
 			hungUp, ok := errors.AsType[*HungUpError](got[name].err)
 			if !ok || hungUp.Reset != want.Reset || !bytes.Equal(hungUp.Greeting, want.Greeting) {
 				t.Errorf("%s: %v", name, got[name].err)

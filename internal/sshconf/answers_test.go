@@ -12,10 +12,10 @@ import (
 	"github.com/tcpka/tcpka/internal/nstest"
 )
 
-// TestAFileThatNobodyAnswersForIsGivenUp has a dead mount in the way of what is read, in
+// TestRootAFileThatNobodyAnswersForIsGivenUp has a dead mount in the way of what is read, in
 // each of the places that a user chooses.
-func TestAFileThatNobodyAnswersForIsGivenUp(t *testing.T) {
-	nstest.Run(t, func(t *testing.T) {
+func TestRootAFileThatNobodyAnswersForIsGivenUp(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
 		dead, home := nstest.DeadMount(t), t.TempDir()
 		write := func(name, content string) string {
 			path := filepath.Join(home, name)
@@ -56,10 +56,10 @@ func TestAFileThatNobodyAnswersForIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestAProgramThatCannotBeKilledIsGivenUp has one that waits for a dead mount: not even
+// TestRootAProgramThatCannotBeKilledIsGivenUp has one that waits for a dead mount: not even
 // SIGKILL ends it.
-func TestAProgramThatCannotBeKilledIsGivenUp(t *testing.T) {
-	nstest.Run(t, func(t *testing.T) {
+func TestRootAProgramThatCannotBeKilledIsGivenUp(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
 		dead := nstest.DeadMount(t)
 		p := Programs{Timeout: 200 * time.Millisecond}
 		if _, err := p.Run(context.Background(), nil, nstest.Program(t, "cat"), dead+"/f"); !errors.Is(err, errStuck) {
