@@ -31,6 +31,11 @@ func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, err
 	if err != nil {
 		return report, err
 	}
+	if stuck == nil {
+		var leave func()
+		leave, stuck = enter()
+		defer leave()
+	}
 	if stuck != nil && q.Source == BPF {
 		return report, stuck
 	}

@@ -99,6 +99,9 @@ func (m missing) gaps() []Gap {
 	if m.stuck != nil {
 		byBPF = "BPF would show them, when no lock is kept"
 		const most = 10
+		if len(m.stuck.Sockets) == 0 {
+			gaps = append(gaps, Gap{What: keepaliveValues, Sockets: 1, Why: m.stuck.Error()})
+		}
 		for i, s := range m.stuck.Sockets {
 			if i == most {
 				gaps = append(gaps, Gap{What: keepaliveValues, Sockets: len(m.stuck.Sockets) - most, Why: "other locks are kept, too"})

@@ -260,9 +260,11 @@ const targetsAtOnce = 1 << 20
 // retune is Retune with values that nobody looked at.
 func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (RetuneReport, error) {
 	r := retuner{query: q, visit: visit}
-	if err := r.look(targets); err != nil {
+	leave, err := r.look(targets)
+	if err != nil {
 		return r.report, err
 	}
+	defer leave()
 	r.descriptors.query = &r.query
 	defer r.descriptors.close()
 	for at := 0; at < len(targets); at += targetsAtOnce {
@@ -280,25 +282,29 @@ func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (Retune
 
 // look fails if a process keeps the lock of a socket that would be come by. Where BPF
 // cannot be had nobody can look: then only descriptors are borrowed.
-func (r *retuner) look(targets []Target) error {
+func (r *retuner) look(targets []Target) (leave func(), err error) {
+	leave = func() {}
 	it, err := bpf.Load(bpf.Query{}, r.query.Loader)
 	if err != nil {
-		return nil
+		return leave, nil
 	}
 	defer it.Close()
 	var s Shared
-	if err := s.look(it); err != nil || len(s.stuck) == 0 {
-		return err
+	if err := s.look(it); err != nil {
+		return leave, err
 	}
 	inodes := make(map[uint32]bool, len(targets))
 	for _, t := range targets {
 		inodes[t.Inode] = true
 	}
 	stuck, err := s.stuckHere(inodes)
-	if stuck != nil {
-		return stuck
+	if stuck == nil && err == nil {
+		leave, stuck = enter()
 	}
-	return err
+	if stuck != nil {
+		return leave, stuck
+	}
+	return leave, err
 }
 
 // retuner counts what it hands on.

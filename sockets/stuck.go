@@ -17,7 +17,9 @@ import (
 // (net/ipv4/tcp_ipv4.c, bpf_iter_tcp_seq_show), INET_DIAG_INFO (net/ipv4/tcp.c,
 // tcp_get_info), getsockopt(2) and setsockopt(2). Source: net/core/sock.c, __lock_sock.
 type StuckError struct {
-	Sockets []Stuck // one or more
+	Sockets []Stuck // none: it is not seen which
+	// Waiting is the process of a walk before, which hangs; 0 is none.
+	Waiting int
 }
 
 // Stuck is a descriptor of a socket whose lock is kept.
@@ -36,6 +38,9 @@ func (s Stuck) remedy() string {
 }
 
 func (e *StuckError) Error() string {
+	if len(e.Sockets) == 0 {
+		return fmt.Sprintf("process %d, a walk before this one, waits for the lock of a socket that some process keeps; which, the descriptors do not show", e.Waiting)
+	}
 	var b strings.Builder
 	const most = 3
 	for i, s := range e.Sockets {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,48 @@ func TestRootStuckLock(t *testing.T) {
 		}
 		if now, err := unix.GetsockoptInt(healthy, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); err != nil || now != 7200 {
 			t.Errorf("the other connection has %d, %v", now, err)
+		}
+	})
+}
+
+// A descriptor that was closed while its send hangs is not seen by the look: the walk
+// hangs. Only the first does; those after it end, and say whom they found.
+func TestRootOnlyOneWalkHangs(t *testing.T) {
+	t.Parallel()
+	nstest.RunRoot(t, func(t *testing.T) {
+		p := listenHere(t)
+		p.connect(t, options{1, 0, 0, 0, 0})
+		stuck, _ := p.connect(t, options{1, 0, 0, 0, 0})
+		release := nstest.KeepLock(t, stuck)
+		unix.Close(stuck)
+		first := exec.Command("tcpka", "show", "sockets")
+		if err := first.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- first.Wait() }()
+		select {
+		case err := <-ended:
+			t.Fatalf("the first ends: %v", err)
+		case <-time.After(2 * time.Second):
+		}
+		name := fmt.Sprintf("process %d, a walk before this one, waits for the lock of a socket", first.Process.Pid)
+		for args, want := range map[string]int{"show sockets": 0, "check --path-timeout 24h --port 1": 3, "set sockets --all --time 60 -y": 1, "set --time 600 --rearm -y": 1} {
+			began := time.Now()
+			stdout, stderr, status := tcpka(t, 0, strings.Fields(args)...)
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("%s: hangs until the lock is released, %v", args, took)
+			}
+			if status != want || !strings.Contains(strings.Join(strings.Fields(stdout+stderr), " "), name) {
+				t.Errorf("%s: status %d, want %d and %q:\n%s%s", args, status, want, name, stdout, stderr)
+			}
+		}
+		release()
+		if err := <-ended; err != nil {
+			t.Errorf("the first, once the lock is released: %v", err)
+		}
+		if _, stderr, status := tcpka(t, 0, "show", "sockets"); status != 0 || stderr != "" {
+			t.Errorf("afterwards: status %d, %s", status, stderr)
 		}
 	})
 }
