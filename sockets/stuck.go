@@ -1,18 +1,10 @@
 package sockets
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/sockets/bpf"
 )
@@ -81,7 +73,7 @@ func (s *Shared) look(it *bpf.Iterators) error {
 		return nil
 	}
 	table, locked := new(ownerTable), []bpf.Owner(nil)
-	err := eachOwner(it.Owners, func(o *bpf.Owner) {
+	err := it.EachOwner(0, func(o *bpf.Owner) {
 		table.add(int(o.PID), o.Name(), o.Inode, o.FD)
 		if o.Locked != 0 {
 			locked = append(locked, *o)
@@ -128,36 +120,15 @@ func still(it *bpf.Iterators, locked []bpf.Owner) ([]bpf.Owner, error) {
 		}
 	}
 	if len(pids) > fewLooks {
-		err := eachOwner(it.Owners, keep)
+		err := it.EachOwner(0, keep)
 		return left, err
 	}
 	for _, pid := range pids {
-		if err := eachOwner(func() (*bpf.Reader[bpf.Owner], error) { return it.OwnersOf(pid) }, keep); err != nil {
+		if err := it.EachOwner(pid, keep); err != nil {
 			return nil, err
 		}
 	}
 	return left, nil
-}
-
-func eachOwner(open func() (*bpf.Reader[bpf.Owner], error), do func(*bpf.Owner)) error {
-	r, err := open()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	buf := bpf.Buffer[bpf.Owner]()
-	for {
-		batch, err := r.Read(buf)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for i := range batch {
-			do(&batch[i])
-		}
-	}
 }
 
 // stuckHere are those that a walk in the network namespace of the calling thread would
@@ -182,51 +153,11 @@ func (s *Shared) stuckHere(inodes map[uint32]bool) (*StuckError, error) {
 	return &e, nil
 }
 
-// walkers begins the name that who walks a network namespace has in its abstract
-// namespace of unix(7), and the PID ends it. It goes with the process, and so stays while
-// one cannot end.
-const walkers = "@tcpka/walk/"
-
-// enter notes that this process walks the network namespace of the calling thread, until
-// leave. The error is a walk before that waits for a lock which the look did not see:
-// this one would stay behind like it. Others' names do no harm: what counts is that the
-// process waits. A process of another PID namespace is not found.
+// enter is [bpf.Enter].
 func enter() (leave func(), _ *StuckError) {
-	leave = func() {}
-	for _, pid := range walking() {
-		for begun := time.Now(); waitsForLock(pid); time.Sleep(50 * time.Millisecond) {
-			if time.Since(begun) > time.Second {
-				return leave, &StuckError{Waiting: pid}
-			}
-		}
+	leave, waiting := bpf.Enter()
+	if waiting != 0 {
+		return leave, &StuckError{Waiting: waiting}
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return leave, nil // what the note is for is a rare thing
-	}
-	unix.Bind(fd, &unix.SockaddrUnix{Name: walkers + strconv.Itoa(os.Getpid())})
-	return func() { unix.Close(fd) }, nil
-}
-
-// walking are the processes that noted so, but for this one.
-func walking() (pids []int) {
-	table, _ := os.ReadFile("/proc/thread-self/net/unix")
-	for line := range bytes.Lines(table) {
-		_, number, ok := bytes.Cut(line, []byte(" "+walkers))
-		if pid, err := strconv.Atoi(string(bytes.TrimSpace(number))); ok && err == nil && pid != os.Getpid() {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// waitsForLock reports whether a thread of a process waits for the lock of a socket.
-func waitsForLock(pid int) bool {
-	threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task/*/wchan"))
-	for _, t := range threads {
-		if b, err := os.ReadFile(t); err == nil && string(b) == "__lock_sock" {
-			return true
-		}
-	}
-	return false
+	return leave, nil
 }

@@ -2,7 +2,6 @@ package sockets_test
 
 import (
 	"errors"
-	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -179,26 +178,16 @@ func busy(t *testing.T, protocol int) {
 // locked counts descriptors whose lock is taken.
 func locked(t *testing.T, it *bpf.Iterators) (n int) {
 	t.Helper()
-	r, err := it.OwnersOf(uint32(os.Getpid()))
+	err := it.EachOwner(uint32(os.Getpid()), func(o *bpf.Owner) {
+		if o.PID != uint32(os.Getpid()) {
+			t.Errorf("of process %d: %+v", os.Getpid(), o)
+		}
+		if o.Locked != 0 {
+			n++
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	for buf := bpf.Buffer[bpf.Owner](); ; {
-		batch, err := r.Read(buf)
-		if errors.Is(err, io.EOF) {
-			return n
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range batch {
-			if o.PID != uint32(os.Getpid()) {
-				t.Errorf("of process %d: %+v", os.Getpid(), o)
-			}
-			if o.Locked != 0 {
-				n++
-			}
-		}
-	}
+	return n
 }

@@ -192,6 +192,31 @@ func (it *Iterators) OwnersOf(pid uint32) (*Reader[Owner], error) {
 	return &Reader[Owner]{os.NewFile(uintptr(file), "bpf_iter")}, nil
 }
 
+// EachOwner calls do for all that Owners gives, or OwnersOf a process that is not 0.
+func (it *Iterators) EachOwner(pid uint32, do func(*Owner)) error {
+	open := it.Owners
+	if pid != 0 {
+		open = func() (*Reader[Owner], error) { return it.OwnersOf(pid) }
+	}
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for buf := Buffer[Owner](); ; {
+		batch, err := r.Read(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range batch {
+			do(&batch[i])
+		}
+	}
+}
+
 // A Reader reads the records of a walk.
 type Reader[T Row | Owner] struct {
 	file io.ReadCloser
