@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -66,6 +67,7 @@ func (b *borrower) read(s *Socket, o Owner) error {
 	v, err := readOptions(fd, s.Inode)
 	if err == nil {
 		s.readLimits(fd)
+		s.readInfo(fd, !v.hasUserTimeout)
 	}
 	unix.Close(fd)
 	if err != nil {
@@ -123,6 +125,29 @@ func (s *Socket) readLimits(fd int) {
 		if ms, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, rtoMaxMs); err == nil {
 			s.RTOMax = time.Duration(ms) * time.Millisecond
 		}
+	}
+}
+
+// readInfo reads what the kernel would not tell in a dump without the socket's lock. An
+// MPTCP socket tells it of all its subflows, since Linux 5.16; which is which is certain
+// where there is one.
+func (s *Socket) readInfo(fd int, mptcp bool) {
+	var data struct {
+		mptcpSubflows
+		info unix.TCPInfo
+	}
+	if mptcp {
+		data.sizeUser = uint32(unsafe.Sizeof(data.info))
+		if data.read(fd, unsafe.Sizeof(data)) && data.subflows == 1 {
+			s.setInfo(unsafe.Slice((*byte)(unsafe.Pointer(&data.info)), min(data.sizeKernel, data.sizeUser)))
+		}
+		return
+	}
+	n := uint32(unsafe.Sizeof(data.info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&data.info)), uintptr(unsafe.Pointer(&n)), 0)
+	if errno == 0 {
+		s.setInfo(unsafe.Slice((*byte)(unsafe.Pointer(&data.info)), n))
 	}
 }
 

@@ -17,7 +17,6 @@ const (
 	// inet_diag_dump_compat.
 	tcpdiagGetsock = 18
 
-	inetDiagInfo     = 2  // struct tcp_info
 	inetDiagCgroupID = 21 // u64
 )
 
@@ -57,7 +56,9 @@ func (m *diagMessage) left() time.Duration {
 const diagMessageLen = int(unsafe.Sizeof(diagMessage{}))
 
 // dumpSockets calls visit for each TCP socket of both families in one of the
-// states, in the network namespace of the calling thread. It needs no privilege.
+// states, in the network namespace of the calling thread. It needs no privilege, and
+// does not ask for INET_DIAG_INFO, for which the kernel would take each socket's lock:
+// see [StuckError].
 func dumpSockets(states States, visit func(*Socket) error) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -83,7 +84,6 @@ func dumpOnce(fd int, sequence uint32, states States, buf []byte, visit func(*So
 			Flags: unix.NLM_F_REQUEST | unix.NLM_F_DUMP,
 			Seq:   sequence,
 		},
-		ext:    1 << (inetDiagInfo - 1),
 		states: uint32(states),
 	}
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&request)), unsafe.Sizeof(request))
@@ -193,8 +193,6 @@ func (d *diagDump) message(b []byte) error {
 			return errShort
 		}
 		switch value := b[unix.SizeofNlAttr:size]; kind {
-		case inetDiagInfo:
-			s.setInfo(value)
 		case inetDiagCgroupID:
 			if len(value) >= 8 {
 				s.CgroupID = binary.NativeEndian.Uint64(value)

@@ -55,6 +55,8 @@ type Shared struct {
 	iterators *bpf.Iterators
 	refused   error // why there are none
 	owners    *ownerTable
+	stuck     []Stuck   // of all network namespaces
+	looked    time.Time // for the two before
 
 	rings *ownerTable // what only an io_uring holds
 
@@ -93,8 +95,13 @@ func (s *Shared) procOwners() (*ownerTable, []int, error) {
 // Report is what there is to say about a list.
 type Report struct {
 	Source Source // the one that was used: never Auto
-	// WhyNotBPF is set where Source is Diag because BPF could not be had.
+	// WhyNotBPF is set where Source is Diag because BPF could not be had, or would
+	// have hung: then it is Stuck.
 	WhyNotBPF error
+	// Stuck are sockets whose lock a process keeps; nil is none, or that nobody could
+	// look: that takes BPF. Of the others there is what needs no walk: Incomplete says
+	// what is not known. Who wants to change something should not.
+	Stuck *StuckError
 	// Incomplete is what is not known of some of the sockets that were listed, and
 	// of those that were not for what is not known of them.
 	Incomplete []Gap
@@ -105,6 +112,7 @@ type Gap struct {
 	What    string // "the owners", or Undecided
 	Sockets int    // of how many sockets
 	Why     string
+	Owner   *Owner // the descriptor that is the reason; nil is none
 	Remedy  string // what would reveal it; "" for nothing
 }
 
@@ -139,7 +147,7 @@ func List(q Query, visit func(*Socket) error) (Report, error) {
 		defer q.Shared.Close()
 	}
 	if q.Source == Diag {
-		return listDiag(q, visit)
+		return listDiag(q, nil, visit)
 	}
 	iterators, err := q.Shared.load(q)
 	if err == nil {
@@ -148,7 +156,7 @@ func List(q Query, visit func(*Socket) error) (Report, error) {
 	if q.Source == BPF {
 		return Report{Source: BPF}, err
 	}
-	r, errDiag := listDiag(q, visit)
+	r, errDiag := listDiag(q, nil, visit)
 	r.WhyNotBPF = err
 	return r, errDiag
 }

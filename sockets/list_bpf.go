@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"time"
 
-	"bytes"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/tcpka/tcpka/keepalive"
@@ -15,27 +13,40 @@ import (
 )
 
 // buffers is how many buffers of rows are read ahead, 32 KiB and 292 sockets
-// each, while the owners are read.
+// each.
 const buffers = 48
 
-// listBPF reads the owners and the rows at the same time, and joins them by the
-// inode. Up to some 16,000 sockets neither waits for the other.
+// listBPF reads the owners, which takes no lock and shows whether a socket's is kept,
+// then the rows, and joins them by the inode. Where one is kept there are no rows.
 func listBPF(q Query, it *bpf.Iterators, visit func(*Socket) error) (Report, error) {
 	report := Report{Source: BPF}
 	jiffies, err := hz()
 	if err != nil {
 		return report, err
 	}
+	if err := q.Shared.look(it); err != nil {
+		return report, err
+	}
+	stuck, err := q.Shared.stuckHere(nil)
+	if err != nil {
+		return report, err
+	}
+	if stuck == nil {
+		var leave func()
+		leave, stuck = enter()
+		defer leave()
+	}
+	if stuck != nil && q.Source == BPF {
+		return report, stuck
+	}
+	if stuck != nil {
+		return listDiag(q, stuck, visit)
+	}
 	first, err := beginWalk(it)
 	if err != nil {
 		return report, err
 	}
 	defer first.end()
-	if q.Shared.owners == nil {
-		if q.Shared.owners, err = readOwners(it); err != nil {
-			return report, err
-		}
-	}
 	join := joiner{
 		decode:  decoder{hz: jiffies, sysctl: q.Sysctl},
 		table:   q.Shared.owners,
@@ -165,31 +176,6 @@ func (v *visitor) socket(s *Socket) (listed bool, err error) {
 		return false, nil
 	}
 	return true, v.visit(s)
-}
-
-func readOwners(it *bpf.Iterators) (*ownerTable, error) {
-	r, err := it.Owners()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	t := new(ownerTable)
-	buf := bpf.Buffer[bpf.Owner]()
-	for {
-		batch, err := r.Read(buf)
-		if errors.Is(err, io.EOF) {
-			t.index()
-			return t, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for i := range batch {
-			o := &batch[i]
-			comm, _, _ := bytes.Cut(o.Comm[:], []byte{0})
-			t.add(int(o.PID), comm, o.Inode, o.FD)
-		}
-	}
 }
 
 // prefetch reads rows in a goroutine of its own.

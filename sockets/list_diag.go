@@ -2,12 +2,20 @@ package sockets
 
 import "fmt"
 
-// listDiag reads the owners first and asks for values while the sockets come.
-func listDiag(q Query, visit func(*Socket) error) (Report, error) {
+// listDiag reads the owners first and asks for values while the sockets come: of each by
+// itself, but of none that is stuck. Where some are, BPF has read the owners.
+func listDiag(q Query, stuck *StuckError, visit func(*Socket) error) (Report, error) {
 	report := Report{Source: Diag}
-	table, hidden, err := q.Shared.procOwners()
-	if err != nil {
-		return report, fmt.Errorf("owners: %w", err)
+	var table *ownerTable
+	var hidden []int
+	if stuck != nil {
+		report.Stuck, report.WhyNotBPF = stuck, stuck
+		table = q.Shared.owners
+	} else {
+		var err error
+		if table, hidden, err = q.Shared.procOwners(); err != nil {
+			return report, fmt.Errorf("owners: %w", err)
+		}
 	}
 	borrow := borrower{sysctl: q.Sysctl}
 	defer borrow.close()
@@ -17,14 +25,15 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	if len(hidden) == 0 {
 		unseen = q.Filter.anyOwner()
 	}
-	err = dumpSockets(q.Filter.states(), func(s *Socket) error {
+	err := dumpSockets(q.Filter.states(), func(s *Socket) error {
 		if !q.Filter.matchEnds(s) {
 			return nil // before it costs system calls
 		}
 		if s.Owners = table.find(s.Owners[:0], s.Inode); s.Inode != 0 && len(s.Owners) == 0 {
 			s.Owners = q.Shared.findIn(s.Owners, s.Inode)
 		}
-		if s.Inode != 0 {
+		kept := stuck.has(s.Inode)
+		if s.Inode != 0 && !kept {
 			borrow.fill(s)
 		}
 		listed, err := v.socket(s)
@@ -42,12 +51,13 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 			missing.owners++
 		}
 		switch {
+		case kept: // has a gap of its own
 		case !s.ValuesKnown:
 			missing.values++
 		case s.TimeFrom == FromUnknown || s.IntvlFrom == FromUnknown || s.ProbesFrom == FromUnknown:
 			missing.origins++
 		}
-		if s.Keepalive == Unknown {
+		if s.Keepalive == Unknown && !kept {
 			missing.keepalive++
 		}
 		return nil
@@ -59,6 +69,7 @@ func listDiag(q Query, visit func(*Socket) error) (Report, error) {
 	if missing.leftOut[byCgroup] > 0 {
 		missing.cgroups = v.cgroups.unknown()
 	}
+	missing.stuck = stuck
 	report.Incomplete = missing.gaps()
 	return report, nil
 }
@@ -74,20 +85,36 @@ type missing struct {
 	old        bool // no owner can: the kernel has no pidfd_getfd
 
 	cgroups string // why those of sockets that were left out are not known
+	stuck   *StuckError
 }
 
 func (m missing) gaps() []Gap {
 	const (
+		keepaliveValues = "the keepalive values"
 		othersProcesses = "the descriptors of other users' processes cannot be read"
 
 		ptrace = "CAP_SYS_PTRACE would show them (sudo)"
 		walk   = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH would show them (sudo)"
-		byBPF  = "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
 	)
+	byBPF := "BPF would show them: CAP_BPF and CAP_PERFMON (sudo), and a kernel with BTF"
 	var gaps []Gap
+	if m.stuck != nil {
+		byBPF = "BPF would show them, when no lock is kept"
+		const most = 10
+		if len(m.stuck.Sockets) == 0 {
+			gaps = append(gaps, Gap{What: keepaliveValues, Sockets: 1, Why: m.stuck.Error()})
+		}
+		for i, s := range m.stuck.Sockets {
+			if i == most {
+				gaps = append(gaps, Gap{What: keepaliveValues, Sockets: len(m.stuck.Sockets) - most, Why: "other locks are kept, too"})
+				break
+			}
+			gaps = append(gaps, Gap{keepaliveValues, 1, s.String(), &s.Owner, s.remedy()})
+		}
+	}
 	gap := func(what string, n int, why, remedy string) {
 		if n > 0 {
-			gaps = append(gaps, Gap{what, n, why, remedy})
+			gaps = append(gaps, Gap{What: what, Sockets: n, Why: why, Remedy: remedy})
 		}
 	}
 	if m.unreadable > 0 {
@@ -106,7 +133,7 @@ func (m missing) gaps() []Gap {
 	case m.unreadable > 0:
 		why, remedy = "their owners are not known", walk
 	}
-	gap("the keepalive values", m.values, why, remedy)
+	gap(keepaliveValues, m.values, why, remedy)
 	gap("whether keepalive is on", m.keepalive, "neither the values nor the timer tell", remedy)
 	gap("the origin of values that equal the sysctl", m.origins, "no interface but BPF shows it", byBPF)
 	if m.unreadable > 0 {

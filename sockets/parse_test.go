@@ -45,10 +45,8 @@ func diagSocket() []byte {
 		src: netip.MustParseAddr("fe80::1").As16(), dst: netip.MustParseAddr("fe80::2").As16(),
 		cookie: [2]uint32{0x1f, 1}, expires: 5321400, uid: 1000, inode: 1234,
 	}
-	info := unix.TCPInfo{Rto: 204000, Last_data_recv: 1878600, Last_ack_recv: 2000000}
 	b := append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&m)), diagMessageLen)...)
 	b = append(b, attribute(8, []byte{0})...) // INET_DIAG_SHUTDOWN: its length is not a multiple of 4
-	b = append(b, attribute(inetDiagInfo, unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)))...)
 	b = append(b, attribute(99, []byte("from a newer kernel"))...)
 	return append(b, attribute(inetDiagCgroupID, binary.NativeEndian.AppendUint64(nil, 77))...)
 }
@@ -58,7 +56,6 @@ func TestDiagParse(t *testing.T) {
 		State: Established, Local: netip.MustParseAddrPort("[fe80::1]:5432"), Remote: netip.MustParseAddrPort("[fe80::2]:50000"),
 		UID: 1000, Inode: 1234, Cookie: 0x1_0000_001f, CgroupID: 77,
 		Keepalive: On, Timer: TimerKeepalive, Left: 5321400 * time.Millisecond, Unanswered: 3,
-		Idle: 1878600 * time.Millisecond, IdleKnown: true, LastData: 1878600 * time.Millisecond, RTO: 204 * time.Millisecond, Window: Off,
 	}
 	var got []Socket
 	d := diagDump{sequence: 7, visit: func(s *Socket) error { got = append(got, *s); return nil }}
@@ -70,7 +67,7 @@ func TestDiagParse(t *testing.T) {
 		t.Fatalf("%v, done %v, interrupted %v", err, d.done, d.interrupted)
 	}
 	bare := want
-	bare.CgroupID, bare.Idle, bare.IdleKnown, bare.LastData, bare.RTO, bare.Window = 0, 0, false, 0, 0, Unknown
+	bare.CgroupID = 0
 	if !reflect.DeepEqual(got, []Socket{want, bare}) {
 		t.Errorf("got %+v\nwant %+v", got, []Socket{want, bare})
 	}
@@ -105,6 +102,20 @@ func TestDiagParseRefuses(t *testing.T) {
 		if err := d.parse(row.b); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", row.name, err, row.want)
 		}
+	}
+}
+
+func TestInfoOfSocket(t *testing.T) {
+	info := unix.TCPInfo{Rto: 204000, Last_data_recv: 1878600, Last_ack_recv: 2000000}
+	got := Socket{State: Established}
+	got.setInfo(unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info)))
+	want := Socket{State: Established, Idle: 1878600 * time.Millisecond, IdleKnown: true, LastData: 1878600 * time.Millisecond, RTO: 204 * time.Millisecond, Window: Off}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	bare := Socket{State: Established}
+	if bare.setInfo(make([]byte, 8)); !reflect.DeepEqual(bare, Socket{State: Established}) {
+		t.Errorf("of 8 bytes: %+v", bare)
 	}
 }
 
@@ -428,24 +439,24 @@ func TestGaps(t *testing.T) {
 		want    []Gap
 	}{
 		{"nothing", missing{unreadable: 3, denied: 1}, nil},
-		{"owners out of reach", missing{owners: 2, unreadable: 1}, []Gap{{"the owners", 2, "the descriptors of other users' processes cannot be read", walk}}},
-		{"owners nowhere", missing{owners: 2}, []Gap{{"the owners", 2, notSeen, ""}}},
-		{"not dumpable, or Yama", missing{values: 2, denied: 2}, []Gap{{"the keepalive values", 2, "their processes do not lend descriptors to this user", "CAP_SYS_PTRACE would show them (sudo)"}}},
-		{"an old kernel", missing{values: 2, old: true}, []Gap{{"the keepalive values", 2, "the kernel has no pidfd_getfd, which came with Linux 5.6", byBPF}}},
-		{"no file", missing{values: 2, noFile: 2, unreadable: 9}, []Gap{{"the keepalive values", 2, "no process holds them", byBPF}}},
+		{"owners out of reach", missing{owners: 2, unreadable: 1}, []Gap{{What: "the owners", Sockets: 2, Why: "the descriptors of other users' processes cannot be read", Remedy: walk}}},
+		{"owners nowhere", missing{owners: 2}, []Gap{{What: "the owners", Sockets: 2, Why: notSeen, Remedy: ""}}},
+		{"not dumpable, or Yama", missing{values: 2, denied: 2}, []Gap{{What: "the keepalive values", Sockets: 2, Why: "their processes do not lend descriptors to this user", Remedy: "CAP_SYS_PTRACE would show them (sudo)"}}},
+		{"an old kernel", missing{values: 2, old: true}, []Gap{{What: "the keepalive values", Sockets: 2, Why: "the kernel has no pidfd_getfd, which came with Linux 5.6", Remedy: byBPF}}},
+		{"no file", missing{values: 2, noFile: 2, unreadable: 9}, []Gap{{What: "the keepalive values", Sockets: 2, Why: "no process holds them", Remedy: byBPF}}},
 		{"hidden timer", missing{values: 2, keepalive: 1, unreadable: 1}, []Gap{
-			{"the keepalive values", 2, "their owners are not known", walk},
-			{"whether keepalive is on", 1, "neither the values nor the timer tell", walk},
+			{What: "the keepalive values", Sockets: 2, Why: "their owners are not known", Remedy: walk},
+			{What: "whether keepalive is on", Sockets: 1, Why: "neither the values nor the timer tell", Remedy: walk},
 		}},
 		{"left out", missing{leftOut: [unknowns]int{byNothing: 9, byOwners: 1, byKeepalive: 2, byOrigin: 3}}, []Gap{
-			{Undecided, 1, notSeen, ""},
-			{Undecided, 2, "neither the values nor the timer tell whether keepalive is on", byBPF},
-			{Undecided, 3, "no interface but BPF shows the origin of values", byBPF},
+			{What: Undecided, Sockets: 1, Why: notSeen, Remedy: ""},
+			{What: Undecided, Sockets: 2, Why: "neither the values nor the timer tell whether keepalive is on", Remedy: byBPF},
+			{What: Undecided, Sockets: 3, Why: "no interface but BPF shows the origin of values", Remedy: byBPF},
 		}},
 		{"left out where processes cannot be looked into", missing{leftOut: [unknowns]int{byOwners: 1}, unreadable: 1}, []Gap{
-			{Undecided, 1, "the descriptors of other users' processes cannot be read", walk},
+			{What: Undecided, Sockets: 1, Why: "the descriptors of other users' processes cannot be read", Remedy: walk},
 		}},
-		{"origins", missing{origins: 1}, []Gap{{"the origin of values that equal the sysctl", 1, "no interface but BPF shows it", byBPF}}},
+		{"origins", missing{origins: 1}, []Gap{{What: "the origin of values that equal the sysctl", Sockets: 1, Why: "no interface but BPF shows it", Remedy: byBPF}}},
 	} {
 		if got := row.missing.gaps(); !reflect.DeepEqual(got, row.want) {
 			t.Errorf("%s:\n%v\nwant\n%v", row.name, got, row.want)
@@ -454,7 +465,7 @@ func TestGaps(t *testing.T) {
 }
 
 func TestGap(t *testing.T) {
-	g := Gap{"the owners", 1, "they are hidden", ""}
+	g := Gap{What: "the owners", Sockets: 1, Why: "they are hidden", Remedy: ""}
 	if got := g.String(); got != "the owners of 1 socket: they are hidden" {
 		t.Error(got)
 	}

@@ -184,6 +184,9 @@ type RetuneReport struct {
 // By descriptor the cookie alone counts, and a socket of another namespace is
 // changed like one of this; for BPF it is gone.
 //
+// Where a process keeps the lock of a socket, which Retune looks for by BPF, nothing is
+// changed, and the error is a [*StuckError].
+//
 // A target out of range, named twice or without a cookie is an error before
 // anything is changed. For the range that is a [*keepalive.RangeError].
 //
@@ -258,6 +261,11 @@ const targetsAtOnce = 1 << 20
 // retune is Retune with values that nobody looked at.
 func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (RetuneReport, error) {
 	r := retuner{query: q, visit: visit}
+	leave, err := r.look(targets)
+	if err != nil {
+		return r.report, err
+	}
+	defer leave()
 	r.descriptors.query = &r.query
 	defer r.descriptors.close()
 	for at := 0; at < len(targets); at += targetsAtOnce {
@@ -271,6 +279,33 @@ func retune(q RetuneQuery, targets []Target, visit func(*Outcome) error) (Retune
 		}
 	}
 	return r.report, nil
+}
+
+// look fails if a process keeps the lock of a socket that would be come by. Where BPF
+// cannot be had nobody can look: then only descriptors are borrowed.
+func (r *retuner) look(targets []Target) (leave func(), err error) {
+	leave = func() {}
+	it, err := bpf.Load(bpf.Query{}, r.query.Loader)
+	if err != nil {
+		return leave, nil
+	}
+	defer it.Close()
+	var s Shared
+	if err := s.look(it); err != nil {
+		return leave, err
+	}
+	inodes := make(map[uint32]bool, len(targets))
+	for _, t := range targets {
+		inodes[t.Inode] = true
+	}
+	stuck, err := s.stuckHere(inodes)
+	if stuck == nil && err == nil {
+		leave, stuck = enter()
+	}
+	if stuck != nil {
+		return leave, stuck
+	}
+	return leave, err
 }
 
 // retuner counts what it hands on.

@@ -157,19 +157,14 @@ func (d *descriptors) state(fd int, mptcp bool) (State, error) {
 }
 
 // subflowStates are the states of the subflows of an MPTCP socket; none before Linux
-// 5.16. Source: include/uapi/linux/mptcp.h, MPTCP_TCPINFO and mptcp_subflow_data;
-// tcpi_state is the first byte of tcp_info.
+// 5.16. tcpi_state is the first byte of tcp_info.
 func subflowStates(fd int) []State {
-	const tcpInfo = 2      // MPTCP_TCPINFO
 	const maxSubflows = 64 // the kernel's path manager makes up to 8, a daemon may make more
-	data := struct {
-		sizeHead, subflows, sizeKernel, sizeUser uint32
-		infos                                    [maxSubflows][8]byte
-	}{sizeHead: 16, sizeUser: 8}
-	size := uint32(unsafe.Sizeof(data))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_MPTCP, tcpInfo,
-		uintptr(unsafe.Pointer(&data)), uintptr(unsafe.Pointer(&size)), 0)
-	if errno != 0 {
+	var data struct {
+		mptcpSubflows
+		infos [maxSubflows][8]byte
+	}
+	if data.sizeUser = 8; !data.read(fd, unsafe.Sizeof(data)) {
 		return nil
 	}
 	var states []State
@@ -177,6 +172,20 @@ func subflowStates(fd int) []State {
 		states = append(states, State(data.infos[i][0]))
 	}
 	return states
+}
+
+// mptcpSubflows is mptcp_subflow_data of include/uapi/linux/mptcp.h. What follows it are
+// the tcp_info of the subflows, of sizeUser bytes each.
+type mptcpSubflows struct{ sizeHead, subflows, sizeKernel, sizeUser uint32 }
+
+// read reads MPTCP_TCPINFO into d and what follows it, size bytes in all.
+func (d *mptcpSubflows) read(fd int, size uintptr) bool {
+	const tcpInfo = 2 // MPTCP_TCPINFO
+	d.sizeHead = uint32(unsafe.Sizeof(*d))
+	n := uint32(size)
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_MPTCP, tcpInfo,
+		uintptr(unsafe.Pointer(d)), uintptr(unsafe.Pointer(&n)), 0)
+	return errno == 0
 }
 
 // steps lists what to set, or ends the outcome if there is nothing to set on

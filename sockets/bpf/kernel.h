@@ -25,6 +25,7 @@ typedef long long __s64;
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define IPPROTO_MPTCP 262
 
 /* include/uapi/asm-generic/socket.h, include/uapi/linux/tcp.h: options */
 #define SOL_SOCKET 1
@@ -122,6 +123,16 @@ struct sock {
 	struct {
 		struct cgroup *cgroup;
 	} sk_cgrp_data;
+	struct {
+		int owned;                      /* a process has the lock */
+	} sk_lock;
+	struct {
+		struct {
+			int counter;
+		} rmem_alloc;
+	} sk_backlog;
+	int sk_wmem_queued;
+	__u16 sk_protocol;
 };
 
 struct inet_sock {
@@ -151,6 +162,7 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u32 write_seq, snd_una, rcv_nxt, copied_seq;
 	__u32 rcv_tstamp;                          /* jiffies */
 	__u32 snd_wnd;                             /* 0: the peer takes no more */
 	__u32 retrans_stamp;                       /* ms, or us; 0: nothing is retransmitted */

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -163,6 +164,58 @@ func (it *Iterators) Rows() (*Reader[Row], error) { return open[Row](it.rows) }
 // of the calling thread, and gives those that are stream sockets of IPv4 and IPv6,
 // of all network namespaces. Threads that share a file table come once.
 func (it *Iterators) Owners() (*Reader[Owner], error) { return open[Owner](it.owners) }
+
+// OwnersOf is Owners of one process, on kernels that know how; before Linux 6.1 it is
+// all of Owners. Source: kernel/bpf/task_iter.c, bpf_iter_attach_task.
+func (it *Iterators) OwnersOf(pid uint32) (*Reader[Owner], error) {
+	info := struct{ thread, process, pidfd uint32 }{process: pid} // union bpf_iter_link_info
+	var pins pins
+	defer pins.Unpin()
+	pins.Pin(&info)
+	create := struct {
+		program, target, kind, flags uint32
+		info                         uint64
+		infoSize, _                  uint32
+	}{program: uint32(it.owners.FD()), kind: attachTraceIter, info: uint64(uintptr(unsafe.Pointer(&info))), infoSize: uint32(unsafe.Sizeof(info))}
+	fd, err := bpf(unix.BPF_LINK_CREATE, &create)
+	if errors.Is(err, unix.E2BIG) || errors.Is(err, unix.EINVAL) {
+		return it.Owners()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bpf: attach the iterator: %w", err)
+	}
+	defer unix.Close(fd)
+	file, err := bpf(unix.BPF_ITER_CREATE, &struct{ link, flags uint32 }{link: uint32(fd)})
+	if err != nil {
+		return nil, fmt.Errorf("bpf: open the iterator: %w", err)
+	}
+	return &Reader[Owner]{os.NewFile(uintptr(file), "bpf_iter")}, nil
+}
+
+// EachOwner calls do for all that Owners gives, or OwnersOf a process that is not 0.
+func (it *Iterators) EachOwner(pid uint32, do func(*Owner)) error {
+	open := it.Owners
+	if pid != 0 {
+		open = func() (*Reader[Owner], error) { return it.OwnersOf(pid) }
+	}
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for buf := Buffer[Owner](); ; {
+		batch, err := r.Read(buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range batch {
+			do(&batch[i])
+		}
+	}
+}
 
 // A Reader reads the records of a walk.
 type Reader[T Row | Owner] struct {

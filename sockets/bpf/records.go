@@ -1,5 +1,7 @@
 package bpf
 
+import "bytes"
+
 // Row is a socket as the kernel has it. The names and the order are those of
 // struct row in sockets.c.
 type Row struct {
@@ -58,6 +60,14 @@ type Owner struct {
 	Inode uint32
 	PID   uint32 // of the process, in the PID namespace of the reader
 	FD    uint32
-	_     uint32
-	Comm  [16]byte // NUL-terminated; of the process's first thread
+	// Locked is 0 if no process has the socket's lock, and else another number for
+	// other sequence numbers: as long as it stays the same, the socket stands still.
+	Locked uint32
+	Comm   [16]byte // NUL-terminated; of the process's first thread
+}
+
+// Name is Comm without what ends it.
+func (o *Owner) Name() []byte {
+	name, _, _ := bytes.Cut(o.Comm[:], []byte{0})
+	return name
 }

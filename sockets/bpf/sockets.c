@@ -71,7 +71,7 @@ struct owner {
 	__u32 inode;
 	__u32 pid; /* of the process, as numbered where the reader is */
 	__u32 fd;
-	__u32 pad;
+	__u32 locked; /* 0: no process has the socket's lock; else what moves with its data */
 	char comm[16];
 };
 
@@ -338,6 +338,24 @@ static __always_inline __u32 pid_in_namespace(struct task_struct *task)
 	return nr;
 }
 
+/* Read without the lock: who asks for one that is held waits for as long. Of an
+ * MPTCP socket what it has queued moves: its sequence numbers are in a type that
+ * shares a slot, see "slots" in bpf_test.go. */
+static __always_inline __u32 locked(struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	__u32 moves;
+
+	if (!BPF_CORE_READ(inet, sk.sk_lock.owned))
+		return 0;
+	if (BPF_CORE_READ(inet, sk.sk_protocol) == IPPROTO_MPTCP)
+		moves = BPF_CORE_READ(inet, sk.sk_wmem_queued) + BPF_CORE_READ(inet, sk.sk_backlog.rmem_alloc.counter);
+	else
+		moves = BPF_CORE_READ(tp, write_seq) + BPF_CORE_READ(tp, snd_una) +
+			BPF_CORE_READ(tp, rcv_nxt) + BPF_CORE_READ(tp, copied_seq);
+	return moves << 1 | 1;
+}
+
 SEC("iter/task_file")
 int owners(struct bpf_iter__task_file *ctx)
 {
@@ -362,6 +380,7 @@ int owners(struct bpf_iter__task_file *ctx)
 	o.inode = inode((void *)alloc);
 	o.pid = query.pidns ? pid_in_namespace(task) : (__u32)task->tgid;
 	o.fd = ctx->fd;
+	o.locked = locked((void *)alloc->socket.sk);
 	__builtin_memcpy(o.comm, &task->comm, sizeof(o.comm));
 	bpf_seq_write(ctx->meta->seq, &o, sizeof(o));
 	return 0;

@@ -145,7 +145,7 @@ func (r *Room) list(p *Plan, shared *lists, only map[uint64]bool) error {
 		}
 		return nil
 	})
-	if err == nil {
+	if err = unstuck(rep, err); err == nil {
 		err = r.siblings(p, shared, met, only)
 	}
 	r.gaps = rep.Incomplete
@@ -166,6 +166,15 @@ func (r *Room) list(p *Plan, shared *lists, only map[uint64]bool) error {
 	return r.queued(shared)
 }
 
+// unstuck is err, or else the reason to change nothing: some process keeps the lock of a
+// socket, so that a walk that changes any would hang.
+func unstuck(r sockets.Report, err error) error {
+	if err == nil && r.Stuck != nil {
+		return r.Stuck
+	}
+	return err
+}
+
 // siblings adds the other subflows of the MPTCP connections of which one changes, those
 // that the filter does not want: what is set on one is set on the connection, and so
 // on all of them. Source: net/mptcp/sockopt.c, mptcp_sol_socket_sync_intval.
@@ -181,14 +190,14 @@ func (r *Room) siblings(p *Plan, shared *lists, met, only map[uint64]bool) error
 		return nil
 	}
 	q := sockets.Query{Shared: &shared.siblings, Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(p.Listen)}}
-	_, err := sockets.List(q, func(s *sockets.Socket) error {
+	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		if connections[s.Inode] && !met[s.Cookie] && connection.IsMPTCP(s) {
 			r.add(s, p.Change, only)
 			r.unwanted[s.Cookie] = true
 		}
 		return nil
 	})
-	return err
+	return unstuck(rep, err)
 }
 
 // add looks what changes of a socket. One that was not shown before is passed

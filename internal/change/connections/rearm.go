@@ -48,7 +48,7 @@ func FindTimers(shared *sockets.Shared, now, next keepalive.Settings, only *Time
 			found.why = strings.TrimSuffix(g.Why+"; "+g.Remedy, "; ")
 		}
 	}
-	return found, err
+	return found, unstuck(rep, err)
 }
 
 func (t *Timers) cookies() map[uint64]bool {
@@ -72,7 +72,7 @@ func (t *Timers) Rearm(shared *sockets.Shared, sysctl keepalive.Settings) error 
 	}
 	var still []*tuning
 	q := sockets.Query{Shared: shared, Sysctl: sysctl, Filter: sockets.Filter{States: Tunable(false)}}
-	_, err := sockets.List(q, func(s *sockets.Socket) error {
+	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		l := byCookie[s.Cookie]
 		if l == nil {
 			return nil
@@ -84,7 +84,7 @@ func (t *Timers) Rearm(shared *sockets.Shared, sysctl keepalive.Settings) error 
 		}
 		return nil
 	})
-	if err != nil || len(still) == 0 {
+	if err = unstuck(rep, err); err != nil || len(still) == 0 {
 		return err
 	}
 	return rearm(sysctl, still)

@@ -143,7 +143,7 @@ func (r *socketReversal) room(shared *sockets.Shared, n journal.Netns, recorded 
 		b.sysctl = snap.Settings
 		q := sockets.Query{Shared: shared, Sysctl: b.sysctl, Filter: sockets.Filter{States: sockets.AllStates}}
 		var broken error
-		_, err = sockets.List(q, func(s *sockets.Socket) error {
+		rep, err := sockets.List(q, func(s *sockets.Socket) error {
 			changes, ok := recorded[s.Cookie]
 			if c := b.mptcp[s.Inode]; c != nil && (connection.IsMPTCP(s) || !s.ValuesKnown) {
 				delete(c.missing, s.Cookie)
@@ -164,7 +164,7 @@ func (r *socketReversal) room(shared *sockets.Shared, n journal.Netns, recorded 
 			}
 			return nil
 		})
-		if err := errors.Join(err, broken); err != nil {
+		if err := errors.Join(unstuck(rep, err), broken); err != nil {
 			return err
 		}
 		return r.bare(b)

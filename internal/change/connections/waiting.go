@@ -25,11 +25,11 @@ func (r *Room) queued(shared *lists) error {
 		return nil
 	}
 	q := sockets.Query{Shared: &shared.queued, Sysctl: r.sysctl, Filter: sockets.Filter{States: Tunable(false)}}
-	_, err := sockets.List(q, func(s *sockets.Socket) error {
+	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		if isWaiting(s) && ports[s.Local.Port()] {
 			r.waiting[s.Cookie] = true
 		}
 		return nil
 	})
-	return err
+	return unstuck(rep, err)
 }

@@ -83,7 +83,7 @@ func (ck *checker) connections(v *view) error {
 	talking := ck.filter
 	talking.SilentFor = 0
 	q := sockets.Query{Shared: &ck.judged, Sysctl: v.settings, Filter: wide}
-	_, err := sockets.List(q, func(s *sockets.Socket) error {
+	rep, err := sockets.List(q, func(s *sockets.Socket) error {
 		switch {
 		case connection.Closed(s): // the kernel ends it alone
 		case !ck.filtered && local(s):
@@ -108,6 +108,9 @@ func (ck *checker) connections(v *view) error {
 	})
 	if err != nil {
 		return err
+	}
+	if rep.Stuck != nil {
+		ck.find(FindNotSeen, SeverityUnknown, "namespace "+v.name, "its connections cannot be judged as a whole: "+rep.Stuck.Error(), "")
 	}
 	return ck.reach(v)
 }

@@ -69,6 +69,10 @@ type Lack struct {
 	Sockets *int           `json:"sockets"` // of how many; null is not known
 	Why     answer.Foreign `json:"why"`
 	Remedy  *string        `json:"remedy"` // what would reveal it; null: nothing
+
+	// The descriptor that is the reason: its process keeps the lock of the socket.
+	PID *int `json:"pid,omitempty"`
+	FD  *int `json:"fd,omitempty"`
 }
 
 // Writer writes sockets as they come, in one format.

@@ -217,6 +217,9 @@ func walk(s *cmdline.Invocation, l listing, w Writer) (End, error) {
 		}
 		for _, g := range r.Incomplete {
 			lack := Lack{Netns: answer.Foreign(ns.Name), What: g.What, Sockets: new(g.Sockets), Why: answer.Foreign(g.Why)}
+			if g.Owner != nil {
+				lack.PID, lack.FD = &g.Owner.PID, &g.Owner.FD
+			}
 			if g.Remedy != "" {
 				lack.Remedy = new(g.Remedy)
 			}
