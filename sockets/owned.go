@@ -29,6 +29,17 @@ func (s *Shared) findIn(owners []Owner, inode uint32) []Owner {
 	return owners
 }
 
+// inodesHere adds the inodes of the TCP sockets in the network namespace of the calling
+// thread to seen. It needs no privilege.
+func inodesHere(seen map[uint32]bool) error {
+	return dumpSockets(AllStates, func(s *Socket) error {
+		if s.Inode != 0 {
+			seen[s.Inode] = true
+		}
+		return nil
+	})
+}
+
 // FindOwners looks for the descriptors of sockets by [Socket.Inode], by inode. It also
 // finds those of sockets that [List] does not show: an MPTCP connection without a
 // subflow. Processes that the caller may not look into are passed over.

@@ -138,7 +138,7 @@ func (s *Shared) stuckHere(inodes map[uint32]bool) (*StuckError, error) {
 		return nil, nil
 	}
 	here := map[uint32]bool{}
-	if err := Inodes(here); err != nil {
+	if err := inodesHere(here); err != nil {
 		return nil, err
 	}
 	var e StuckError
