@@ -243,3 +243,12 @@ func Exclusive(cgroup *os.File) ([]Other, error) {
 	}
 	return all, nil
 }
+
+// Detach ends what is in force, at once: the kernel gets round to a link that is
+// unpinned only later. The pin is then of no effect.
+func (a *Attached) Detach() error {
+	if err := a.link.Detach(); err != nil {
+		return fmt.Errorf("detach the BPF program: %w", plain(err))
+	}
+	return nil
+}

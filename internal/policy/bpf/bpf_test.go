@@ -281,10 +281,23 @@ func TestRootWhatIsInForceCanBeChangedAndTakenBack(t *testing.T) {
 		if got := valuesOf(t, fd); got[0] != 0 {
 			t.Errorf("switched off after connect: got %v", got)
 		}
-		if err := os.Remove(r.pin); err != nil {
+		a, err := Open(r.pin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		if err := a.Detach(); err != nil {
 			t.Fatal(err)
 		}
 		expect("taken back", off)
+		b, err := Open(r.pin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if b.Root != 0 {
+			t.Errorf("a link that was detached is on cgroup %d, and has to be known by 0", b.Root)
+		}
 	})
 }
 
