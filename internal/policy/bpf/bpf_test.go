@@ -278,6 +278,9 @@ func TestRootWhatIsInForceCanBeChangedAndTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		after(fd)
+		if accepted, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC); err != nil || unix.Close(accepted) != nil {
+			t.Fatal(err)
+		}
 		if got := valuesOf(t, fd); got[0] != 0 {
 			t.Errorf("switched off after connect: got %v", got)
 		}
