@@ -39,6 +39,7 @@ var plan = map[string][]string{
 	"internal/middlebox":  {"internal/rootfs", "internal/nearest"},
 	"internal/launch/bpf": {},
 	"internal/policy/bpf": {},
+	"internal/policy":     {"keepalive", "internal/policy/bpf", "internal/room"},
 	"internal/launch":     {"keepalive", "internal/launch/bpf"},
 	"internal/snippet":    {"keepalive", "calc", "internal/nearest"},
 	"internal/sshconf":    {"internal/account", "internal/leftover", "internal/nearest"},
@@ -124,7 +125,7 @@ var guests = map[string][]string{
 	"github.com/google/renameio/v2":      {"internal/rootfs"},
 	"github.com/rogpeppe/go-internal":    {"internal/change/sshfiles"},
 	"github.com/google/go-cmp":           {"internal/answertest"},
-	"github.com/cilium/ebpf":             {"internal/launch/bpf", "internal/policy/bpf", "sockets/bpf", "internal/bench"},
+	"github.com/cilium/ebpf":             {"internal/launch/bpf", "internal/policy", "internal/policy/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/answer", "internal/cmdline"},
 }
 

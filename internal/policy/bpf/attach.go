@@ -252,3 +252,14 @@ func (a *Attached) Detach() error {
 	}
 	return nil
 }
+
+// LastID is the highest number that a policy has, or had and has counted with.
+func (a *Attached) LastID() (last uint32, err error) {
+	var id uint32
+	var c Counters
+	entries := a.maps[policyMapCounters].Iterate()
+	for entries.Next(&id, &c) {
+		last = max(last, id)
+	}
+	return last, entries.Err()
+}

@@ -59,6 +59,8 @@ const (
 	MaxText  = 4096
 	maxAlike = 4
 	maxName  = 255
+	maxNames = 512
+	maxRules = 4096
 	// MaxPolicies leaves room for the one that proves that the program runs.
 	MaxPolicies = 255
 )
@@ -123,6 +125,9 @@ func compile(policies []Policy) (tables, error) {
 			}
 		}
 	}
+	if len(numbers) > maxNames || len(t.rules) > maxRules {
+		return t, fmt.Errorf("%d names of cgroups and %d combinations of names, prefixes and ports: at most %d and %d can be in force", len(numbers), len(t.rules), maxNames, maxRules)
+	}
 	for pattern := range numbers {
 		if pattern.Host {
 			continue
@@ -142,6 +147,12 @@ func compile(policies []Policy) (tables, error) {
 		t.names[key] = m
 	}
 	return t, nil
+}
+
+// Check says whether policies can be in force together.
+func Check(policies []Policy) error {
+	_, err := compile(policies)
+	return err
 }
 
 // alike are the patterns that match what a pattern matches, the longest first.
