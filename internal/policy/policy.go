@@ -167,3 +167,43 @@ func (p Policy) compiled(id uint32) bpf.Policy {
 	}
 	return c
 }
+
+// Words are the policy as the flags of tcpka set policy.
+func (p Policy) Words() []string {
+	var words []string
+	add := func(flag, value string) { words = append(words, "--"+flag, value) }
+	for _, u := range p.Units {
+		add("unit", u)
+	}
+	for _, c := range p.Cgroups {
+		add("cgroup", c)
+	}
+	if p.Host {
+		words = append(words, "--host")
+	}
+	return append(append(words, p.Ends()...), append(p.ValueWords(), "--"+strings.ReplaceAll(string(p.Mode), "_", "-"))...)
+}
+
+// Ends are the flags that say which ends a connection has to have.
+func (p Policy) Ends() (words []string) {
+	for _, r := range p.Remote {
+		words = append(words, "--remote", r.String())
+	}
+	for _, port := range p.Ports {
+		words = append(words, "--port", fmt.Sprint(port))
+	}
+	return words
+}
+
+// ValueWords are the flags that have its values.
+func (p Policy) ValueWords() (words []string) {
+	for _, v := range []struct {
+		flag, unit string
+		n          *int
+	}{{"time", "", p.TimeSeconds}, {"intvl", "", p.IntvlSeconds}, {"probes", "", p.Probes}, {"user-timeout", "ms", p.UserTimeoutMS}} {
+		if v.n != nil {
+			words = append(words, "--"+v.flag, fmt.Sprint(*v.n)+v.unit)
+		}
+	}
+	return words
+}

@@ -49,6 +49,7 @@ func (w Where) Prove(s *State) error {
 	}
 	defer dir.Close()
 	cmd := exec.Command("/proc/self/exe", ProofArgs...)
+	cmd.Args[0] = os.Args[0] // the tests of commands are several programs in one
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL}
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
