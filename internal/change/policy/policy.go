@@ -159,7 +159,7 @@ func (p *Plan) unaffected() (lines []string) {
 			filter = append(filter, ends...)
 		}
 		line := append(append([]string{"sudo", "tcpka", "set", "sockets"}, filter...), append(p.Want.ValueWords(), "--on")...)
-		lines = append(lines, fmt.Sprintf("%s of this network namespace that are open in %s: %s", answer.Count(p.open, "connection"), some(p.matches), suggest.ShellJoin(line)))
+		lines = append(lines, fmt.Sprintf("%s of this network namespace, open now in %s, which stay as they are; to change them: %s", answer.Count(p.open, "connection"), some(p.matches), suggest.ShellJoin(line)))
 	}
 	switch p.Want.Mode {
 	case policy.IfOff:
