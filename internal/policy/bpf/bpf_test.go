@@ -304,6 +304,54 @@ func TestRootWhatIsInForceCanBeChangedAndTakenBack(t *testing.T) {
 	})
 }
 
+// An IPv4 address counts as one on a socket of IPv6, too; and so does what is accepted by
+// a SYN cookie, and in another network namespace.
+func TestRootHoweverTheConnectionCameAbout(t *testing.T) {
+	nstest.RunRoot(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.load(with(named(Pattern{Text: "pool"}), func(p *Policy) { p.Remote = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }))
+		mapped := &unix.SockaddrInet6{Addr: [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}}
+		server := nstest.SocketIn(t, r.root, "pool", unix.AF_INET6)
+		defer unix.Close(server)
+		if err := unix.Bind(server, mapped); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Listen(server, 16); err != nil {
+			t.Fatal(err)
+		}
+		at, err := unix.Getsockname(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, s := r.connect("pool", server, at, unix.AF_INET6, nil); c != on || s != on {
+			t.Errorf("v4-mapped: got client %v server %v", c, s)
+		}
+		nstest.Sysctl(t, "net.ipv4.tcp_syncookies", "2")
+		if c, s := r.ends("x", "pool", unix.AF_INET, nil); c != off || s != on {
+			t.Errorf("a SYN cookie: got client %v server %v", c, s)
+		}
+		err = nstest.Apart(func() {
+			if c, s := r.ends("x", "pool", unix.AF_INET, nil); c != off || s != on {
+				t.Errorf("another network namespace: got client %v server %v", c, s)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// By port, at either end.
+		listener, at := r.listen("x", unix.AF_INET)
+		defer unix.Close(listener)
+		port := uint16(at.(*unix.SockaddrInet4).Port)
+		r.load(with(named(Pattern{Text: "pool"}), func(p *Policy) { p.Ports = []uint16{port} }), with(named(Pattern{Text: "x"}), func(p *Policy) { p.ID, p.Ports, p.Values.Time = 2, []uint16{port}, 99 }))
+		if c, s := r.connect("pool", listener, at, unix.AF_INET, nil); c != on || s != (given{1, 99, 10, 3, 30000}) {
+			t.Errorf("by port: got client %v server %v", c, s)
+		}
+		if c, s := r.ends("pool", "x", unix.AF_INET, nil); c != off || s != off {
+			t.Errorf("another port: got client %v server %v", c, s)
+		}
+	})
+}
+
 // A peer that vanishes is noticed at the time that the policy says.
 func TestRootTheTimerIsArmed(t *testing.T) {
 	nstest.RunRoot(t, func(t *testing.T) {
