@@ -346,7 +346,16 @@ func TestRootHoweverTheConnectionCameAbout(t *testing.T) {
 		if c, s := r.connect("pool", listener, at, unix.AF_INET, nil); c != on || s != (given{1, 99, 10, 3, 30000}) {
 			t.Errorf("by port: got client %v server %v", c, s)
 		}
-		if c, s := r.ends("pool", "x", unix.AF_INET, nil); c != off || s != off {
+		byPort := with(named(Pattern{Text: "pool"}), func(p *Policy) { p.ID, p.Ports, p.Values.Time = 2, []uint16{port}, 99 })
+		r.load(named(Pattern{Text: "pool"}), byPort)
+		if c, _ := r.connect("pool", listener, at, unix.AF_INET, nil); c != (given{1, 99, 10, 3, 30000}) {
+			t.Errorf("a port comes before none: got %v", c)
+		}
+		r.load(with(named(Pattern{Text: "pool"}), func(p *Policy) { p.Remote = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }), byPort)
+		if c, _ := r.connect("pool", listener, at, unix.AF_INET, nil); c != on {
+			t.Errorf("a longer prefix comes before a port: got %v", c)
+		}
+		if c, s := r.ends("y", "x", unix.AF_INET, nil); c != off || s != off {
 			t.Errorf("another port: got client %v server %v", c, s)
 		}
 	})
