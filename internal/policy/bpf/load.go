@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -235,7 +234,9 @@ func Load(root uint64, hz int, policies []Policy, proof string, old *Attached) (
 	if err := spec.Variables[policyVarConfig].Set(config{root, uint32(hz), tables.host}); err != nil {
 		return nil, err
 	}
-	_ = rlimit.RemoveMemlock() // before Linux 5.11 maps count; where it may not, loading says why
+	// Before Linux 5.11 maps count for it. (The library's package for that asks the kernel
+	// whenever a program starts that has it.) Where it may not, loading says why.
+	_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 	options := ebpf.CollectionOptions{}
 	if old != nil {
 		options.MapReplacements = map[string]*ebpf.Map{policyMapCounters: old.maps[policyMapCounters]}
