@@ -63,9 +63,9 @@ generate: ## compile the BPF programs again; wants clang-19 and libbpf-dev
 	$(GO) generate ./...
 
 check-generate: ## fail if a committed BPF object is not what its source compiles to
-	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp --parents sockets/bpf/*_bpfel.* internal/launch/bpf/*_bpfel.* "$$dir" && \
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp --parents sockets/bpf/*_bpfel.* internal/launch/bpf/*_bpfel.* internal/policy/bpf/*_bpfel.* "$$dir" && \
 	$(GO) generate ./... && cd "$$dir" && \
-	for f in sockets/bpf/* internal/launch/bpf/*; do cmp "$$f" "$(CURDIR)/$$f" || exit 1; done
+	for f in sockets/bpf/* internal/launch/bpf/* internal/policy/bpf/*; do cmp "$$f" "$(CURDIR)/$$f" || exit 1; done
 
 cover: ## test coverage, the tests in private namespaces included
 	@rm -rf cover && mkdir cover

@@ -48,6 +48,8 @@ var plan = map[string][]string{
 	"internal/stall":       {},
 	"internal/room":        {},
 	"internal/selftest":    {"keepalive", "calc", "procfs", "internal/rootfs", "internal/room", "internal/stall"},
+	"internal/policy/bpf":  {},
+	"internal/policy":      {"keepalive", "internal/policy/bpf", "internal/room"},
 
 	// What the commands share.
 	"internal/answer":     {"keepalive", "calc"},
@@ -65,11 +67,13 @@ var plan = map[string][]string{
 	"internal/change/settings":    {"keepalive", "calc", "procfs", "internal/change", "internal/journal", "internal/netns", "internal/nextboot", "internal/rootfs", "internal/suggest", "internal/target"},
 	"internal/change/bootfile":    {"keepalive", "calc", "procfs", "internal/change", "internal/cmdline", "internal/journal", "internal/nextboot", "internal/rootfs", "internal/sysctld"},
 	"internal/change/connections": {"keepalive", "calc", "sockets", "internal/answer", "internal/change", "internal/cmdline", "internal/connection", "internal/journal", "internal/netns", "internal/target"},
+	"internal/change/policy":      {"keepalive", "calc", "procfs", "sockets", "internal/answer", "internal/change", "internal/cmdline", "internal/journal", "internal/policy", "internal/suggest", "internal/target"},
 	"internal/change/sshfiles":    {"calc", "internal/account", "internal/answer", "internal/basis", "internal/change", "internal/cmdline", "internal/journal", "internal/sshclients", "internal/sshconf", "internal/sshedit", "internal/sshend", "internal/sshproc", "internal/suggest"},
 
 	// The commands.
 	"internal/command/show":         {"keepalive", "calc", "internal/answer", "internal/cmdline", "internal/netns", "internal/nextboot", "internal/rootfs", "internal/sysctld", "internal/target"},
 	"internal/command/show/paths":   {"internal/answer", "internal/cmdline", "internal/goal", "internal/middlebox", "internal/target", "internal/basis"},
+	"internal/command/show/policy":  {"internal/answer", "internal/change/policy", "internal/cmdline", "internal/policy", "internal/rootfs", "internal/suggest", "internal/target"},
 	"internal/command/show/sockets": {"sockets", "internal/answer", "internal/cmdline", "internal/connection", "internal/nearest", "internal/target"},
 	"internal/command/show/ssh":     {"keepalive", "calc", "sockets", "internal/account", "internal/answer", "internal/basis", "internal/change/sshfiles", "internal/cmdline", "internal/connection", "internal/goal", "internal/middlebox", "internal/rootfs", "internal/sshclients", "internal/sshconf", "internal/sshend", "internal/sshproc"},
 	"internal/command/explain":      {"keepalive", "calc", "internal/answer", "internal/basis", "internal/cmdline"},
@@ -77,17 +81,18 @@ var plan = map[string][]string{
 	"internal/command/plan":         {"keepalive", "calc", "internal/answer", "internal/basis", "internal/cmdline", "internal/goal", "internal/middlebox", "internal/plantargets", "internal/suggest"},
 	"internal/command/check":        {"keepalive", "calc", "sockets", "internal/answer", "internal/change/connections", "internal/cmdline", "internal/connection", "internal/goal", "internal/netns", "internal/nextboot", "internal/sshconf", "internal/sshend", "internal/suggest", "internal/sysctld", "internal/target"},
 	"internal/command/set":          {"keepalive", "calc", "procfs", "sockets", "internal/answer", "internal/change", "internal/change/bootfile", "internal/change/connections", "internal/change/settings", "internal/cmdline", "internal/journal", "internal/sysctld", "internal/target"},
+	"internal/command/set/policy":   {"keepalive", "sockets", "internal/change", "internal/change/policy", "internal/cmdline", "internal/nearest", "internal/policy", "internal/target"},
 	"internal/command/set/sockets":  {"keepalive", "sockets", "internal/change", "internal/change/connections", "internal/cmdline", "internal/target"},
 	"internal/command/set/ssh":      {"calc", "internal/account", "internal/basis", "internal/change", "internal/change/sshfiles", "internal/cmdline", "internal/rootfs", "internal/sshclients", "internal/sshconf", "internal/sshedit", "internal/sshproc", "internal/suggest"},
 	"internal/command/run":          {"keepalive", "internal/account", "internal/cmdline", "internal/launch"},
-	"internal/command/undo":         {"internal/change", "internal/change/bootfile", "internal/change/connections", "internal/change/settings", "internal/change/sshfiles", "internal/cmdline", "internal/journal", "internal/rootfs", "internal/sshproc", "internal/target"},
+	"internal/command/undo":         {"internal/change", "internal/change/bootfile", "internal/change/connections", "internal/change/policy", "internal/change/settings", "internal/change/sshfiles", "internal/cmdline", "internal/journal", "internal/rootfs", "internal/sshproc", "internal/target"},
 	"internal/command/probe":        {"keepalive", "calc", "internal/answer", "internal/basis", "internal/cmdline", "internal/goal", "internal/middlebox", "internal/suggest", "internal/target"},
 	"internal/command/selftest":     {"keepalive", "calc", "procfs", "internal/answer", "internal/cmdline", "internal/selftest"},
 	"cmd/tcpka": {
 		"internal/cmdline", "internal/middlebox", "internal/plantargets", "internal/target",
-		"internal/command/show", "internal/command/show/paths", "internal/command/show/sockets", "internal/command/show/ssh",
+		"internal/command/show", "internal/command/show/paths", "internal/command/show/policy", "internal/command/show/sockets", "internal/command/show/ssh",
 		"internal/command/explain", "internal/command/explain/ssh", "internal/command/plan", "internal/command/check",
-		"internal/command/set", "internal/command/set/sockets", "internal/command/set/ssh",
+		"internal/command/set", "internal/command/set/policy", "internal/command/set/sockets", "internal/command/set/ssh",
 		"internal/command/run", "internal/command/undo", "internal/command/probe", "internal/command/selftest",
 	},
 
@@ -124,7 +129,7 @@ var guests = map[string][]string{
 	"github.com/google/renameio/v2":      {"internal/rootfs"},
 	"github.com/rogpeppe/go-internal":    {"internal/change/sshfiles"},
 	"github.com/google/go-cmp":           {"internal/answertest"},
-	"github.com/cilium/ebpf":             {"internal/launch/bpf", "sockets/bpf", "internal/bench"},
+	"github.com/cilium/ebpf":             {"internal/launch/bpf", "internal/policy", "internal/policy/bpf", "sockets/bpf", "internal/bench"},
 	"github.com/xhit/go-str2duration/v2": {"internal/answer", "internal/cmdline"},
 }
 

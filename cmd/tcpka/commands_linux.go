@@ -14,10 +14,12 @@ import (
 	"github.com/tcpka/tcpka/internal/command/run"
 	"github.com/tcpka/tcpka/internal/command/selftest"
 	"github.com/tcpka/tcpka/internal/command/set"
+	setpolicy "github.com/tcpka/tcpka/internal/command/set/policy"
 	setsockets "github.com/tcpka/tcpka/internal/command/set/sockets"
 	setssh "github.com/tcpka/tcpka/internal/command/set/ssh"
 	"github.com/tcpka/tcpka/internal/command/show"
 	"github.com/tcpka/tcpka/internal/command/show/paths"
+	showpolicy "github.com/tcpka/tcpka/internal/command/show/policy"
 	showsockets "github.com/tcpka/tcpka/internal/command/show/sockets"
 	showssh "github.com/tcpka/tcpka/internal/command/show/ssh"
 	"github.com/tcpka/tcpka/internal/command/undo"
@@ -26,11 +28,11 @@ import (
 
 func allCommands(s *cmdline.Invocation) []*cli.Command {
 	return []*cli.Command{
-		show.Command(s, paths.Command(s), showssh.Command(s), showsockets.Command(s)),
+		show.Command(s, paths.Command(s), showpolicy.Command(s), showssh.Command(s), showsockets.Command(s)),
 		explain.Command(s, explainssh.Command(s)),
 		plan.Command(s),
 		check.Command(s),
-		set.Command(s, setsockets.Command(s), setssh.Command(s)),
+		set.Command(s, setpolicy.Command(s), setsockets.Command(s), setssh.Command(s)),
 		run.Command(s),
 		undo.Command(s),
 		probe.Command(s),

@@ -100,6 +100,18 @@ func TestRootScripts(t *testing.T) {
 	runScripts(t, "testdata/root", nstest.RunRoot)
 }
 
+// TestRootPolicyScripts runs each of testdata/policy likewise, with a hierarchy of cgroups
+// and a bpffs of its own.
+func TestRootPolicyScripts(t *testing.T) {
+	nstest.Parallel(t)
+	runScripts(t, "testdata/policy", func(t *testing.T, f func(*testing.T)) {
+		nstest.RunRoot(t, func(t *testing.T) {
+			nstest.CgroupRoot(t)
+			f(t)
+		})
+	})
+}
+
 // TestScriptsWithoutPrivilege runs each of testdata/denied. A user who may not
 // change a namespace is another one than its root, and the root of a private
 // user namespace cannot become one where he is the machine's root outside it: to

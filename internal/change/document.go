@@ -54,6 +54,7 @@ const (
 	TargetSysctl   = "sysctl"
 	TargetBootfile = "bootfile"
 	TargetSocket   = "socket"
+	TargetPolicy   = "policy"
 )
 
 // Change is one value changed, or to be changed. Null is absent: a key the boot

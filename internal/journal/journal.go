@@ -37,6 +37,7 @@ const (
 	Bootfile Kind = "bootfile" // Path; the values are whole files
 	Socket   Kind = "socket"   // Netns, Endpoint, Key; the values as text
 	SSH      Kind = "ssh"      // Path, Key: client, server or other; the values are whole files
+	Policy   Kind = "policy"   // Key: its name; the values are whole policies, as JSON
 )
 
 // Change is one value before and after.
@@ -68,7 +69,7 @@ func (c Change) Survives() bool {
 	switch c.Kind {
 	case Sysctl:
 		return c.Netns != nil && c.Netns.Inode == 0
-	case Socket:
+	case Socket, Policy:
 		return false
 	}
 	return true

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +55,97 @@ func Cgroup(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// CgroupRoot is [Cgroup] with a hierarchy of its own: the new cgroup is the root of what
+// is mounted as cgroup v2, and bpffs is mounted anew, and empty. What is attached to that
+// root reaches nothing but the test. Equivalent to: unshare -C, and mount -t cgroup2.
+func CgroupRoot(t testing.TB) string {
+	t.Helper()
+	Cgroup(t)
+	const at, pins = "/sys/fs/cgroup", "/sys/fs/bpf"
+	err := OnThread(func() error { // the namespace decides what is mounted, and who is in it does not matter
+		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+			return err
+		}
+		return unix.Mount("cgroup2", at, "cgroup2", 0, "")
+	})
+	if err == nil {
+		t.Cleanup(func() { // or the way to the cgroup that is to be removed is covered
+			if err := unix.Unmount(at, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		err = unix.Mount("bpf", pins, "bpf", 0, "mode=700")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// SocketIn returns a TCP socket of a cgroup below root, which is made where there is none.
+// A socket belongs to the cgroup of who makes it: a child process that starts there. To
+// move this one takes a tenth of a second. The test binary has to have a test
+// TestSocketMaker, and in it a call of [MakeSocket].
+func SocketIn(t testing.TB, root, name string, family int) int {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
+	defer ours.Close()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestSocketMaker$")
+	cmd.Env = append(os.Environ(), socketEnv+"="+strconv.Itoa(family))
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	theirs.Close()
+	if err != nil {
+		t.Fatalf("a socket in %s: %v\n%s", path, err, out)
+	}
+	rights := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(pair[0], make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("a socket in %s: %v, %d messages\n%s", path, err, len(messages), out)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fds[0]
+}
+
+// socketEnv has the family of the socket that a child of [SocketIn] makes.
+const socketEnv = "TCPKA_NSTEST_SOCKET"
+
+// MakeSocket is what the child process of [SocketIn] does. Otherwise it does nothing.
+func MakeSocket(t testing.TB) {
+	family, err := strconv.Atoi(os.Getenv(socketEnv))
+	if err != nil {
+		return
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err == nil {
+		err = unix.Sendmsg(3, []byte{0}, unix.UnixRights(fd), nil, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func enter(cgroup string) error {

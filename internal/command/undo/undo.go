@@ -12,6 +12,7 @@ import (
 	"github.com/tcpka/tcpka/internal/change"
 	"github.com/tcpka/tcpka/internal/change/bootfile"
 	"github.com/tcpka/tcpka/internal/change/connections"
+	"github.com/tcpka/tcpka/internal/change/policy"
 	"github.com/tcpka/tcpka/internal/change/settings"
 	"github.com/tcpka/tcpka/internal/change/sshfiles"
 	"github.com/tcpka/tcpka/internal/cmdline"
@@ -194,5 +195,6 @@ func known() change.Reversals {
 		journal.Bootfile: bootfile.Undo,
 		journal.Socket:   connections.Undo,
 		journal.SSH:      sshfiles.Undo,
+		journal.Policy:   policy.Undo,
 	}
 }

@@ -28,7 +28,8 @@ MPTCP connection change together: where the filter wants one, it shows them all.
 Connections in ESTAB, FIN-WAIT-2 and CLOSE-WAIT are changed that a process holds, and
 with --listen also what listens: what connects to it from then on has the values. A connection that waits
 to be accepted cannot be changed, and keeps its own; those are counted. Values do
-not switch keepalive on, --on does.
+not switch keepalive on, --on does. Connections that a program makes later are as
+before: tcpka set policy is for those.
 
 A socket that was silent for longer than a new time is probed at once. --jitter
 D changes those in turn over the time D instead; Ctrl-C ends that early, and
