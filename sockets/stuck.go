@@ -30,9 +30,11 @@ func (s Stuck) String() string {
 	return fmt.Sprintf("process %d has kept the lock of the socket that is its descriptor %d for over a second", s.PID, s.FD)
 }
 
-// remedy is what releases the lock.
+// remedy is what releases the lock. A process that serves the FUSE its own thread waits
+// for does not end by SIGKILL: the thread keeps the server's /dev/fuse open. Source:
+// fs/fuse/dev.c, request_wait_answer.
 func (s Stuck) remedy() string {
-	return fmt.Sprintf("to end that process releases it: kill -9 %d", s.PID)
+	return fmt.Sprintf("to end that process releases it: kill -9 %d; if it stays, it waits for FUSE: write 1 to /sys/fs/fuse/connections/N/abort, N from /proc/%d/task/*/mountinfo", s.PID, s.PID)
 }
 
 func (e *StuckError) Error() string {
