@@ -41,7 +41,8 @@ it keeps what is shorter, with --force nothing. What it sets later is its last w
 
 It shows for whom that is now, reads back, and makes a connection to see that the kernel
 does it. It asks before --host, --force and values that can end a healthy connection.
-Needs root, Linux 5.10, cgroup v2, and bpffs on /sys/fs/bpf.`,
+Needs root, a kernel with type information (BTF), cgroup v2, and bpffs on
+/sys/fs/bpf.`,
 		Flags: cmdline.Join([]cli.Flag{
 			&cli.StringSliceFlag{Name: "unit", Usage: "connections of the systemd `UNIT`; may be repeated"},
 			&cli.StringSliceFlag{Name: "cgroup", Usage: "connections of the cgroups of this `NAME`, or that begin so: 'docker-*'; may be repeated"},
