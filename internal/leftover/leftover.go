@@ -3,6 +3,7 @@
 package leftover
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -85,7 +86,9 @@ func MkdirTemp(parent string) (dir string, remove func(), err error) {
 			return "", nil, err
 		}
 		var f *os.File
-		if f, err = os.Open(dir); err != nil {
+		if f, err = os.Open(dir); errors.Is(err, fs.ErrNotExist) {
+			continue // another run has swept it already
+		} else if err != nil {
 			return "", nil, err
 		}
 		Hold(f)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,4 +106,25 @@ func TestMkdirTempSweepsTheOthers(t *testing.T) {
 	if diff := cmp.Diff([]string{"tcpka-mine"}, names(t, parent)); diff != "" {
 		t.Errorf("in the end (-want +got):\n%s", diff)
 	}
+}
+
+// TestMkdirTempBesideOthers has many runs begin at once, each of which sweeps.
+func TestMkdirTempBesideOthers(t *testing.T) {
+	parent := t.TempDir()
+	var runs sync.WaitGroup
+	for range 8 {
+		runs.Go(func() {
+			for range 100 {
+				dir, remove, err := MkdirTemp(parent)
+				if err == nil {
+					err = os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)
+					remove()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	runs.Wait()
 }
