@@ -206,6 +206,9 @@ func wholeLives(t *testing.T, byBPF bool) {
 				continue
 			}
 			known++
+			if !byBPF && stalls.Between(look.from, look.to) > 0 {
+				continue // without BPF a socket is read in several steps: these were of two moments
+			}
 			late := 400*time.Millisecond + nstest.Late() + stalls.Between(look.from, l.ended)
 			if l.ended < look.from+look.earliest || l.alive > look.to+look.latest+late {
 				t.Errorf("%s: it ended %v after a look, which said %v to %v", l.name, l.ended-look.from, look.earliest, look.latest)
