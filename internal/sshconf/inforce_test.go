@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tcpka/tcpka/internal/nstest"
 	"github.com/tcpka/tcpka/internal/sshconf"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestInForce(t *testing.T) {
 	p := sshconf.FindPrograms()
 	if p.SSH == "" {
-		t.Skip("ssh is not installed")
+		nstest.Missing(t, "ssh is not installed")
 	}
 	const isDefault = 0
 	for _, tt := range []struct {
